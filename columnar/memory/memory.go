@@ -1,0 +1,62 @@
+// Package memory is where every byte of working memory is asked for before it
+// is used.
+//
+//	Broker (one per process, one budget)
+//	  └── Reservation per task ── Child per operator
+//	        Grow / TryGrow / Shrink in bytes; the Broker sees 1 MiB quanta
+//
+// Invariants:
+//
+//   - M1 The sum of what reservations hold never exceeds the budget.
+//   - M2 The hot path (growing inside an already granted quantum) takes no lock.
+//   - M3 A reservation that is closed gives everything back, its children's
+//     share included; the Broker's Reserved is then what it was before.
+//
+// The package imports the standard library only.
+package memory
+
+import (
+	"context"
+	"errors"
+)
+
+// Level is how scarce memory is, polled once per batch.
+type Level uint8
+
+// Idle: grow freely. Tight: spill in the background, stop prefetching. Critical:
+// spill now.
+const (
+	Idle Level = iota
+	Tight
+	Critical
+)
+
+// ErrSpill is returned by Grow when the caller must give memory back (spill)
+// before it may have more. The caller may retry after it did.
+var ErrSpill = errors.New("memory: reservation cannot grow, spill first")
+
+// Reservation is a right to use bytes. It is safe for concurrent use by the
+// goroutines of one task. Sizes are bytes.
+type Reservation interface {
+	// Grow asks for n more bytes. It may wait for others, bounded by ctx, but
+	// never while it holds more than its guaranteed minimum: then it returns
+	// ErrSpill at once.
+	Grow(ctx context.Context, n int64) error
+	// TryGrow asks for n more bytes without waiting.
+	TryGrow(n int64) bool
+	// Shrink gives n bytes back. Giving back more than is held is a bug and
+	// panics under the invariants build tag.
+	Shrink(n int64)
+	// Held returns the bytes held now, children included; Peak the most ever.
+	Held() int64
+	Peak() int64
+	// Pressure tells how scarce memory is in the whole process.
+	Pressure() Level
+	// Child returns a reservation that draws from this one.
+	Child(name string) Reservation
+	// Transfer moves n held bytes to another reservation of the same Broker
+	// without giving them back in between.
+	Transfer(to Reservation, n int64) error
+	// Close gives back everything held. It is idempotent.
+	Close()
+}

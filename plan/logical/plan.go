@@ -1,0 +1,294 @@
+package logical
+
+import (
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/expr"
+)
+
+// Plan is one node of a logical plan. WithChildren and WithExprs return copies
+// with as many children or expressions as Children and Exprs gave, in order.
+// String is the node's own line, without its children.
+type Plan interface {
+	Output() []*expr.Attr
+	Children() []Plan
+	WithChildren(kids []Plan) Plan
+	Exprs() []expr.Expr
+	WithExprs(es []expr.Expr) Plan
+	String() string
+}
+
+// Relation is an unresolved table reference: a name, a CTE, a view, a file.
+type Relation struct {
+	Ref   catalog.TableRef
+	Place diag.Pos
+}
+
+// Scan reads a table. Attrs are the columns produced, Columns their positions
+// in the table's schema. Filters are conjuncts over Attrs that the scan applies
+// (exactly: rows that do not satisfy them are not returned).
+type Scan struct {
+	Table   catalog.Table
+	Attrs   []*expr.Attr
+	Columns []int
+	Filters []expr.Expr
+}
+
+// Values is a list of rows of expressions. Attrs are empty until analyzed. One
+// row without columns stands for a missing FROM.
+type Values struct {
+	Rows  [][]expr.Expr
+	Attrs []*expr.Attr
+	Place diag.Pos
+}
+
+// Project computes one output column per expression: *expr.Alias or *expr.Attr
+// once analyzed.
+type Project struct {
+	List  []expr.Expr
+	Child Plan
+}
+
+// Filter keeps the rows whose condition is true.
+type Filter struct {
+	Cond  expr.Expr
+	Child Plan
+	// Having marks a HAVING clause until it is analyzed.
+	Having bool
+}
+
+// Aggregate groups by Keys and computes List (aliases and attributes over keys
+// and aggregate calls). No keys: one group, also for no rows. Grouping sets
+// come as Sets: indexes into Keys, nil for plain GROUP BY.
+type Aggregate struct {
+	Keys  []expr.Expr
+	Sets  [][]int
+	List  []expr.Expr
+	Child Plan
+}
+
+// JoinKind is the kind of a join.
+type JoinKind uint8
+
+// The kinds. LeftSemi and LeftAnti output the left columns. LeftSingle is a
+// left outer join that fails when a left row has more than one match (a scalar
+// subquery); LeftMark adds one boolean column, Mark, that is true for a match,
+// false for none, null when a comparison with null leaves it open.
+// NullAwareAnti is NOT IN: no match and no doubt.
+const (
+	Inner JoinKind = iota
+	Left
+	Right
+	Full
+	Cross
+	LeftSemi
+	LeftAnti
+	NullAwareAnti
+	LeftSingle
+	LeftMark
+)
+
+var joinNames = [...]string{"Inner", "LeftOuter", "RightOuter", "FullOuter", "Cross", "LeftSemi", "LeftAnti", "NullAwareAnti", "LeftSingle", "LeftMark"}
+
+func (k JoinKind) String() string { return joinNames[k] }
+
+// LeftOnly reports kinds that output no right columns.
+func (k JoinKind) LeftOnly() bool {
+	return k == LeftSemi || k == LeftAnti || k == NullAwareAnti || k == LeftMark
+}
+
+// Join combines two inputs. Using and Natural exist until analyzed. Lateral
+// marks a right side that may refer to the left's columns, until decorrelated.
+type Join struct {
+	Kind        JoinKind
+	Left, Right Plan
+	Cond        expr.Expr // nil: true
+	Mark        *expr.Attr
+	Using       []string
+	Natural     bool
+	Lateral     bool
+	Place       diag.Pos
+}
+
+// Sort orders the whole result.
+type Sort struct {
+	Order []expr.SortOrder
+	Child Plan
+}
+
+// Limit keeps Count rows after skipping Offset; Count < 0 means all. CountExpr
+// and OffsetExpr hold the written expressions until analyzed.
+type Limit struct {
+	Count, Offset         int64
+	CountExpr, OffsetExpr expr.Expr
+	Child                 Plan
+}
+
+// Distinct removes duplicate rows.
+type Distinct struct{ Child Plan }
+
+// SetOpKind is UNION, INTERSECT or EXCEPT.
+type SetOpKind uint8
+
+// The set operations.
+const (
+	UnionOp SetOpKind = iota
+	IntersectOp
+	ExceptOp
+)
+
+// SetOp combines two inputs by position. All keeps duplicates. Attrs are set by
+// the analyzer.
+type SetOp struct {
+	Op          SetOpKind
+	All         bool
+	Left, Right Plan
+	Attrs       []*expr.Attr
+	Place       diag.Pos
+}
+
+// Union is UNION ALL of any number of inputs, after analysis. Attrs are its own
+// ids; inputs match by position and have equal types.
+type Union struct {
+	Inputs []Plan
+	Attrs  []*expr.Attr
+}
+
+// SubqueryAlias names a FROM item: (SELECT …) AS t(a, b). It exists until
+// analyzed.
+type SubqueryAlias struct {
+	Name    string
+	Columns []string
+	Child   Plan
+}
+
+// With holds common table expressions until analyzed.
+type With struct {
+	CTEs  []CTE
+	Child Plan
+}
+
+// CTE is one common table expression.
+type CTE struct {
+	Name    string
+	Columns []string
+	Plan    Plan
+	Place   diag.Pos
+}
+
+// Repartition asks for a number of partitions, by keys when given.
+type Repartition struct {
+	Partitions int
+	Keys       []expr.Expr
+	Child      Plan
+}
+
+// Window computes window functions over partitions: the list are aliases of
+// *expr.Agg or window calls; output is the child's columns plus those.
+type Window struct {
+	List        []expr.Expr
+	PartitionBy []expr.Expr
+	OrderBy     []expr.SortOrder
+	Frame       *expr.Frame
+	Child       Plan
+}
+
+// ---- commands: each is the root of its statement ----
+
+// CreateView is CREATE [OR REPLACE] TEMP VIEW name [(columns)] AS query.
+type CreateView struct {
+	Name    string
+	Columns []string
+	Replace bool
+	Query   Plan
+	// Using, Options: CREATE TEMP VIEW v USING csv OPTIONS (path '…').
+	Ref   *catalog.TableRef
+	Text  string // the query's text, for DESCRIBE
+	Place diag.Pos
+}
+
+// DropView is DROP VIEW [IF EXISTS] name.
+type DropView struct {
+	Name     string
+	IfExists bool
+	Place    diag.Pos
+}
+
+// ExplainMode selects what EXPLAIN prints.
+type ExplainMode uint8
+
+// EXPLAIN prints the physical plan; EXTENDED all plans; FORMATTED an outline
+// with details per node; ANALYZE runs the statement and adds what happened.
+const (
+	ExplainSimple ExplainMode = iota
+	ExplainExtended
+	ExplainFormatted
+	ExplainAnalyze
+)
+
+// Explain is EXPLAIN [mode] statement.
+type Explain struct {
+	Mode  ExplainMode
+	Query Plan
+}
+
+// Describe is DESCRIBE [TABLE|QUERY] x.
+type Describe struct {
+	Query Plan // a Relation or a query
+}
+
+// ShowKind is what SHOW lists.
+type ShowKind uint8
+
+// The lists.
+const (
+	ShowTables ShowKind = iota
+	ShowViews
+	ShowColumns
+	ShowFunctions
+	ShowSettings
+)
+
+// Show is SHOW what [IN x] [LIKE 'pattern'].
+type Show struct {
+	Kind    ShowKind
+	Table   Plan // ShowColumns
+	Pattern string
+	Place   diag.Pos
+}
+
+// Set is SET key = value, SET key, SET; Reset is RESET [key].
+type Set struct {
+	Key, Value string
+	HasValue   bool
+	Reset      bool
+	Place      diag.Pos
+}
+
+// WriteMode is what a writer does when the target exists.
+type WriteMode uint8
+
+// The modes.
+const (
+	ErrorIfExists WriteMode = iota
+	Overwrite
+	Append
+	Ignore
+)
+
+// Write stores a query's rows as files of a format under a path.
+type Write struct {
+	Format      string
+	Path        string
+	Mode        WriteMode
+	Options     map[string]string
+	PartitionBy []string
+	Child       Plan
+	Place       diag.Pos
+}
+
+// textColumn is the output of a command that answers with one string column.
+func textColumn(name string) []*expr.Attr {
+	return []*expr.Attr{{Name: name, Typ: columnar.StringType}}
+}
