@@ -69,3 +69,7 @@ type Resolver interface {
 	// TableNames lists the names that could have been meant, for messages and SHOW TABLES.
 	TableNames() []string
 }
+
+// Option is one key and value of a reader's or writer's options, in a list
+// sorted by key, so that plans have one encoding.
+type Option struct{ Key, Value string }

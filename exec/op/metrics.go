@@ -1,0 +1,58 @@
+package op
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/millrace-engine/millrace/columnar"
+)
+
+// Metrics counts what one operator of one task did. Nanos includes the time of
+// the operator's inputs; readers subtract. Extra counters are filled by
+// operators that have them.
+type Metrics struct {
+	Rows, Batches, Bytes atomic.Int64
+	Nanos                atomic.Int64
+	Scan                 ScanCounters
+	PeakBytes            atomic.Int64 // memory reserved at most
+	SpilledBytes         atomic.Int64
+	BuildRows            atomic.Int64 // rows in a join's table, groups of an aggregate
+}
+
+// ScanCounters mirror connector.ScanStats.
+type ScanCounters struct {
+	BytesRead, RowsRead, RowGroups, RowGroupsPruned, PagesPruned, RowsPruned atomic.Int64
+}
+
+// Measured wraps an operator and counts into Metrics.
+type Measured struct {
+	Operator
+	M *Metrics
+}
+
+// Open opens the operator, timed.
+func (m *Measured) Open(ctx context.Context, t *TaskContext) error {
+	start := time.Now()
+	err := m.Operator.Open(ctx, t)
+	m.M.Nanos.Add(int64(time.Since(start)))
+	return err
+}
+
+// Next forwards and counts.
+func (m *Measured) Next(ctx context.Context) (*columnar.Batch, error) {
+	start := time.Now()
+	b, err := m.Operator.Next(ctx)
+	m.M.Nanos.Add(int64(time.Since(start)))
+	if err == nil {
+		m.M.Rows.Add(int64(b.Selected()))
+		m.M.Batches.Add(1)
+	} else if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return b, err
+}
+
+var _ Operator = (*Measured)(nil)

@@ -1,0 +1,253 @@
+package physical
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/millrace-engine/millrace/columnar"
+)
+
+func join[T fmt.Stringer](xs []T) string {
+	parts := make([]string, len(xs))
+	for i, x := range xs {
+		parts[i] = x.String()
+	}
+	return strings.Join(parts, ", ")
+}
+
+func names(s *columnar.Schema) string {
+	parts := make([]string, s.Len())
+	for i, f := range s.Fields {
+		parts[i] = f.Name
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s *Scan) Schema() *columnar.Schema { return s.Read.Project(s.Project) }
+func (s *Scan) Children() []Plan         { return nil }
+func (s *Scan) WithChildren([]Plan) Plan { return s }
+func (s *Scan) String() string {
+	t := "Scan " + s.Name + " [" + names(s.Schema()) + "]"
+	if len(s.Filters) > 0 {
+		t += " filters: [" + join(s.Filters) + "]"
+	}
+	for _, f := range s.RuntimeFilters {
+		t += fmt.Sprintf(" runtime filter %d on %s", f.ID, s.Read.Fields[f.Column].Name)
+	}
+	return t
+}
+
+func (v *Values) Schema() *columnar.Schema { return v.Out }
+func (v *Values) Children() []Plan         { return nil }
+func (v *Values) WithChildren([]Plan) Plan { return v }
+func (v *Values) String() string {
+	return fmt.Sprintf("Values [%s] %d rows", names(v.Out), len(v.Rows))
+}
+
+func (s *Source) Schema() *columnar.Schema { return s.Out }
+func (s *Source) Children() []Plan         { return nil }
+func (s *Source) WithChildren([]Plan) Plan { return s }
+func (s *Source) String() string {
+	return fmt.Sprintf("%s exchange %d [%s]", [...]string{"Read", "ReadAll", "Merge"}[s.Mode], s.Exchange, names(s.Out))
+}
+
+func (f *Filter) Schema() *columnar.Schema   { return f.Child.Schema() }
+func (f *Filter) Children() []Plan           { return []Plan{f.Child} }
+func (f *Filter) WithChildren(k []Plan) Plan { return &Filter{f.Conjuncts, k[0]} }
+func (f *Filter) String() string             { return "Filter [" + join(f.Conjuncts) + "]" }
+
+func (p *Project) Schema() *columnar.Schema   { return p.Out }
+func (p *Project) Children() []Plan           { return []Plan{p.Child} }
+func (p *Project) WithChildren(k []Plan) Plan { return &Project{p.Exprs, p.Out, k[0]} }
+func (p *Project) String() string {
+	parts := make([]string, len(p.Exprs))
+	for i, e := range p.Exprs {
+		parts[i] = e.String()
+		if n := p.Out.Fields[i].Name; n != parts[i] {
+			parts[i] += " AS " + n
+		}
+	}
+	return "Project [" + strings.Join(parts, ", ") + "]"
+}
+
+func (m AggMode) String() string { return [...]string{"partial", "final", "complete"}[m] }
+
+// String renders the call as SQL.
+func (c AggCall) String() string {
+	s := c.Fn + "("
+	if c.Distinct {
+		s += "DISTINCT "
+	}
+	if len(c.Args) == 0 {
+		s += "*"
+	}
+	s += join(c.Args) + ")"
+	if c.Filter != nil {
+		s += " FILTER (WHERE " + c.Filter.String() + ")"
+	}
+	return s
+}
+
+func (a *Aggregate) Schema() *columnar.Schema { return a.Out }
+func (a *Aggregate) Children() []Plan         { return []Plan{a.Child} }
+func (a *Aggregate) WithChildren(k []Plan) Plan {
+	d := *a
+	d.Child = k[0]
+	return &d
+}
+func (a *Aggregate) String() string {
+	return "HashAggregate " + a.Mode.String() + " keys: [" + join(a.Keys) + "] [" + join(a.Aggs) + "]"
+}
+
+func (j *HashJoin) Schema() *columnar.Schema { return j.Out }
+func (j *HashJoin) Children() []Plan         { return []Plan{j.Left, j.Right} }
+func (j *HashJoin) WithChildren(k []Plan) Plan {
+	d := *j
+	d.Left, d.Right = k[0], k[1]
+	return &d
+}
+func (j *HashJoin) String() string {
+	s := "HashJoin " + j.Kind.String()
+	if j.Shared {
+		s += " shared"
+	}
+	if j.BuildLeft {
+		s += " build left"
+	} else {
+		s += " build right"
+	}
+	s += " [" + join(j.LeftKeys) + "] = [" + join(j.RightKeys) + "]"
+	if j.Residual != nil {
+		s += " and " + j.Residual.String()
+	}
+	return s + " → [" + names(j.Out) + "]"
+}
+
+func (j *LoopJoin) Schema() *columnar.Schema { return j.Out }
+func (j *LoopJoin) Children() []Plan         { return []Plan{j.Left, j.Right} }
+func (j *LoopJoin) WithChildren(k []Plan) Plan {
+	d := *j
+	d.Left, d.Right = k[0], k[1]
+	return &d
+}
+func (j *LoopJoin) String() string {
+	s := "LoopJoin " + j.Kind.String()
+	if j.Cond != nil {
+		s += " on " + j.Cond.String()
+	}
+	return s
+}
+
+func (s *Sort) Schema() *columnar.Schema   { return s.Child.Schema() }
+func (s *Sort) Children() []Plan           { return []Plan{s.Child} }
+func (s *Sort) WithChildren(k []Plan) Plan { return &Sort{s.Order, k[0]} }
+func (s *Sort) String() string             { return "Sort [" + join(s.Order) + "]" }
+
+func (t *TopN) Schema() *columnar.Schema { return t.Child.Schema() }
+func (t *TopN) Children() []Plan         { return []Plan{t.Child} }
+func (t *TopN) WithChildren(k []Plan) Plan {
+	d := *t
+	d.Child = k[0]
+	return &d
+}
+func (t *TopN) String() string {
+	return fmt.Sprintf("TopN%s %d offset %d [%s]", partial(t.Partial), t.Count, t.Offset, join(t.Order))
+}
+
+func partial(p bool) string {
+	if p {
+		return " partial"
+	}
+	return ""
+}
+
+func (l *Limit) Schema() *columnar.Schema { return l.Child.Schema() }
+func (l *Limit) Children() []Plan         { return []Plan{l.Child} }
+func (l *Limit) WithChildren(k []Plan) Plan {
+	d := *l
+	d.Child = k[0]
+	return &d
+}
+func (l *Limit) String() string {
+	return fmt.Sprintf("Limit%s %d offset %d", partial(l.Partial), l.Count, l.Offset)
+}
+
+func (u *Union) Schema() *columnar.Schema   { return u.Out }
+func (u *Union) Children() []Plan           { return u.Inputs }
+func (u *Union) WithChildren(k []Plan) Plan { return &Union{k, u.Out} }
+func (u *Union) String() string             { return fmt.Sprintf("Union %d inputs", len(u.Inputs)) }
+
+// String renders the partitioning for EXPLAIN.
+func (p Partitioning) String() string {
+	switch p.Kind {
+	case SinglePartition:
+		return "single"
+	case HashPartitioning:
+		return fmt.Sprintf("hash%v into %d", p.Keys, p.Count)
+	case RoundRobin:
+		return fmt.Sprintf("round robin into %d", p.Count)
+	}
+	return "broadcast"
+}
+
+func (e *Exchange) Schema() *columnar.Schema { return e.Child.Schema() }
+func (e *Exchange) Children() []Plan         { return []Plan{e.Child} }
+func (e *Exchange) WithChildren(k []Plan) Plan {
+	d := *e
+	d.Child = k[0]
+	return &d
+}
+func (e *Exchange) String() string {
+	s := fmt.Sprintf("Exchange %d %s", e.ID, e.Partitioning)
+	if len(e.Order) > 0 {
+		s += " merge [" + join(e.Order) + "]"
+	}
+	return s
+}
+
+// WriteSchema is the output of a Write node.
+var WriteSchema = columnar.NewSchema(
+	columnar.Field{Name: "path", Type: columnar.StringType},
+	columnar.Field{Name: "rows", Type: columnar.Int64Type},
+	columnar.Field{Name: "bytes", Type: columnar.Int64Type},
+)
+
+func (w *Write) Schema() *columnar.Schema { return WriteSchema }
+func (w *Write) Children() []Plan         { return []Plan{w.Child} }
+func (w *Write) WithChildren(k []Plan) Plan {
+	d := *w
+	d.Child = k[0]
+	return &d
+}
+func (w *Write) String() string { return "Write " + w.Format + " " + w.Path }
+
+// Tree renders a plan with one indented line per node.
+func Tree(p Plan) string {
+	var b strings.Builder
+	var walk func(Plan, int)
+	walk = func(p Plan, depth int) {
+		b.WriteString(strings.Repeat("  ", depth) + p.String() + "\n")
+		for _, k := range p.Children() {
+			walk(k, depth+1)
+		}
+	}
+	walk(p, 0)
+	return b.String()
+}
+
+var (
+	_ Plan = (*Scan)(nil)
+	_ Plan = (*Values)(nil)
+	_ Plan = (*Source)(nil)
+	_ Plan = (*Filter)(nil)
+	_ Plan = (*Project)(nil)
+	_ Plan = (*Aggregate)(nil)
+	_ Plan = (*HashJoin)(nil)
+	_ Plan = (*LoopJoin)(nil)
+	_ Plan = (*Sort)(nil)
+	_ Plan = (*TopN)(nil)
+	_ Plan = (*Limit)(nil)
+	_ Plan = (*Union)(nil)
+	_ Plan = (*Exchange)(nil)
+	_ Plan = (*Write)(nil)
+)

@@ -1,0 +1,229 @@
+package physical
+
+import (
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/expr"
+	"github.com/millrace-engine/millrace/plan/logical"
+)
+
+// Plan is one node of a physical plan. String is the node's own line.
+type Plan interface {
+	Schema() *columnar.Schema
+	Children() []Plan
+	WithChildren(kids []Plan) Plan
+	String() string
+}
+
+// Scan reads splits of a table. Columns are the positions read, in the table's
+// schema; Filters are conjuncts bound to Columns (position i is Columns[i]) that
+// the scan applies exactly; Project lists which of Columns come out, in order
+// (columns needed by filters only do not). RuntimeFilters name the filters that
+// a join above may supply while running; applying them is optional.
+type Scan struct {
+	Leaf           int
+	Name           string // for EXPLAIN
+	Table          catalog.Descriptor
+	Columns        []int
+	Read           *columnar.Schema // schema of Columns
+	Filters        []expr.Expr
+	Project        []int
+	RuntimeFilters []RuntimeFilter
+	Rows           float64 // estimate after filters, −1 unknown
+}
+
+// RuntimeFilter connects a join's build keys to a scan below its probe side in
+// the same or a later stage: the scan may drop rows whose column cannot match.
+type RuntimeFilter struct {
+	ID     int // unique within the query; the join publishes under it
+	Column int // position in Scan.Columns
+}
+
+// Values yields literal rows. Leaf-assigned like a scan with one split.
+type Values struct {
+	Leaf int
+	Out  *columnar.Schema
+	Rows [][]*expr.Literal
+}
+
+// SourceMode is what part of an exchange's output a task reads.
+type SourceMode uint8
+
+// Partition: the partition that the task was assigned. All: every partition,
+// in every task (broadcast, shared build side). Merge: as Partition, but the
+// map outputs are sorted by Order and are merged.
+const (
+	ReadPartition SourceMode = iota
+	ReadAll
+	ReadMerge
+)
+
+// Source reads the output of an exchange: what plan/stage puts in an Exchange's
+// place.
+type Source struct {
+	Leaf     int
+	Exchange int // exchange number within the query
+	Mode     SourceMode
+	Order    []expr.SortOrder // ReadMerge
+	Out      *columnar.Schema
+	Rows     float64
+}
+
+// Filter keeps rows for which all conjuncts are true.
+type Filter struct {
+	Conjuncts []expr.Expr
+	Child     Plan
+}
+
+// Project computes one column per expression.
+type Project struct {
+	Exprs []expr.Expr
+	Out   *columnar.Schema
+	Child Plan
+}
+
+// AggMode is which half of an aggregation a node does.
+type AggMode uint8
+
+// Partial: rows to states. Final: states to results. Complete: rows to results
+// (input already partitioned by the keys). The state columns of each function
+// are given by StateTypes.
+const (
+	AggPartial AggMode = iota
+	AggFinal
+	AggComplete
+)
+
+// AggCall is one aggregate of an Aggregate node. In Partial and Complete mode
+// Args and Filter are bound to the child; in Final mode Args are ignored and the
+// states stand after the keys, in order. Arg types are kept for choosing the
+// implementation.
+type AggCall struct {
+	Fn       string
+	Args     []expr.Expr
+	ArgTypes []columnar.Type
+	Filter   expr.Expr // nil: all rows
+	Distinct bool      // Complete mode only: the planner arranges that
+	Result   columnar.Type
+	Null     bool
+	Place    diag.Pos
+}
+
+// Aggregate groups rows. Output: keys, then states (Partial) or results. In
+// Final mode the keys are the child's first len(Keys) columns. Without keys a
+// Final or Complete node yields exactly one row, from one partition.
+type Aggregate struct {
+	Mode   AggMode
+	Keys   []expr.Expr
+	Aggs   []AggCall
+	Out    *columnar.Schema
+	Child  Plan
+	Groups float64 // estimate, −1 unknown
+}
+
+// HashJoin joins on equal keys. The build side is read wholly into a table. With
+// Shared the build child is a Source in ReadAll mode, and the tasks of the stage
+// on one executor build one table together; otherwise both children are
+// partitioned alike and each task has its own table. LeftKeys and RightKeys are
+// bound to their sides; NullSafe[i] makes nulls of key i equal. Residual is
+// bound to left ++ right and part of the join condition. Output selects columns
+// of left ++ right (of left, then the mark, for LeftMark).
+type HashJoin struct {
+	Kind                logical.JoinKind
+	BuildLeft           bool
+	Shared              bool
+	Left, Right         Plan
+	LeftKeys, RightKeys []expr.Expr
+	NullSafe            []bool
+	Residual            expr.Expr
+	Output              []int
+	Out                 *columnar.Schema
+	RuntimeFilters      []int // id of the filter published per key, 0 = none
+	BuildRows           float64
+	Place               diag.Pos
+}
+
+// LoopJoin joins on any condition: the right side is read wholly (Shared as for
+// HashJoin), each left row meets each right row.
+type LoopJoin struct {
+	Kind        logical.JoinKind
+	Shared      bool
+	Left, Right Plan
+	Cond        expr.Expr // nil: true
+	Output      []int
+	Out         *columnar.Schema
+	Place       diag.Pos
+}
+
+// Sort orders the rows of one task.
+type Sort struct {
+	Order []expr.SortOrder
+	Child Plan
+}
+
+// TopN keeps the first Count rows after Offset in an order. Partial nodes run in
+// many tasks and keep Count+Offset rows.
+type TopN struct {
+	Order         []expr.SortOrder
+	Count, Offset int64
+	Partial       bool
+	Child         Plan
+}
+
+// Limit keeps Count rows (−1: all) after Offset. Partial nodes keep Count+Offset
+// rows per task.
+type Limit struct {
+	Count, Offset int64
+	Partial       bool
+	Child         Plan
+}
+
+// Union yields the rows of all inputs: in a task, of the inputs that have an
+// assigned leaf.
+type Union struct {
+	Inputs []Plan
+	Out    *columnar.Schema
+}
+
+// PartitioningKind is how an exchange distributes rows.
+type PartitioningKind uint8
+
+// Single: one partition. Hash: by the key hash of Keys. RoundRobin: evenly.
+// Broadcast: one copy that every consumer task reads wholly. Range: by sampled
+// bounds of Order (later).
+const (
+	SinglePartition PartitioningKind = iota
+	HashPartitioning
+	RoundRobin
+	Broadcast
+)
+
+// Partitioning is a distribution over Count partitions.
+type Partitioning struct {
+	Kind  PartitioningKind
+	Count int
+	Keys  []int // columns of the exchanged schema, Hash only
+}
+
+// Exchange is a wide dependency: its child runs in a stage of its own.
+type Exchange struct {
+	ID           int // number within the query, assigned by the planner from 1
+	Partitioning Partitioning
+	// Order: map outputs are sorted so and the consumer merges them.
+	Order []expr.SortOrder
+	Child Plan
+	Rows  float64
+}
+
+// Write stores rows as files; it yields one row per file written (path string,
+// rows bigint, bytes bigint), which the driver commits.
+type Write struct {
+	Format      string
+	Path        string // final target directory or file
+	Staging     string // temporary directory below the target
+	Mode        logical.WriteMode
+	Options     []catalog.Option
+	PartitionBy []int
+	Child       Plan
+}

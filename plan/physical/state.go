@@ -1,0 +1,40 @@
+package physical
+
+import "github.com/millrace-engine/millrace/columnar"
+
+// StateTypes returns the columns in which an aggregate function's partial state
+// travels, for a call's function and argument types:
+//
+//	count            [bigint]
+//	sum              [result type]           null: no value seen
+//	avg              [sum, bigint count]     sum of decimals is decimal(38, s), of others double
+//	min max first last any_value …           [argument type] (+ [bool seen] for first/last)
+//	bool_and bool_or [bool]
+//	stddev* var*     [double n, double mean, double m2]
+//
+// ok is false for a function that has no partial form (the planner then uses
+// AggComplete over rows partitioned by the keys).
+func StateTypes(call AggCall) (types []columnar.Type, ok bool) {
+	if call.Distinct {
+		return nil, false
+	}
+	switch call.Fn {
+	case "count", "count_if":
+		return []columnar.Type{columnar.Int64Type}, true
+	case "sum":
+		return []columnar.Type{call.Result}, true
+	case "avg":
+		sum := columnar.Float64Type
+		if t := call.ArgTypes[0]; t.Kind == columnar.Decimal {
+			sum = columnar.DecimalType(columnar.MaxPrecision, int(t.Scale))
+		}
+		return []columnar.Type{sum, columnar.Int64Type}, true
+	case "min", "max", "any_value", "bool_and", "bool_or":
+		return []columnar.Type{call.Result}, true
+	case "first", "last":
+		return []columnar.Type{call.Result, columnar.BoolType}, true
+	case "stddev_samp", "stddev_pop", "var_samp", "var_pop":
+		return []columnar.Type{columnar.Float64Type, columnar.Float64Type, columnar.Float64Type}, true
+	}
+	return nil, false
+}
