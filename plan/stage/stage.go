@@ -1,0 +1,251 @@
+package stage
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/millrace-engine/millrace/plan/expr"
+	"github.com/millrace-engine/millrace/plan/physical"
+)
+
+// Determinism says what a second run of a stage yields.
+type Determinism uint8
+
+// Stable: the same rows in the same order. Unordered: the same rows. Unstable:
+// rows may differ, because they depend on arrival order, time or chance: if an
+// output that somebody consumed must be recomputed, all consumers roll back.
+const (
+	Stable Determinism = iota
+	Unordered
+	Unstable
+)
+
+func (d Determinism) String() string { return [...]string{"stable", "unordered", "unstable"}[d] }
+
+// Stage is a pipeline of narrow operators that runs as tasks.
+type Stage struct {
+	ID     int           // number within the query, from 0
+	Root   physical.Plan // exchanges below are Source leaves
+	Inputs []Input
+	Out    *Output // nil for the result stage
+	Class  Determinism
+	// Drivers are the leaves that decide the tasks, grouped: each group
+	// contributes its own tasks (a scan's splits, a Values' one, the partitions
+	// of the sources that a join reads alike), and a task assigns the leaves of
+	// one group. Sources in ReadAll mode are in no group.
+	Drivers []Driver
+}
+
+// Driver is a group of leaves that tasks assign together. Either one scan or
+// values leaf, or any number of partition sources read with the same partition
+// number; Partitions is then their common count.
+type Driver struct {
+	Scan       *physical.Scan
+	Values     *physical.Values
+	Sources    []*physical.Source
+	Partitions int
+}
+
+// Leaves returns the leaf numbers of the group.
+func (d Driver) Leaves() []int {
+	switch {
+	case d.Scan != nil:
+		return []int{d.Scan.Leaf}
+	case d.Values != nil:
+		return []int{d.Values.Leaf}
+	}
+	out := make([]int, len(d.Sources))
+	for i, s := range d.Sources {
+		out[i] = s.Leaf
+	}
+	return out
+}
+
+// Input is an exchange that a stage reads.
+type Input struct {
+	Exchange int
+	Stage    int // the stage that writes it
+	Mode     physical.SourceMode
+	Leaf     int
+}
+
+// Output is the exchange that a stage writes.
+type Output struct {
+	Exchange     int
+	Partitioning physical.Partitioning
+	Order        []expr.SortOrder
+}
+
+// Graph is a query's stages, in an order in which they can run.
+type Graph struct {
+	Stages []*Stage
+	Result int // id of the result stage
+}
+
+// Cut cuts a plan at its exchanges. It fails only on plans that break the
+// invariants of package physical.
+func Cut(p physical.Plan) (*Graph, error) {
+	c := &cutter{byExchange: map[int]int{}, partitions: map[int]int{}}
+	if _, err := c.stage(p, nil); err != nil {
+		return nil, err
+	}
+	return &Graph{Stages: c.stages, Result: len(c.stages) - 1}, nil
+}
+
+type cutter struct {
+	stages     []*Stage
+	byExchange map[int]int // exchange → stage that writes it
+	partitions map[int]int // exchange → partitions
+}
+
+// stage cuts below p and appends the stage of p after those it reads.
+func (c *cutter) stage(p physical.Plan, out *Output) (*Stage, error) {
+	s := &Stage{Out: out}
+	root, err := c.replace(p, s)
+	if err != nil {
+		return nil, err
+	}
+	s.Root = number(root, new(int))
+	for _, l := range leaves(s.Root) {
+		if src, ok := l.(*physical.Source); ok {
+			s.Inputs = append(s.Inputs, Input{src.Exchange, c.byExchange[src.Exchange], src.Mode, src.Leaf})
+		}
+	}
+	if s.Drivers, err = c.drivers(s.Root); err != nil {
+		return nil, err
+	}
+	if len(s.Drivers) == 0 {
+		return nil, fmt.Errorf("stage without a driving leaf:\n%s", physical.Tree(s.Root))
+	}
+	s.ID = len(c.stages)
+	s.Class = c.classify(s)
+	c.stages = append(c.stages, s)
+	return s, nil
+}
+
+// replace puts a Source in the place of each exchange below p, cutting the
+// stage below first.
+func (c *cutter) replace(p physical.Plan, s *Stage) (physical.Plan, error) {
+	if e, ok := p.(*physical.Exchange); ok {
+		if _, done := c.byExchange[e.ID]; !done {
+			st, err := c.stage(e.Child, &Output{e.ID, e.Partitioning, e.Order})
+			if err != nil {
+				return nil, err
+			}
+			c.byExchange[e.ID] = st.ID
+			c.partitions[e.ID] = max(1, e.Partitioning.Count)
+		}
+		src := &physical.Source{Exchange: e.ID, Out: e.Schema(), Rows: e.Rows}
+		switch {
+		case e.Partitioning.Kind == physical.Broadcast:
+			src.Mode = physical.ReadAll
+		case len(e.Order) > 0:
+			src.Mode, src.Order = physical.ReadMerge, e.Order
+		}
+		return src, nil
+	}
+	kids := p.Children()
+	if len(kids) == 0 {
+		return p, nil
+	}
+	fresh := make([]physical.Plan, len(kids))
+	for i, k := range kids {
+		n, err := c.replace(k, s)
+		if err != nil {
+			return nil, err
+		}
+		fresh[i] = n
+	}
+	return p.WithChildren(fresh), nil
+}
+
+// number gives the leaves their numbers in preorder; leaves are copied, since a
+// plan may hold one of them twice.
+func number(p physical.Plan, next *int) physical.Plan {
+	take := func() int { *next++; return *next - 1 }
+	switch x := p.(type) {
+	case *physical.Scan:
+		d := *x
+		d.Leaf = take()
+		return &d
+	case *physical.Values:
+		d := *x
+		d.Leaf = take()
+		return &d
+	case *physical.Source:
+		d := *x
+		d.Leaf = take()
+		return &d
+	}
+	kids := p.Children()
+	fresh := make([]physical.Plan, len(kids))
+	for i, k := range kids {
+		fresh[i] = number(k, next)
+	}
+	return p.WithChildren(fresh)
+}
+
+// leaves lists the leaves below p in preorder.
+func leaves(p physical.Plan) []physical.Plan {
+	kids := p.Children()
+	if len(kids) == 0 {
+		return []physical.Plan{p}
+	}
+	var out []physical.Plan
+	for _, k := range kids {
+		out = append(out, leaves(k)...)
+	}
+	return out
+}
+
+// drivers finds the groups of leaves that decide the tasks below p: a union
+// concatenates its inputs' groups, a join of two partitioned inputs merges them
+// into one.
+func (c *cutter) drivers(p physical.Plan) ([]Driver, error) {
+	switch x := p.(type) {
+	case *physical.Scan:
+		return []Driver{{Scan: x}}, nil
+	case *physical.Values:
+		return []Driver{{Values: x}}, nil
+	case *physical.Source:
+		if x.Mode == physical.ReadAll {
+			return nil, nil
+		}
+		return []Driver{{Sources: []*physical.Source{x}, Partitions: c.partitions[x.Exchange]}}, nil
+	}
+	var groups []Driver
+	_, union := p.(*physical.Union)
+	for _, k := range p.Children() {
+		g, err := c.drivers(k)
+		if err != nil {
+			return nil, err
+		}
+		if union || len(groups) == 0 || len(g) == 0 {
+			groups = append(groups, g...)
+			continue
+		}
+		if len(groups) != 1 || len(g) != 1 || groups[0].Sources == nil || g[0].Sources == nil || groups[0].Partitions != g[0].Partitions {
+			return nil, fmt.Errorf("inputs are not partitioned alike:\n%s", physical.Tree(p))
+		}
+		groups[0].Sources = append(groups[0].Sources, g[0].Sources...)
+	}
+	return groups, nil
+}
+
+// String renders the graph for EXPLAIN and goldens.
+func (g *Graph) String() string {
+	var b strings.Builder
+	for _, s := range g.Stages {
+		fmt.Fprintf(&b, "stage %d %s", s.ID, s.Class)
+		if s.Out != nil {
+			fmt.Fprintf(&b, " → exchange %d %s", s.Out.Exchange, s.Out.Partitioning)
+		} else {
+			b.WriteString(" → result")
+		}
+		b.WriteString("\n")
+		for _, l := range strings.Split(strings.TrimRight(physical.Tree(s.Root), "\n"), "\n") {
+			b.WriteString("  " + l + "\n")
+		}
+	}
+	return b.String()
+}
