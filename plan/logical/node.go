@@ -356,6 +356,15 @@ func (d *DropView) String() string             { return "DropView " + d.Name }
 
 func (e *Explain) Output() []*expr.Attr       { return textColumn("plan") }
 func (e *Explain) Children() []Plan           { return nil }
+func (s *Shared) Output() []*expr.Attr { return s.Attrs }
+func (s *Shared) Children() []Plan     { return []Plan{s.Child} }
+func (s *Shared) WithChildren(k []Plan) Plan {
+	return &Shared{s.ID, k[0], s.Attrs}
+}
+func (s *Shared) Exprs() []expr.Expr         { return nil }
+func (s *Shared) WithExprs([]expr.Expr) Plan { return s }
+func (s *Shared) String() string             { return fmt.Sprintf("Shared %d", s.ID) }
+
 func (e *Explain) WithChildren([]Plan) Plan   { return e }
 func (e *Explain) Exprs() []expr.Expr         { return nil }
 func (e *Explain) WithExprs([]expr.Expr) Plan { return e }

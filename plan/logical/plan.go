@@ -108,7 +108,19 @@ type Join struct {
 	Using       []string
 	Natural     bool
 	Lateral     bool
-	Place       diag.Pos
+	// BuildLeft asks for the hash table to be built on the left side, which is
+	// much smaller; otherwise it is built on the right one.
+	BuildLeft bool
+	Place     diag.Pos
+}
+
+// Shared is one of several references to a subplan that is computed once. All
+// references of an ID have the same Child; Attrs are this reference's own ids
+// for the child's output, by position.
+type Shared struct {
+	ID    int
+	Child Plan
+	Attrs []*expr.Attr
 }
 
 // Sort orders the whole result.
