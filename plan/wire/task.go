@@ -1,0 +1,132 @@
+package wire
+
+// TaskDescription is one attempt of one task: what an executor needs besides
+// the stage.
+type TaskDescription struct {
+	Job, Stage, StageAttempt, Task, Attempt int
+	Tasks                                   int // tasks of the stage
+	StageHash                               [32]byte
+	Leaves                                  []LeafAssignment
+	Epochs                                  []ShuffleEpoch
+	MinMemory                               int64
+	Prefer                                  []string
+}
+
+// LeafAssignment is one split or partition of one leaf. A leaf may have several.
+type LeafAssignment struct {
+	Leaf      int
+	Split     []byte // nil for partitions
+	Partition int
+}
+
+// ShuffleEpoch says which state of an exchange's outputs the task was planned on.
+type ShuffleEpoch struct {
+	Exchange int
+	Epoch    uint64
+}
+
+// EncodeTask encodes a task.
+func EncodeTask(t *TaskDescription) ([]byte, error) {
+	var e encoder
+	e.uint(1, Version)
+	for i, v := range []int{t.Job, t.Stage, t.StageAttempt, t.Task, t.Attempt, t.Tasks} {
+		e.int(2+i, int64(v))
+	}
+	e.bytes(8, t.StageHash[:])
+	for _, l := range t.Leaves {
+		e.message(9, func(e *encoder) {
+			e.int(1, int64(l.Leaf))
+			if l.Split != nil {
+				e.bytes(2, l.Split)
+			}
+			e.int(3, int64(l.Partition))
+		})
+	}
+	for _, x := range t.Epochs {
+		e.message(10, func(e *encoder) {
+			e.int(1, int64(x.Exchange))
+			e.uint(2, x.Epoch)
+		})
+	}
+	e.int(11, t.MinMemory)
+	for _, p := range t.Prefer {
+		e.bytes(12, []byte(p))
+	}
+	if len(e.b) > MaxTaskBytes {
+		return nil, malformed("a task of %d bytes; the limit is %d", len(e.b), MaxTaskBytes)
+	}
+	return e.b, nil
+}
+
+// DecodeTask decodes what EncodeTask made.
+func DecodeTask(b []byte) (*TaskDescription, error) {
+	if len(b) > MaxTaskBytes {
+		return nil, malformed("a task of %d bytes; the limit is %d", len(b), MaxTaskBytes)
+	}
+	t, version, hashed := &TaskDescription{}, uint64(0), false
+	ints := []*int{&t.Job, &t.Stage, &t.StageAttempt, &t.Task, &t.Attempt, &t.Tasks}
+	err := fields(b, func(f field) error {
+		switch f.num {
+		case 1:
+			version = f.value
+		case 2, 3, 4, 5, 6, 7:
+			if *ints[f.num-2] = f.int(); f.int() < 0 {
+				return malformed("negative number in field %d", f.num)
+			}
+		case 8:
+			if len(f.data) != len(t.StageHash) {
+				return malformed("stage hash of %d bytes", len(f.data))
+			}
+			copy(t.StageHash[:], f.data)
+			hashed = true
+		case 9:
+			l, err := leafAssignment(f.data)
+			t.Leaves = append(t.Leaves, l)
+			return err
+		case 10:
+			var x ShuffleEpoch
+			err := fields(f.data, func(f field) error {
+				if f.num == 1 {
+					x.Exchange = f.int()
+				} else {
+					x.Epoch = f.value
+				}
+				return nil
+			})
+			t.Epochs = append(t.Epochs, x)
+			return err
+		case 11:
+			t.MinMemory = f.int64()
+		case 12:
+			t.Prefer = append(t.Prefer, f.string())
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case version != Version:
+		return nil, malformed("version %d; this executor speaks %d", version, Version)
+	case !hashed:
+		return nil, malformed("task without a stage")
+	}
+	return t, nil
+}
+
+func leafAssignment(b []byte) (l LeafAssignment, err error) {
+	err = fields(b, func(f field) error {
+		switch f.num {
+		case 1:
+			l.Leaf = f.int()
+		case 2:
+			l.Split = append([]byte{}, f.data...)
+		case 3:
+			l.Partition = f.int()
+		}
+		return nil
+	})
+	if err == nil && (l.Leaf < 0 || l.Partition < 0 || l.Partition > maxPartitions) {
+		err = malformed("assignment of a leaf")
+	}
+	return l, err
+}
