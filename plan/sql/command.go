@@ -83,7 +83,8 @@ func (p *parser) explain() logical.Plan {
 	case kCodegen, kCost, kLogical:
 		p.unsupported(t.place(), "EXPLAIN "+words[t.kw]).remedy("Use EXPLAIN EXTENDED, EXPLAIN FORMATTED or EXPLAIN ANALYZE")
 		return e
-	case kExplain:
+	}
+	if t := p.tok(); t.kw == kExplain {
 		p.unsupported(t.place(), "EXPLAIN of EXPLAIN")
 		return e
 	}

@@ -71,12 +71,15 @@ func (p *parser) unexpected(expected ...string) {
 		}
 		return
 	}
-	if meant := nearest(p.text[t.pos:t.end], expected); meant != "" {
+	word := p.source(t)
+	if t.kw != none {
+		if noName[t.kw] {
+			f.remedy("A keyword used as a name stands between back quotes: `%s`", word)
+		}
+	} else if meant := nearest(word, expected); meant != "" {
 		f.remedy("Did you mean %s?", meant)
-	} else if meant := nearest(p.text[t.pos:t.end], clauseNames); meant != "" {
+	} else if meant := nearest(word, clauseNames); meant != "" {
 		f.remedy("Did you mean %s?", meant)
-	} else if t.kw != none {
-		f.remedy("A keyword used as a name stands between back quotes: `%s`", p.text[t.pos:t.end])
 	}
 }
 

@@ -80,7 +80,9 @@ func (p *parser) number(t token, neg bool, place diag.Pos) expr.Expr {
 		if lit.Typ.Kind != columnar.Null && suf != "" && suf != "bd" {
 			what = lit.Typ.String()
 		} else if suf == "bd" || t.kind == tDecimal {
-			what = "decimal(38)"
+			what = "a decimal of 38 digits"
+		} else if t.kind == tExponent {
+			what = "double"
 		}
 		p.failAt(place, diag.NumericOutOfRange, "the number %s does not fit into %s", shorten(body), what)
 	default:
@@ -247,11 +249,19 @@ func (p *parser) typedLiteral() expr.Expr {
 		lit.Value, lit.Typ = us, columnar.TimestampType
 	}
 	if err != nil {
-		p.failAt(t.place(), diag.InvalidLiteral, "%s is not a value of the type %s", shorten(p.source(t)), words[word.kw]).
+		p.failAt(t.place(), diag.InvalidLiteral, "%s is not a value of the type %s", shorten(p.source(t)), typedName(word.kw)).
 			remedy("%s", literalForm(word.kw))
 		return broken()
 	}
 	return lit
+}
+
+// typedName is the type that the word of a typed literal stands for.
+func typedName(k keyword) string {
+	if k == kX {
+		return "BINARY"
+	}
+	return words[k]
 }
 
 // literalForm says how a typed literal is written.

@@ -109,7 +109,7 @@ func TestBounds(t *testing.T) {
 		"cube":        "SELECT 1 GROUP BY CUBE(1" + strings.Repeat(", 1", n) + ")",
 		"rollup":      "SELECT 1 GROUP BY ROLLUP(1" + strings.Repeat(", 1", n) + ")",
 		"comments":    strings.Repeat("/*", n),
-		"explain":     strings.Repeat("EXPLAIN ", n),
+		"explain":     strings.Repeat("EXPLAIN EXTENDED ", n),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse(text)
