@@ -167,8 +167,7 @@ func (p *parser) extract(place diag.Pos) expr.Expr {
 }
 
 // trim reads ([BOTH | LEADING | TRAILING] [characters] FROM text) and the plain
-// forms. The functions' argument orders are Spark's: btrim takes the text
-// first, ltrim and rtrim take the characters first.
+// forms. The text comes first in the call, then the characters.
 func (p *parser) trim(t token) expr.Expr {
 	p.expect(tOpen, "(")
 	side := p.tok().kw
@@ -203,19 +202,17 @@ func (p *parser) trim(t token) expr.Expr {
 	}
 	text := p.expr()
 	p.expect(tClose, ")")
-	switch {
-	case chars == nil && side == kLeading:
-		return call(t.place(), "ltrim", text)
-	case chars == nil && side == kTrailing:
-		return call(t.place(), "rtrim", text)
-	case chars == nil:
-		return call(t.place(), "trim", text)
-	case side == kLeading:
-		return call(t.place(), "ltrim", chars, text)
-	case side == kTrailing:
-		return call(t.place(), "rtrim", chars, text)
+	fn := "trim"
+	switch side {
+	case kLeading:
+		fn = "ltrim"
+	case kTrailing:
+		fn = "rtrim"
 	}
-	return call(t.place(), "btrim", text, chars)
+	if chars == nil {
+		return call(t.place(), fn, text)
+	}
+	return call(t.place(), fn, text, chars)
 }
 
 // structOf reads (expression [AS name], …): names become fields.

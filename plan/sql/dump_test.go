@@ -135,7 +135,9 @@ func (d *dump) plan(p logical.Plan) {
 			d.in(func() { d.plan(x.Query) })
 		}
 		if x.Ref != nil {
-			d.in(func() { d.line("using %s path %q schema %v%s", x.Ref.Format, x.Ref.Path, x.Ref.Schema, options(x.Ref.Options)) })
+			d.in(func() {
+				d.line("using %s path %q schema %v%s", x.Ref.Format, x.Ref.Path, x.Ref.Schema, options(x.Ref.Options))
+			})
 		}
 	case *logical.DropView:
 		d.line("drop view %s ifExists=%v", x.Name, x.IfExists)

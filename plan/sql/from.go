@@ -189,6 +189,9 @@ func (p *parser) tableRef() logical.Plan {
 	return &logical.Relation{Ref: ref, Place: t.place()}
 }
 
+// maxOptions bounds the options of one reader or writer.
+const maxOptions = 500
+
 // options reads (key value, key = value, …). Keys are names, dotted names or
 // strings; values are strings, numbers or booleans.
 func (p *parser) options() map[string]string {
@@ -207,6 +210,9 @@ func (p *parser) options() map[string]string {
 			}
 		}
 		p.accept(tEq)
+		if len(m) == maxOptions {
+			p.failAt(t.place(), diag.InvalidArgument, "there are more than %d options", maxOptions)
+		}
 		for other := range m {
 			if strings.EqualFold(other, key) {
 				p.failAt(t.place(), diag.InvalidArgument, "the option %s is given twice", key).remedy("Options are compared without case")

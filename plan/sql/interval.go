@@ -89,6 +89,7 @@ func (p *parser) interval() expr.Expr {
 			return broken()
 		}
 		p.advance()
+		p.leadingPrecision()
 		if first && p.isWord(kTo) {
 			return p.spanInterval(t, value, u, neg, sum.place)
 		}
@@ -112,6 +113,14 @@ func (p *parser) interval() expr.Expr {
 		return broken()
 	}
 	return sum.literal()
+}
+
+// leadingPrecision reads the (3) of INTERVAL '90' DAY (3), which standard SQL
+// has and which says nothing about the value.
+func (p *parser) leadingPrecision() {
+	if p.is(tOpen) && p.ahead(1).kind == tInt && p.ahead(2).kind == tClose {
+		p.i += 3
+	}
 }
 
 // sign reads an optional sign and reports whether it is a minus.

@@ -210,14 +210,20 @@ var clauseWords = []keyword{
 // operandWords stand inside expressions, where a name would be ambiguous.
 var operandWords = []keyword{
 	kAnd, kOr, kNot, kIn, kIs, kBetween, kLike, kIlike, kRlike, kRegexp, kDiv, kWhen, kThen, kElse, kEnd, kEscape,
-	kAsc, kDesc, kNulls, kFor, kPlacing, kBy, kDistinct, kExists, kCase, kNull, kTrue, kFalse, kTo, kThen,
+	kAsc, kDesc, kNulls, kFor, kPlacing, kBy, kDistinct, kExists, kCase, kNull, kTrue, kFalse, kTo,
 }
 
 // The places where names are restricted.
 var (
 	noAlias = setOf(clauseWords, operandWords, []keyword{kOptions, kSet})
 	noName  = setOf(clauseWords, operandWords)
-	// afterSelect may follow a whole query operand: set operations and ordering.
+	// soft are restricted names that are columns where nothing else is possible.
+	soft = setOf([]keyword{
+		kLeft, kRight, kFull, kCross, kInner, kSemi, kAnti, kNatural, kWindow, kOffset, kMinus, kLateral, kPivot,
+		kUnpivot, kQualify, kCluster, kSort, kDistribute, kTo, kFor, kPlacing, kAsc, kDesc, kNulls, kBy, kEscape,
+		kRegexp,
+	})
+	// afterQuery may follow a whole query operand: set operations and ordering.
 	afterQuery = setOf([]keyword{kUnion, kIntersect, kExcept, kMinus, kOrder, kLimit, kOffset, kSort, kCluster, kDistribute})
 	queryStart = setOf([]keyword{kSelect, kWith, kValues, kFrom, kTable})
 )

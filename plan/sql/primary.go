@@ -63,8 +63,12 @@ func (p *parser) wordPrimary(t token) expr.Expr {
 	case kCase:
 		return p.caseOf()
 	case kExists:
-		if next == tOpen {
+		// exists(array, x -> …) is a function; its first argument gives it away.
+		if next == tOpen && (p.ahead(2).kind != tWord || p.startsQuery(2) || p.ahead(3).kind != tOpen && p.ahead(3).kind != tComma) {
 			return p.exists()
+		}
+		if next == tOpen {
+			return p.reference()
 		}
 	case kNot:
 		// NOT binds loosely; here it stands where an operand must: a + NOT b.
@@ -89,11 +93,26 @@ func (p *parser) wordPrimary(t token) expr.Expr {
 			return p.call([]string{p.source(t)}, t.place())
 		}
 	}
-	if noName[t.kw] {
+	if noName[t.kw] && !p.softName(t) {
 		p.unexpected(operand)
 		return broken()
 	}
 	return p.reference()
+}
+
+// softName reports whether a clause's word is a column here: it is one of those
+// that people do name columns after, and what follows cannot be its clause.
+func (p *parser) softName(t token) bool {
+	if !soft[t.kw] {
+		return false
+	}
+	switch n := p.ahead(1); n.kind {
+	case tInt, tDecimal, tExponent, tString, tQuoted:
+		return false
+	case tWord:
+		return n.kw != none && n.kw != kJoin && n.kw != kOuter && n.kw != kBy
+	}
+	return true
 }
 
 // bareFunction returns the function that a word calls without parentheses.

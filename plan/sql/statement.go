@@ -75,13 +75,14 @@ func ParseSchema(text string) (*columnar.Schema, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	for i, f := range fields {
-		for _, g := range fields[:i] {
-			if strings.EqualFold(f.Name, g.Name) {
-				return nil, diag.New(diag.InvalidArgument, "the schema has two columns named %s", f.Name).
-					WithRemedy("Names are compared without case; rename one")
-			}
+	seen := make(map[string]bool, len(fields))
+	for _, f := range fields {
+		name := strings.ToLower(f.Name)
+		if seen[name] {
+			return nil, diag.New(diag.InvalidArgument, "the schema has two columns named %s", f.Name).
+				WithRemedy("Names are compared without case; rename one")
 		}
+		seen[name] = true
 	}
 	return columnar.NewSchema(fields...), nil
 }

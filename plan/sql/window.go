@@ -104,6 +104,9 @@ func currentRow(place diag.Pos) expr.Expr {
 	return &expr.Literal{Value: int64(0), Typ: columnar.Int32Type, Place: place}
 }
 
+// maxWindows bounds the named windows of one query.
+const maxWindows = 500
+
 // windowClause reads WINDOW name AS (…), … and gives the calls that wait for
 // those names their windows.
 func (p *parser) windowClause() {
@@ -120,6 +123,9 @@ func (p *parser) windowClause() {
 		}
 		p.pending = waiting
 		p.windows = append(p.windows, namedWindow{name, spec})
+		if len(p.windows) > maxWindows {
+			p.failAt(p.place(), diag.InvalidQuery, "the query names more than %d windows", maxWindows)
+		}
 		if !p.accept(tComma) {
 			break
 		}
