@@ -60,7 +60,7 @@ func units[T Chars](s T, typ columnar.Type) bool {
 	return EqualFold(Trim(s), want)
 }
 
-// count reads digits at i as a number that fits into 31 bits times a million.
+// count reads digits at i as a number; more than int64 holds is ErrRange.
 func count[T Chars](s T, i int) (v int64, end int, err error) {
 	for end = i; end < len(s) && s[end]-'0' <= 9; end++ {
 		if v > math.MaxInt64/10-10 {
