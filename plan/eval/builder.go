@@ -1,0 +1,152 @@
+package eval
+
+import (
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/kernel"
+	"github.com/millrace-engine/millrace/columnar/memory"
+)
+
+// builder makes a flat vector row by row, in order, one value per row of the
+// batch: for functions that no kernel serves.
+type builder struct {
+	r     *rows
+	t     columnar.Type
+	v     columnar.Vector
+	wide  []columnar.Int128 // decimals, until their width is known
+	bytes []byte
+	off   []int32
+}
+
+func newBuilder(r *rows, t columnar.Type) *builder {
+	b := &builder{r: r, t: t, v: columnar.Vector{Type: t, Len: r.n, Width: uint8(t.FixedWidth())}}
+	switch {
+	case t.Kind == columnar.Bool:
+		b.v.Data = r.s.Bytes(columnar.BitmapBytes(r.n))
+		clear(b.v.Data)
+	case t.IsBytes():
+		b.off = memory.Slice[int32](r.s, r.n+1)
+		clear(b.off)
+	case t.Kind == columnar.Decimal:
+		b.wide = make([]columnar.Int128, r.n)
+	default:
+		b.v.Data = r.s.Bytes(r.n * int(b.v.Width))
+		clear(b.v.Data)
+	}
+	return b
+}
+
+func (b *builder) null(i int) {
+	if b.v.Valid == nil {
+		b.v.Valid = columnar.Bitmap(b.r.s.Bytes(columnar.BitmapBytes(b.r.n)))
+		b.v.Valid.Fill(b.r.n, true)
+	}
+	b.v.Valid.Clear(i)
+	if b.off != nil {
+		b.off[i+1] = int32(len(b.bytes))
+	}
+}
+
+func (b *builder) bool(i int, x bool) { b.v.Bits().SetTo(i, x) }
+
+func (b *builder) int(i int, x int64) {
+	switch b.v.Width {
+	case 1:
+		columnar.View[int8](b.v.Data, b.r.n)[i] = int8(x)
+	case 2:
+		columnar.View[int16](b.v.Data, b.r.n)[i] = int16(x)
+	case 4:
+		columnar.View[int32](b.v.Data, b.r.n)[i] = int32(x)
+	default:
+		columnar.View[int64](b.v.Data, b.r.n)[i] = x
+	}
+}
+
+func (b *builder) float(i int, x float64) {
+	if b.v.Width == 4 {
+		columnar.View[float32](b.v.Data, b.r.n)[i] = float32(x)
+	} else {
+		columnar.View[float64](b.v.Data, b.r.n)[i] = x
+	}
+}
+
+func (b *builder) decimal(i int, x columnar.Int128) { b.wide[i] = x }
+
+// str sets row i; rows must come in order, skipped ones are empty.
+func (b *builder) str(i int, x []byte) {
+	b.bytes = append(b.bytes, x...)
+	b.off[i+1] = int32(len(b.bytes))
+}
+
+// copy takes row i of a vector of the same type.
+func (b *builder) copy(v *columnar.Vector, i int) {
+	switch {
+	case b.t.Kind == columnar.Bool:
+		b.bool(i, v.Int64At(i) != 0)
+	case b.t.IsBytes():
+		b.str(i, v.BytesAt(i))
+	case b.t.IsFloat():
+		b.float(i, v.Float64At(i))
+	case b.t.Kind == columnar.Decimal:
+		b.decimal(i, v.Int128At(i))
+	default:
+		b.int(i, v.Int64At(i))
+	}
+}
+
+func (b *builder) vector() columnar.Vector {
+	switch {
+	case b.off != nil:
+		for i := 1; i < len(b.off); i++ { // rows that nobody set
+			b.off[i] = max(b.off[i], b.off[i-1])
+		}
+		b.v.Data, b.v.Bytes = columnar.BytesOf(b.off), b.bytes
+	case b.wide != nil:
+		b.v.Width, b.v.Data = narrow(b.wide)
+	}
+	return b.v
+}
+
+// narrow stores decimals as narrow as they allow (I6 of columnar).
+func narrow(xs []columnar.Int128) (uint8, []byte) {
+	for _, x := range xs {
+		if !x.FitsInt64() {
+			return 16, columnar.BytesOf(xs)
+		}
+	}
+	ys := make([]int64, len(xs))
+	for i, x := range xs {
+		ys[i] = int64(x.Lo)
+	}
+	return 8, columnar.BytesOf(ys)
+}
+
+// perRow wraps a function of single rows: strict in nulls, called for the rows
+// that count only.
+func perRow(t columnar.Type, f func(b *builder, args []*columnar.Vector, i int) error) function {
+	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+		valid, none := validity(r, args)
+		if none {
+			return allNull(t, r.n), nil
+		}
+		b := newBuilder(r, t)
+		err := r.each(func(i int) error {
+			if valid != nil && !valid.Get(i) {
+				b.null(i)
+				return nil
+			}
+			return f(b, args, i)
+		})
+		if err != nil {
+			return columnar.Vector{}, err
+		}
+		return b.vector(), nil
+	}
+}
+
+func flat(v *columnar.Vector, s *memory.Scratch) *columnar.Vector {
+	if v.Enc == columnar.Flat {
+		return v
+	}
+	f := kernel.Flatten(v, s)
+	return &f
+}

@@ -1,0 +1,431 @@
+package eval
+
+import (
+	"bytes"
+	"math"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/kernel"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/expr"
+)
+
+// call returns the implementation of a function and whether constants and
+// dictionaries may be exploited (it is strict and looks at one row at a time).
+func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
+	name := c.Fn.Name
+	if op, ok := operators[name]; ok {
+		return compare(op), true, nil
+	}
+	switch name {
+	case "and", "or":
+		if lazy(c) {
+			fn, err = p.lazyLogic(c)
+			return fn, false, err
+		}
+		return logic(name), false, nil
+	case "not":
+		return logic(name), false, nil
+	case "if":
+		if lazy(c) {
+			fn, err = p.caseWhen(&expr.Case{Whens: []expr.When{{Cond: c.Args[0], Then: c.Args[1]}}, Else: c.Args[2]})
+			return fn, false, err
+		}
+		return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+			is, _ := truth(r, args[0])
+			yes := kernel.SelectBits(is, nil, r.n, r.sel, make([]uint16, 0, r.n))
+			no := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
+			kernel.Not(no, is, r.n)
+			return merge(r, c.Typ, []choice{{*args[1], yes}, {*args[2], kernel.SelectBits(no, nil, r.n, r.sel, make([]uint16, 0, r.n))}})
+		}, false, nil
+	case "coalesce":
+		fn, err = p.coalesce(c)
+		return fn, false, err
+	case "isnull", "isnotnull":
+		return isNull(name), false, nil
+	case "istrue", "isfalse":
+		return isTruth(name), false, nil
+	case "<=>":
+		return same, false, nil
+	case "in":
+		return inList, !hasNullLiteral(c.Args), nil
+	case "between":
+		return between, true, nil
+	case "greatest":
+		return extreme(gt, c.Typ), false, nil
+	case "least":
+		return extreme(lt, c.Typ), false, nil
+	case "nullif":
+		return nullIf(c.Typ), false, nil
+	case "typeof":
+		t := c.Args[0].Type().String()
+		return func(r *rows, _ []*columnar.Vector) (columnar.Vector, error) {
+			return Constant(t, columnar.StringType, r.n), nil
+		}, false, nil
+	case "+", "-", "*", "/", "%":
+		return p.arithmetic(c), true, nil
+	case "div":
+		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
+			x, y := args[0].Int64At(i), args[1].Int64At(i)
+			switch {
+			case y == 0:
+				return divideByZero(c)
+			case x == math.MinInt64 && y == -1:
+				return overflow(c)
+			}
+			b.int(i, x/y)
+			return nil
+		}), true, nil
+	case "negative", "abs", "positive", "~", "&", "|", "^", "<<", ">>":
+		return integral(c), true, nil
+	case "like", "ilike":
+		return like(c), true, nil
+	case "rlike":
+		return rlike(c), true, nil
+	}
+	if f, ok := floats[name]; ok {
+		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
+			x := 0.0
+			if len(args) > 0 {
+				x = args[0].Float64At(i)
+			}
+			b.float(i, f(x))
+			return nil
+		}), true, nil
+	}
+	switch name {
+	case "pow", "atan2":
+		f := math.Pow
+		if name == "atan2" {
+			f = math.Atan2
+		}
+		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
+			b.float(i, f(args[0].Float64At(i), args[1].Float64At(i)))
+			return nil
+		}), true, nil
+	case "round", "bround", "ceil", "floor":
+		return rounding(c), true, nil
+	case "isnan":
+		return perRow(columnar.BoolType, func(b *builder, args []*columnar.Vector, i int) error {
+			b.bool(i, args[0].Type.IsFloat() && math.IsNaN(args[0].Float64At(i)))
+			return nil
+		}), true, nil
+	}
+	if f, ok := stringFunctions[name]; ok {
+		return perRow(c.Typ, f), true, nil
+	}
+	if f := p.timeFunction(c); f != nil {
+		return f, true, nil
+	}
+	return nil, false, diag.NewAt(c.Place, diag.Unsupported, "the function %s is not supported yet", name)
+}
+
+func hasNullLiteral(es []expr.Expr) bool {
+	for _, e := range es {
+		if l, ok := e.(*expr.Literal); ok && l.Value == nil {
+			return true
+		}
+	}
+	return false
+}
+
+var floats = map[string]func(float64) float64{
+	"sqrt": math.Sqrt, "cbrt": math.Cbrt, "exp": math.Exp, "ln": math.Log, "log10": math.Log10, "log2": math.Log2,
+	"sin": math.Sin, "cos": math.Cos, "tan": math.Tan, "asin": math.Asin, "acos": math.Acos, "atan": math.Atan,
+	"radians": func(x float64) float64 { return x * math.Pi / 180 }, "degrees": func(x float64) float64 { return x * 180 / math.Pi },
+	"pi": func(float64) float64 { return math.Pi }, "e": func(float64) float64 { return math.E },
+	"sign": func(x float64) float64 {
+		switch {
+		case x > 0:
+			return 1
+		case x < 0:
+			return -1
+		}
+		return x
+	},
+}
+
+// integral computes sign changes and operations on bits.
+func integral(c *expr.Call) function {
+	name, t := c.Fn.Name, c.Typ
+	least := int64(-1) << (8*max(1, t.FixedWidth()) - 1)
+	return perRow(t, func(b *builder, args []*columnar.Vector, i int) error {
+		if t.IsFloat() {
+			x := args[0].Float64At(i)
+			if name == "negative" || name == "abs" && x < 0 {
+				x = -x
+			}
+			b.float(i, x)
+			return nil
+		}
+		if t.Kind == columnar.Decimal {
+			x := args[0].Int128At(i)
+			if name == "negative" || name == "abs" && x.Hi < 0 {
+				x = sub128(columnar.Int128{}, x)
+			}
+			b.decimal(i, x)
+			return nil
+		}
+		x := args[0].Int64At(i)
+		switch name {
+		case "negative", "abs":
+			if x == least {
+				return overflow(c)
+			}
+			if name == "negative" || x < 0 {
+				x = -x
+			}
+		case "~":
+			x = ^x
+		case "&":
+			x &= args[1].Int64At(i)
+		case "|":
+			x |= args[1].Int64At(i)
+		case "^":
+			x ^= args[1].Int64At(i)
+		case "<<":
+			x <<= uint(args[1].Int64At(i)) & 63
+		case ">>":
+			x >>= uint(args[1].Int64At(i)) & 63
+		}
+		b.int(i, x)
+		return nil
+	})
+}
+
+func rounding(c *expr.Call) function {
+	name, t := c.Fn.Name, c.Typ
+	from := c.Args[0].Type()
+	return perRow(t, func(b *builder, args []*columnar.Vector, i int) error {
+		scale := int64(0)
+		if len(args) > 1 {
+			scale = args[1].Int64At(i)
+		}
+		switch {
+		case from.Kind == columnar.Decimal:
+			x := args[0].Int128At(i).Big()
+			down := int(from.Scale) - int(t.Scale)
+			z := x
+			switch {
+			case name == "ceil" || name == "floor":
+				d := bigTen(down)
+				z = roundDown(x, d, name == "ceil")
+			case down > 0:
+				z = roundDiv(x, bigTen(down))
+			case scale < 0:
+				m := bigTen(int(-scale))
+				z = roundDiv(x, m)
+				z.Mul(z, m)
+			}
+			if z.CmpAbs(bigTen(int(t.Precision))) >= 0 {
+				return overflow(c)
+			}
+			d, _ := columnar.Int128FromBig(z)
+			b.decimal(i, d)
+		case from.IsFloat():
+			x := args[0].Float64At(i)
+			switch name {
+			case "ceil":
+				b.int(i, int64(math.Ceil(x)))
+			case "floor":
+				b.int(i, int64(math.Floor(x)))
+			case "bround":
+				m := math.Pow(10, float64(scale))
+				b.float(i, math.RoundToEven(x*m)/m)
+			default:
+				b.float(i, roundFloat(x, int(scale)))
+			}
+		default:
+			x := args[0].Int64At(i)
+			if scale < 0 && (name == "round" || name == "bround") {
+				if scale < -18 {
+					x = 0
+				} else {
+					m := tens[-scale]
+					half := m / 2
+					if x >= 0 {
+						x = (x + half) / m * m
+					} else {
+						x = (x - half) / m * m
+					}
+				}
+			}
+			b.int(i, x)
+		}
+		return nil
+	})
+}
+
+// pattern is a LIKE pattern taken apart: literal pieces between %, each of bytes
+// with _ as a wildcard for one character.
+type pattern struct {
+	pieces       [][]byte
+	wild         bool // some piece holds _
+	open, closed bool // begins, ends with %
+}
+
+// anyByte stands for _ inside a piece: it never occurs in UTF-8.
+const anyByte = 0xff
+
+func compileLike(text, escape string) (pattern, error) {
+	p := pattern{}
+	esc := byte('\\')
+	if escape != "" {
+		esc = escape[0]
+	}
+	var piece []byte
+	first := true
+	for i := 0; i < len(text); i++ {
+		switch ch := text[i]; {
+		case ch == esc:
+			i++
+			if i == len(text) || text[i] != '%' && text[i] != '_' && text[i] != esc {
+				return p, diag.New(diag.InvalidArgument, "the LIKE pattern '%s' ends in or misuses its escape character", text).
+					WithRemedy("write the escape character before %%, _ or itself only")
+			}
+			piece = append(piece, text[i])
+		case ch == '%':
+			if first && len(piece) == 0 && len(p.pieces) == 0 {
+				p.open = true
+			}
+			if len(piece) > 0 {
+				p.pieces = append(p.pieces, piece)
+				piece = nil
+			}
+			p.closed = i == len(text)-1
+		case ch == '_':
+			piece, p.wild = append(piece, anyByte), true
+		default:
+			piece = append(piece, ch)
+		}
+		first = first && len(p.pieces) == 0 && len(piece) == 0
+	}
+	if len(piece) > 0 {
+		p.pieces = append(p.pieces, piece)
+		p.closed = false
+	}
+	return p, nil
+}
+
+// prefix returns how many bytes of s a piece covers at its start, −1 if it does
+// not match.
+func prefix(s, piece []byte) int {
+	at := 0
+	for _, c := range piece {
+		if at >= len(s) {
+			return -1
+		}
+		if c == anyByte {
+			_, n := utf8.DecodeRune(s[at:])
+			at += n
+			continue
+		}
+		if s[at] != c {
+			return -1
+		}
+		at++
+	}
+	return at
+}
+
+func (p *pattern) find(s, piece []byte) (at, n int) {
+	if !p.wild {
+		return bytes.Index(s, piece), len(piece)
+	}
+	for i := 0; i <= len(s); i++ {
+		if n := prefix(s[i:], piece); n >= 0 {
+			return i, n
+		}
+	}
+	return -1, 0
+}
+
+func (p *pattern) match(s []byte) bool {
+	pieces := p.pieces
+	if len(pieces) == 0 {
+		return p.open || p.closed || len(s) == 0
+	}
+	if !p.open {
+		n := prefix(s, pieces[0])
+		if n < 0 {
+			return false
+		}
+		s, pieces = s[n:], pieces[1:]
+		if len(pieces) == 0 {
+			return p.closed || len(s) == 0
+		}
+	}
+	for k, piece := range pieces {
+		if k == len(pieces)-1 && !p.closed { // the last piece ends the string
+			if !p.wild {
+				return bytes.HasSuffix(s, piece)
+			}
+			for i := range len(s) + 1 {
+				if n := prefix(s[i:], piece); n >= 0 && i+n == len(s) {
+					return true
+				}
+			}
+			return false
+		}
+		at, n := p.find(s, piece)
+		if at < 0 {
+			return false
+		}
+		s = s[at+n:]
+	}
+	return true
+}
+
+func like(c *expr.Call) function {
+	fold := c.Fn.Name == "ilike"
+	var known string
+	var p pattern
+	compiled := false
+	row := func(b *builder, args []*columnar.Vector, i int) error {
+		text := args[1].BytesAt(i)
+		if !compiled || string(text) != known {
+			esc := ""
+			if len(args) > 2 {
+				esc = string(args[2].BytesAt(i))
+			}
+			src := string(text)
+			if fold {
+				src = strings.ToLower(src)
+			}
+			q, err := compileLike(src, esc)
+			if err != nil {
+				if e, ok := err.(*diag.Error); ok {
+					e.Pos = c.Place
+				}
+				return err
+			}
+			p, known, compiled = q, string(text), true
+		}
+		s := args[0].BytesAt(i)
+		if fold {
+			s = bytes.ToLower(s)
+		}
+		b.bool(i, p.match(s))
+		return nil
+	}
+	return perRow(columnar.BoolType, row)
+}
+
+func rlike(c *expr.Call) function {
+	var known string
+	var re *regexp.Regexp
+	return perRow(columnar.BoolType, func(b *builder, args []*columnar.Vector, i int) error {
+		if text := args[1].BytesAt(i); re == nil || string(text) != known {
+			q, err := regexp.Compile(string(text))
+			if err != nil {
+				return diag.NewAt(c.Place, diag.InvalidArgument, "the regular expression '%s' is not valid: %v", text, err)
+			}
+			re, known = q, string(text)
+		}
+		b.bool(i, re.Match(args[0].BytesAt(i)))
+		return nil
+	})
+}

@@ -1,0 +1,378 @@
+package eval
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/millrace-engine/millrace/columnar"
+)
+
+// An operator of comparison, and what it becomes when its sides are swapped.
+const (
+	eq = iota
+	ne
+	lt
+	le
+	gt
+	ge
+)
+
+var operators = map[string]int{"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+var swapped = [...]int{eq, ne, gt, ge, lt, le}
+
+type ordered interface {
+	~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64
+}
+
+func bit(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// compareConst writes a op c for all values, 64 rows a word.
+func compareConst[T ordered](op int, a []T, c T, out columnar.Bitmap) {
+	for base := 0; base < len(a); base += 64 {
+		part := a[base:min(base+64, len(a))]
+		var w uint64
+		switch op {
+		case eq:
+			for j, x := range part {
+				w |= bit(x == c) << (j & 63)
+			}
+		case ne:
+			for j, x := range part {
+				w |= bit(x != c) << (j & 63)
+			}
+		case lt:
+			for j, x := range part {
+				w |= bit(x < c) << (j & 63)
+			}
+		case le:
+			for j, x := range part {
+				w |= bit(x <= c) << (j & 63)
+			}
+		case gt:
+			for j, x := range part {
+				w |= bit(x > c) << (j & 63)
+			}
+		default:
+			for j, x := range part {
+				w |= bit(x >= c) << (j & 63)
+			}
+		}
+		binary.LittleEndian.PutUint64(out[base>>3:], w)
+	}
+}
+
+func compareVec[T ordered](op int, a, b []T, out columnar.Bitmap) {
+	for base := 0; base < len(a); base += 64 {
+		p := a[base:min(base+64, len(a))]
+		q := b[base:][:len(p)]
+		var w uint64
+		switch op {
+		case eq:
+			for j, x := range p {
+				w |= bit(x == q[j]) << (j & 63)
+			}
+		case ne:
+			for j, x := range p {
+				w |= bit(x != q[j]) << (j & 63)
+			}
+		case lt, gt:
+			if op == gt {
+				p, q = q, p
+			}
+			for j, x := range p {
+				w |= bit(x < q[j]) << (j & 63)
+			}
+		default:
+			if op == ge {
+				p, q = q, p
+			}
+			for j, x := range p {
+				w |= bit(x <= q[j]) << (j & 63)
+			}
+		}
+		binary.LittleEndian.PutUint64(out[base>>3:], w)
+	}
+}
+
+func compareInts[T interface {
+	ordered
+	columnar.Fixed
+}](op int, a, b *columnar.Vector, out columnar.Bitmap) {
+	switch {
+	case b.Enc == columnar.Const:
+		compareConst(op, columnar.Values[T](a), columnar.Values[T](b)[0], out)
+	case a.Enc == columnar.Const:
+		compareConst(swapped[op], columnar.Values[T](b), columnar.Values[T](a)[0], out)
+	default:
+		compareVec(op, columnar.Values[T](a), columnar.Values[T](b), out)
+	}
+}
+
+// holds reports whether an order (−1, 0, 1) satisfies an operator.
+func holds(op, c int) bool {
+	switch op {
+	case eq:
+		return c == 0
+	case ne:
+		return c != 0
+	case lt:
+		return c < 0
+	case le:
+		return c <= 0
+	case gt:
+		return c > 0
+	}
+	return c >= 0
+}
+
+func order[T ordered | ~string](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// orderFloats is SQL's order: NaN equals itself and is greatest.
+func orderFloats(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	case a == b || a != a && b != b:
+		return 0
+	case a != a:
+		return 1
+	}
+	return -1
+}
+
+func orderWide(a, b columnar.Int128) int {
+	if a.Hi != b.Hi {
+		return order(a.Hi, b.Hi)
+	}
+	return order(a.Lo, b.Lo)
+}
+
+// orderAt compares row i of a with row j of b; both are of one type and valid.
+func orderAt(a *columnar.Vector, i int, b *columnar.Vector, j int) int {
+	switch {
+	case a.Type.IsBytes():
+		return bytes.Compare(a.BytesAt(i), b.BytesAt(j))
+	case a.Type.IsFloat():
+		return orderFloats(a.Float64At(i), b.Float64At(j))
+	case a.Type.Kind == columnar.Decimal:
+		return orderWide(a.Int128At(i), b.Int128At(j))
+	case a.Type.Kind == columnar.Uint64:
+		return order(uint64(a.Int64At(i)), uint64(b.Int64At(j)))
+	}
+	return order(a.Int64At(i), b.Int64At(j))
+}
+
+func shape(v *columnar.Vector, r *rows) *columnar.Vector {
+	if v.Enc == columnar.Dict {
+		return flat(v, r.s)
+	}
+	return v
+}
+
+func compare(op int) function {
+	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+		valid, none := validity(r, args)
+		if none {
+			return allNull(columnar.BoolType, r.n), nil
+		}
+		a, b := args[0], args[1]
+		out := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
+		v := columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: out, Valid: valid}
+		t := a.Type
+		if t.IsBytes() || t.IsFloat() || t.Kind == columnar.Bool || t.Kind == columnar.Uint64 || a.Width != b.Width || a.Width == 16 || a.Enc == columnar.Const && b.Enc == columnar.Const {
+			clear(out)
+			err := r.each(func(i int) error {
+				if valid == nil || valid.Get(i) {
+					if holds(op, orderAt(a, i, b, i)) {
+						out.Set(i)
+					}
+				}
+				return nil
+			})
+			return v, err
+		}
+		a, b = shape(a, r), shape(b, r)
+		unsigned := t.Kind >= columnar.Uint8 && t.Kind <= columnar.Uint32
+		switch {
+		case a.Width == 1 && unsigned:
+			compareInts[uint8](op, a, b, out)
+		case a.Width == 2 && unsigned:
+			compareInts[uint16](op, a, b, out)
+		case a.Width == 4 && unsigned:
+			compareInts[uint32](op, a, b, out)
+		case a.Width == 1:
+			compareInts[int8](op, a, b, out)
+		case a.Width == 2:
+			compareInts[int16](op, a, b, out)
+		case a.Width == 4:
+			compareInts[int32](op, a, b, out)
+		default:
+			compareInts[int64](op, a, b, out)
+		}
+		return v, nil
+	}
+}
+
+// same is <=>: nulls are equal.
+func same(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+	a, b := args[0], args[1]
+	out := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
+	clear(out)
+	err := r.each(func(i int) error {
+		an, bn := a.NullAt(i), b.NullAt(i)
+		if an && bn || !an && !bn && orderAt(a, i, b, i) == 0 {
+			out.Set(i)
+		}
+		return nil
+	})
+	return columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: out}, err
+}
+
+// inList is IN over a list: a set of literals for integers and strings, else
+// one comparison after the other.
+func inList(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+	v := args[0]
+	if v.Type.Kind == columnar.Null || v.Enc == columnar.Const && v.NullAt(0) {
+		return allNull(columnar.BoolType, r.n), nil
+	}
+	t, f := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n))), columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
+	clear(t)
+	clear(f)
+	hasNull := false
+	var list []*columnar.Vector
+	constant := true
+	for _, a := range args[1:] {
+		if a.Type.Kind == columnar.Null || a.Enc == columnar.Const && a.NullAt(0) {
+			hasNull = true
+			continue
+		}
+		constant = constant && a.Enc == columnar.Const
+		list = append(list, a)
+	}
+	set := func(i int, found, doubt bool) {
+		if found {
+			t.Set(i)
+		} else if !doubt {
+			f.Set(i)
+		}
+	}
+	switch {
+	case constant && v.Type.IsBytes():
+		m := map[string]bool{}
+		for _, a := range list {
+			m[string(a.BytesAt(0))] = true
+		}
+		r.each(func(i int) error {
+			if !v.NullAt(i) {
+				set(i, m[string(v.BytesAt(i))], hasNull)
+			}
+			return nil
+		})
+	case constant && v.Width > 0 && v.Width <= 8 && !v.Type.IsFloat() && v.Type.Kind != columnar.Decimal:
+		xs := make([]int64, len(list))
+		m := map[int64]bool{}
+		for i, a := range list {
+			xs[i] = a.Int64At(0)
+			m[xs[i]] = true
+		}
+		r.each(func(i int) error {
+			if v.NullAt(i) {
+				return nil
+			}
+			x := v.Int64At(i)
+			found := false
+			if len(xs) > 8 {
+				found = m[x]
+			} else {
+				for _, y := range xs {
+					found = found || x == y
+				}
+			}
+			set(i, found, hasNull)
+			return nil
+		})
+	default:
+		r.each(func(i int) error {
+			if v.NullAt(i) {
+				return nil
+			}
+			found, doubt := false, hasNull
+			for _, a := range list {
+				if a.NullAt(i) {
+					doubt = true
+				} else if orderAt(v, i, a, i) == 0 {
+					found = true
+					break
+				}
+			}
+			set(i, found, doubt)
+			return nil
+		})
+	}
+	return booleans(r, t, f), nil
+}
+
+// extreme is GREATEST and LEAST, which skip nulls; nullif and between are
+// comparisons too.
+func extreme(op int, t columnar.Type) function {
+	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+		b := newBuilder(r, t)
+		err := r.each(func(i int) error {
+			var best *columnar.Vector
+			for _, a := range args {
+				if !a.NullAt(i) && (best == nil || holds(op, orderAt(a, i, best, i))) {
+					best = a
+				}
+			}
+			if best == nil {
+				b.null(i)
+			} else {
+				b.copy(best, i)
+			}
+			return nil
+		})
+		return b.vector(), err
+	}
+}
+
+func nullIf(t columnar.Type) function {
+	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+		b := newBuilder(r, t)
+		err := r.each(func(i int) error {
+			if args[0].NullAt(i) || !args[1].NullAt(i) && orderAt(args[0], i, args[1], i) == 0 {
+				b.null(i)
+			} else {
+				b.copy(args[0], i)
+			}
+			return nil
+		})
+		return b.vector(), err
+	}
+}
+
+func between(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+	lo, err := compare(ge)(r, []*columnar.Vector{args[0], args[1]})
+	if err != nil {
+		return lo, err
+	}
+	hi, err := compare(le)(r, []*columnar.Vector{args[0], args[2]})
+	if err != nil {
+		return hi, err
+	}
+	return logic("and")(r, []*columnar.Vector{&lo, &hi})
+}
