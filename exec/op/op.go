@@ -25,6 +25,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
+	"github.com/millrace-engine/millrace/plan/eval"
 )
 
 // Operator yields batches; io.EOF ends.
@@ -48,13 +49,17 @@ type TaskContext struct {
 	Filters   *Filters // runtime filters of the query on this executor
 	Stage     string   // printed id for messages
 	Task      int      // task index within the stage
+	Tasks     int      // tasks of the stage
 	Attempt   int
 }
 
-// Assignment is what a task reads at one leaf: a split of a table, or a
+// EvalOptions returns what expressions need to know of the task.
+func (t *TaskContext) EvalOptions() eval.Options { return eval.Options{Zone: t.Zone, Now: t.Now} }
+
+// Assignment is what a task reads at one leaf: splits of a table, or a
 // partition of an exchange.
 type Assignment struct {
-	Split     []byte
+	Splits    [][]byte
 	Partition int
 }
 
@@ -81,6 +86,9 @@ type BatchIterator interface {
 // together, keyed by the operator's place in the plan. It lives as long as the
 // stage runs here.
 type Shared struct {
+	// Memory is charged for what lives as long as the stage runs here.
+	Memory memory.Reservation
+
 	mu     sync.Mutex
 	values map[int]any
 	closed bool

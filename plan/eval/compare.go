@@ -376,3 +376,9 @@ func between(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 	}
 	return logic("and")(r, []*columnar.Vector{&lo, &hi})
 }
+
+// EqualAt reports whether row i of a equals row j of b: rows of one type that
+// are not null.
+func EqualAt(a *columnar.Vector, i int, b *columnar.Vector, j int) bool {
+	return orderAt(a, i, b, j) == 0
+}

@@ -406,3 +406,22 @@ func (p *Program) sub(e expr.Expr) (func(r *rows, sel []uint16) (columnar.Vector
 		return vs[0], nil
 	}, nil
 }
+
+// Columns returns for each expression the position of the column that it is, or
+// −1 if it is computed.
+func (p *Program) Columns() []int {
+	out := make([]int, len(p.outs))
+	for i, at := range p.outs {
+		out[i] = p.nodes[at].column
+	}
+	return out
+}
+
+// Types returns the type of each expression.
+func (p *Program) Types() []columnar.Type {
+	out := make([]columnar.Type, len(p.outs))
+	for i, at := range p.outs {
+		out[i] = p.nodes[at].e.Type()
+	}
+	return out
+}

@@ -354,10 +354,10 @@ func (d *DropView) Exprs() []expr.Expr         { return nil }
 func (d *DropView) WithExprs([]expr.Expr) Plan { return d }
 func (d *DropView) String() string             { return "DropView " + d.Name }
 
-func (e *Explain) Output() []*expr.Attr       { return textColumn("plan") }
-func (e *Explain) Children() []Plan           { return nil }
-func (s *Shared) Output() []*expr.Attr { return s.Attrs }
-func (s *Shared) Children() []Plan     { return []Plan{s.Child} }
+func (e *Explain) Output() []*expr.Attr { return textColumn("plan") }
+func (e *Explain) Children() []Plan     { return nil }
+func (s *Shared) Output() []*expr.Attr  { return s.Attrs }
+func (s *Shared) Children() []Plan      { return []Plan{s.Child} }
 func (s *Shared) WithChildren(k []Plan) Plan {
 	return &Shared{s.ID, k[0], s.Attrs}
 }

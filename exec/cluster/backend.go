@@ -1,0 +1,47 @@
+// Package cluster is where executors come from: the backend that starts them,
+// hands them tasks and tells what became of these.
+package cluster
+
+import (
+	"context"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/event"
+	"github.com/millrace-engine/millrace/shuffle"
+)
+
+// Backend runs tasks on executors. Calls do not block; outcomes arrive on the
+// channel of Events, which the backend closes when it is closed.
+type Backend interface {
+	// Executors lists the executors and their slots.
+	Executors() []Executor
+	// Launch starts a task attempt: the encoded TaskDescription, and the encoded
+	// stage that it refers to by hash.
+	Launch(executor exec.ExecutorID, id exec.TaskID, task, stage []byte)
+	// Kill asks a task to stop; its end is reported as any other.
+	Kill(id exec.TaskID)
+	// EndStage and EndJob release what executors keep for them.
+	EndStage(id exec.StageID)
+	EndJob(job int)
+	Events() <-chan Report
+	Close(ctx context.Context) error
+}
+
+// Executor is an executor as the scheduler sees it.
+type Executor struct {
+	ID    exec.ExecutorID
+	Slots int
+}
+
+// Report is the end of a task attempt, or the loss of an executor (Lost).
+type Report struct {
+	Task     exec.TaskID
+	Executor exec.ExecutorID
+	Failure  *exec.Failure // nil: success
+	Status   *shuffle.MapStatus
+	Batches  []*columnar.Batch // rows of the result stage
+	Metrics  []event.OperatorStats
+	Millis   float64
+	Lost     bool
+}

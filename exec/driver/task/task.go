@@ -1,0 +1,250 @@
+// Package task is the state machine that decides where and when tasks run:
+// slots, retries, the order between stages.
+//
+// Invariants:
+//
+//   - T1 It is pure, as package dag is.
+//   - T2 No executor has more running tasks than slots.
+//   - T3 Each task of a set ends once: succeeded, or the set failed or was
+//     killed.
+package task
+
+import (
+	"sort"
+
+	"github.com/millrace-engine/millrace/exec"
+)
+
+// MaxAttempts bounds how often a task is tried.
+const MaxAttempts = 4
+
+// Event is what happened. Exactly one field is set.
+type Event struct {
+	Added *ExecutorAdded
+	Lost  *ExecutorLost
+	Set   *Set
+	Ended *Ended
+	Kill  *exec.StageID
+}
+
+// ExecutorAdded and ExecutorLost change where tasks may run.
+type ExecutorAdded struct {
+	ID    exec.ExecutorID
+	Slots int
+}
+
+// ExecutorLost tells that an executor and its tasks are gone.
+type ExecutorLost struct{ ID exec.ExecutorID }
+
+// Set is tasks to run.
+type Set struct {
+	Stage exec.StageID
+	Tasks []int
+}
+
+// Ended reports the end of a task attempt.
+type Ended struct {
+	ID      exec.TaskID
+	Failure *exec.Failure // nil: success
+}
+
+// Action is what to do. Exactly one field is set.
+type Action struct {
+	Launch    *Launch
+	Kill      *exec.TaskID
+	Succeeded *exec.TaskID
+	Fetch     *Fetch
+	Failed    *Failed
+}
+
+// Launch starts an attempt on an executor.
+type Launch struct {
+	Executor exec.ExecutorID
+	ID       exec.TaskID
+}
+
+// Fetch reports a task that found an input gone.
+type Fetch struct {
+	ID      exec.TaskID
+	Failure *exec.Failure
+}
+
+// Failed reports a set that cannot succeed.
+type Failed struct {
+	Stage   exec.StageID
+	Failure *exec.Failure
+}
+
+// Scheduler is the state.
+type Scheduler struct {
+	executors []*executor // sorted by id
+	pending   []exec.TaskID
+	running   map[exec.TaskID]exec.ExecutorID
+	sets      map[exec.StageID]bool
+}
+
+type executor struct {
+	id         exec.ExecutorID
+	slots, use int
+}
+
+// New returns a scheduler without executors.
+func New() *Scheduler {
+	return &Scheduler{running: map[exec.TaskID]exec.ExecutorID{}, sets: map[exec.StageID]bool{}}
+}
+
+// Running returns the number of attempts that have not ended.
+func (s *Scheduler) Running() int { return len(s.running) }
+
+// Step takes an event and returns what to do, in order.
+func (s *Scheduler) Step(e Event) []Action {
+	var acts []Action
+	switch {
+	case e.Added != nil:
+		s.executors = append(s.executors, &executor{id: e.Added.ID, slots: e.Added.Slots})
+		sort.Slice(s.executors, func(i, j int) bool { return s.executors[i].id < s.executors[j].id })
+	case e.Lost != nil:
+		acts = s.lost(e.Lost.ID)
+	case e.Set != nil:
+		s.sets[e.Set.Stage] = true
+		for _, t := range e.Set.Tasks {
+			s.pending = append(s.pending, exec.TaskID{Job: e.Set.Stage.Job, Stage: e.Set.Stage.Stage, StageAttempt: e.Set.Stage.Attempt, Task: t})
+		}
+		// First come, first served between jobs; within one, earlier stages first.
+		sort.SliceStable(s.pending, func(i, j int) bool {
+			a, b := s.pending[i], s.pending[j]
+			return a.Job < b.Job || a.Job == b.Job && a.Stage < b.Stage
+		})
+	case e.Ended != nil:
+		acts = s.ended(e.Ended)
+	case e.Kill != nil:
+		acts = s.kill(*e.Kill)
+	}
+	return append(acts, s.offer()...)
+}
+
+func stageOf(t exec.TaskID) exec.StageID {
+	return exec.StageID{Job: t.Job, Stage: t.Stage, Attempt: t.StageAttempt}
+}
+
+func (s *Scheduler) release(id exec.TaskID) bool {
+	ex, ok := s.running[id]
+	if !ok {
+		return false
+	}
+	delete(s.running, id)
+	for _, e := range s.executors {
+		if e.id == ex {
+			e.use--
+		}
+	}
+	return true
+}
+
+func (s *Scheduler) ended(e *Ended) []Action {
+	if !s.release(e.ID) || !s.sets[stageOf(e.ID)] {
+		return nil
+	}
+	if e.Failure == nil {
+		id := e.ID
+		return []Action{{Succeeded: &id}}
+	}
+	switch e.Failure.Kind {
+	case exec.FetchFailed:
+		return []Action{{Fetch: &Fetch{e.ID, e.Failure}}}
+	case exec.User, exec.Bug:
+		return s.fail(e.ID, e.Failure)
+	}
+	if e.ID.Attempt+1 >= MaxAttempts {
+		return s.fail(e.ID, e.Failure)
+	}
+	next := e.ID
+	next.Attempt++
+	s.pending = append([]exec.TaskID{next}, s.pending...)
+	return nil
+}
+
+func (s *Scheduler) fail(id exec.TaskID, f *exec.Failure) []Action {
+	return append(s.kill(stageOf(id)), Action{Failed: &Failed{stageOf(id), f}})
+}
+
+// kill drops a set: what waits is forgotten, what runs is stopped.
+func (s *Scheduler) kill(st exec.StageID) []Action {
+	if !s.sets[st] {
+		return nil
+	}
+	delete(s.sets, st)
+	keep := s.pending[:0]
+	for _, t := range s.pending {
+		if stageOf(t) != st {
+			keep = append(keep, t)
+		}
+	}
+	s.pending = keep
+	var acts []Action
+	for _, id := range s.sorted(func(id exec.TaskID, _ exec.ExecutorID) bool { return stageOf(id) == st }) {
+		acts = append(acts, Action{Kill: &id})
+	}
+	return acts
+}
+
+// sorted lists running tasks in a fixed order.
+func (s *Scheduler) sorted(want func(exec.TaskID, exec.ExecutorID) bool) []exec.TaskID {
+	var ids []exec.TaskID
+	for id, ex := range s.running {
+		if want(id, ex) {
+			ids = append(ids, id)
+		}
+	}
+	sort.Slice(ids, func(i, j int) bool {
+		a, b := ids[i], ids[j]
+		switch {
+		case a.Job != b.Job:
+			return a.Job < b.Job
+		case a.Stage != b.Stage:
+			return a.Stage < b.Stage
+		case a.StageAttempt != b.StageAttempt:
+			return a.StageAttempt < b.StageAttempt
+		case a.Task != b.Task:
+			return a.Task < b.Task
+		}
+		return a.Attempt < b.Attempt
+	})
+	return ids
+}
+
+func (s *Scheduler) lost(id exec.ExecutorID) []Action {
+	var acts []Action
+	for _, t := range s.sorted(func(_ exec.TaskID, ex exec.ExecutorID) bool { return ex == id }) {
+		acts = append(acts, s.ended(&Ended{t, &exec.Failure{Kind: exec.ExecutorLost}})...)
+	}
+	for i, e := range s.executors {
+		if e.id == id {
+			s.executors = append(s.executors[:i], s.executors[i+1:]...)
+			break
+		}
+	}
+	return acts
+}
+
+// offer gives free slots to waiting tasks, the least loaded executor first.
+func (s *Scheduler) offer() []Action {
+	var acts []Action
+	for len(s.pending) > 0 {
+		var best *executor
+		for _, e := range s.executors {
+			if e.use < e.slots && (best == nil || e.use*best.slots < best.use*e.slots) {
+				best = e
+			}
+		}
+		if best == nil {
+			break
+		}
+		id := s.pending[0]
+		s.pending = s.pending[1:]
+		best.use++
+		s.running[id] = best.id
+		acts = append(acts, Action{Launch: &Launch{best.id, id}})
+	}
+	return acts
+}

@@ -1,0 +1,124 @@
+// Package event is the vocabulary of what happens while queries run, and the bus
+// that tells subscribers. The bus never blocks the scheduler: a subscriber that
+// does not keep up loses events and is told how many.
+package event
+
+import (
+	"sync"
+	"time"
+)
+
+// Event is something that happened. Kind is one of the constants; the other
+// fields are set where they mean something.
+type Event struct {
+	Kind     Kind            `json:"kind"`
+	Time     time.Time       `json:"time"`
+	Job      int             `json:"job"`
+	Stage    int             `json:"stage,omitempty"`
+	Attempt  int             `json:"attempt,omitempty"` // of the stage
+	Task     int             `json:"task,omitempty"`
+	Retry    int             `json:"retry,omitempty"` // attempt of the task
+	Tasks    int             `json:"tasks,omitempty"` // of a stage
+	Stages   int             `json:"stages,omitempty"`
+	Executor string          `json:"executor,omitempty"`
+	Error    string          `json:"error,omitempty"`
+	Millis   float64         `json:"ms,omitempty"`
+	Metrics  []OperatorStats `json:"operators,omitempty"`
+	Lost     int             `json:"lost,omitempty"` // events that this subscriber missed before
+}
+
+// Kind is what happened.
+type Kind string
+
+// The kinds.
+const (
+	JobStarted    Kind = "job_started"
+	JobEnded      Kind = "job_ended"
+	StageStarted  Kind = "stage_started"
+	StageEnded    Kind = "stage_ended"
+	TaskStarted   Kind = "task_started"
+	TaskEnded     Kind = "task_ended"
+	ExecutorAdded Kind = "executor_added"
+	ExecutorLost  Kind = "executor_lost"
+)
+
+// OperatorStats is what one operator of one task (or of all tasks of a stage
+// together) did. Nanos includes the inputs' time.
+type OperatorStats struct {
+	Node            string `json:"node"`
+	Depth           int    `json:"depth"`
+	Rows            int64  `json:"rows"`
+	Batches         int64  `json:"batches"`
+	Nanos           int64  `json:"nanos"`
+	BytesRead       int64  `json:"bytes_read,omitempty"`
+	RowsRead        int64  `json:"rows_read,omitempty"`
+	RowGroups       int64  `json:"row_groups,omitempty"`
+	RowGroupsPruned int64  `json:"row_groups_pruned,omitempty"`
+	PagesPruned     int64  `json:"pages_pruned,omitempty"`
+	RowsPruned      int64  `json:"rows_pruned,omitempty"`
+}
+
+// Add adds another task's numbers.
+func (s *OperatorStats) Add(o OperatorStats) {
+	s.Rows += o.Rows
+	s.Batches += o.Batches
+	s.Nanos += o.Nanos
+	s.BytesRead += o.BytesRead
+	s.RowsRead += o.RowsRead
+	s.RowGroups += o.RowGroups
+	s.RowGroupsPruned += o.RowGroupsPruned
+	s.PagesPruned += o.PagesPruned
+	s.RowsPruned += o.RowsPruned
+}
+
+// Bus tells subscribers about events. A nil Bus tells nobody.
+type Bus struct {
+	mu   sync.Mutex
+	subs map[int]*subscriber
+	next int
+}
+
+type subscriber struct {
+	c    chan Event
+	lost int
+}
+
+// Subscribe returns a channel of at most buffer waiting events and a function
+// that ends the subscription and closes the channel.
+func (b *Bus) Subscribe(buffer int) (<-chan Event, func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.subs == nil {
+		b.subs = map[int]*subscriber{}
+	}
+	id := b.next
+	b.next++
+	s := &subscriber{c: make(chan Event, buffer)}
+	b.subs[id] = s
+	return s.c, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if _, ok := b.subs[id]; ok {
+			delete(b.subs, id)
+			close(s.c)
+		}
+	}
+}
+
+// Publish tells every subscriber that has room.
+func (b *Bus) Publish(e Event) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.subs {
+		e.Lost = s.lost
+		select {
+		case s.c <- e:
+			s.lost = 0
+		default:
+			s.lost++
+		}
+	}
+}

@@ -1,0 +1,224 @@
+// Package executor runs tasks: it decodes stages and tasks, builds operators,
+// runs them into the exchange or the result, and reports.
+//
+// Invariants:
+//
+//   - X1 A panic in a task ends that task alone, as a Bug failure.
+//   - X2 A stage is decoded once; what its tasks share lives until EndStage.
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/kernel"
+	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/connector"
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/build"
+	"github.com/millrace-engine/millrace/exec/cluster"
+	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/op/exchange"
+	"github.com/millrace-engine/millrace/plan/wire"
+)
+
+// Config is what an executor works with.
+type Config struct {
+	ID      exec.ExecutorID
+	Slots   int
+	Broker  *memory.Broker
+	Tables  *connector.Registry
+	Outputs exchange.Outputs
+	// Panics is told about panics with their stack; nil drops them.
+	Panics func(task exec.TaskID, value any, stack []byte)
+}
+
+// Executor runs tasks. It is safe for concurrent use.
+type Executor struct {
+	Config
+	store  *cache.Store
+	mu     sync.Mutex
+	specs  map[[32]byte]*wire.StageSpec
+	stages map[exec.StageID]*op.Shared
+	jobs   map[int]*op.Filters
+	// Decoded counts stages and tasks that were decoded, for tests.
+	DecodedStages, DecodedTasks int
+}
+
+// New returns an executor.
+func New(c Config) *Executor {
+	return &Executor{Config: c, store: cache.NewStore(c.Broker.Reserve("exchanges", 0)), specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[int]*op.Filters{}}
+}
+
+// Blocks returns the number of blocks held, for tests.
+func (e *Executor) Blocks() int { return e.store.Len() }
+
+// stage returns the decoded stage and what its tasks share.
+func (e *Executor) stage(id exec.StageID, hash [32]byte, encoded []byte) (*wire.StageSpec, *op.Shared, *op.Filters, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	spec, ok := e.specs[hash]
+	if !ok {
+		if wire.Hash(encoded) != hash {
+			return nil, nil, nil, errors.New("a stage does not have the hash that its task names")
+		}
+		var err error
+		if spec, err = wire.DecodeStage(encoded); err != nil {
+			return nil, nil, nil, err
+		}
+		e.DecodedStages++
+		e.specs[hash] = spec
+	}
+	sh, ok := e.stages[id]
+	if !ok {
+		sh = &op.Shared{Memory: e.Broker.Reserve(id.String(), 0)}
+		e.stages[id] = sh
+	}
+	f, ok := e.jobs[id.Job]
+	if !ok {
+		f = &op.Filters{}
+		e.jobs[id.Job] = f
+	}
+	return spec, sh, f, nil
+}
+
+// EndStage releases what the tasks of a stage shared.
+func (e *Executor) EndStage(id exec.StageID) {
+	e.mu.Lock()
+	sh := e.stages[id]
+	delete(e.stages, id)
+	e.mu.Unlock()
+	if sh != nil {
+		sh.Close()
+		sh.Memory.Close()
+	}
+}
+
+// EndJob releases a job's blocks, filters and stages.
+func (e *Executor) EndJob(job int) {
+	e.mu.Lock()
+	var ends []exec.StageID
+	for id := range e.stages {
+		if id.Job == job {
+			ends = append(ends, id)
+		}
+	}
+	delete(e.jobs, job)
+	clear(e.specs)
+	e.mu.Unlock()
+	for _, id := range ends {
+		e.EndStage(id)
+	}
+	e.store.DropWhere(func(b cache.BlockID) bool { return b.Job == job })
+}
+
+// Run runs one task attempt to its end.
+func (e *Executor) Run(ctx context.Context, id exec.TaskID, task, stage []byte) (r cluster.Report) {
+	start := time.Now()
+	r = cluster.Report{Task: id, Executor: e.ID}
+	defer func() {
+		if p := recover(); p != nil {
+			if e.Panics != nil {
+				e.Panics(id, p, debug.Stack())
+			}
+			r.Failure = &exec.Failure{Kind: exec.Bug, Cause: fmt.Errorf("%s: %v", id, p)}
+		}
+		r.Millis = float64(time.Since(start).Microseconds()) / 1000
+	}()
+	if err := e.run(ctx, id, task, stage, &r); err != nil {
+		r.Failure = exec.Classify(err)
+	}
+	return r
+}
+
+func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encodedStage []byte, r *cluster.Report) (err error) {
+	t, err := wire.DecodeTask(encodedTask)
+	if err != nil {
+		return &exec.Failure{Kind: exec.Bug, Cause: err}
+	}
+	spec, shared, filters, err := e.stage(exec.StageID{Job: id.Job, Stage: id.Stage, Attempt: id.StageAttempt}, t.StageHash, encodedStage)
+	if err != nil {
+		return &exec.Failure{Kind: exec.Bug, Cause: err}
+	}
+	e.mu.Lock()
+	e.DecodedTasks++
+	e.mu.Unlock()
+	tree, err := build.Build(spec.Plan)
+	if err != nil {
+		return &exec.Failure{Kind: exec.Bug, Cause: err}
+	}
+	reservation := e.Broker.Reserve(id.String(), t.MinMemory)
+	defer reservation.Close()
+	tc := &op.TaskContext{Memory: reservation, Slots: e.Slots, Tables: e.Tables, Shared: shared, Filters: filters,
+		Exchanges: &exchange.Local{Store: e.store, Outputs: e.Outputs, Job: id.Job},
+		Stage:     exec.StageID{Job: id.Job, Stage: id.Stage, Attempt: id.StageAttempt}.String(), Task: id.Task, Tasks: t.Tasks, Attempt: id.Attempt,
+		Leaves: map[int]op.Assignment{}}
+	if err := tc.Configure(spec.Conf); err != nil {
+		return &exec.Failure{Kind: exec.Bug, Cause: err}
+	}
+	for _, l := range t.Leaves {
+		a := tc.Leaves[l.Leaf]
+		a.Partition = l.Partition
+		if l.Split != nil {
+			a.Splits = append(a.Splits, l.Split)
+		}
+		tc.Leaves[l.Leaf] = a
+	}
+	defer func() {
+		if cerr := tree.Root.Close(); cerr != nil && err == nil {
+			err = cerr
+		}
+		r.Metrics = tree.Stats()
+	}()
+	if err := tree.Root.Open(ctx, tc); err != nil {
+		return err
+	}
+	var sink *exchange.Sink
+	if spec.Out != nil {
+		sink = exchange.NewSink(e.store, id, spec.Out, spec.Plan.Schema(), tc)
+		defer sink.Abort()
+	}
+	for {
+		b, err := tree.Root.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if sink != nil {
+			err = sink.Write(ctx, b)
+		} else {
+			var d *columnar.Batch
+			d, err = kernel.Detach(b, nil)
+			r.Batches = append(r.Batches, d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if sink != nil {
+		st, err := sink.Commit(ctx)
+		if err != nil {
+			return err
+		}
+		st.Executor = string(e.ID)
+		r.Status = &st
+	}
+	return nil
+}
+
+// Close gives the executor's memory back.
+func (e *Executor) Close() {
+	e.store.DropWhere(func(cache.BlockID) bool { return true })
+}

@@ -1,0 +1,19 @@
+package exec
+
+import "fmt"
+
+// TaskID names one attempt of one task.
+type TaskID struct{ Job, Stage, StageAttempt, Task, Attempt int }
+
+// String prints "job 3 stage 5.1 task 12.0".
+func (t TaskID) String() string {
+	return fmt.Sprintf("job %d stage %d.%d task %d.%d", t.Job, t.Stage, t.StageAttempt, t.Task, t.Attempt)
+}
+
+// StageID names one attempt of a stage.
+type StageID struct{ Job, Stage, Attempt int }
+
+func (s StageID) String() string { return fmt.Sprintf("job %d stage %d.%d", s.Job, s.Stage, s.Attempt) }
+
+// ExecutorID names an executor.
+type ExecutorID string

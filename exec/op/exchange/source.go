@@ -1,0 +1,143 @@
+package exchange
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/plan/physical"
+	"github.com/millrace-engine/millrace/shuffle"
+)
+
+// Outputs tells where the outputs of exchanges are.
+type Outputs interface {
+	Outputs(job, exchange int) (epoch uint64, outputs []shuffle.MapStatus)
+}
+
+// Local reads exchange output out of a store in this process, by reference.
+type Local struct {
+	Store   *cache.Store
+	Outputs Outputs
+	Job     int
+}
+
+var _ op.Exchanges = (*Local)(nil)
+
+func (l *Local) blocks(exchange int, m shuffle.MapStatus, partition int, epoch uint64) ([]*columnar.Batch, error) {
+	if partition >= len(m.Rows) || m.Rows[partition] == 0 {
+		return nil, nil
+	}
+	b, ok := l.Store.Get(cache.BlockID{Job: l.Job, Exchange: exchange, Map: m.Map, Attempt: m.Attempt, Partition: partition})
+	if !ok {
+		return nil, &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: m.Map, Epoch: epoch,
+			Cause: fmt.Errorf("the output of map task %d of exchange %d is gone", m.Map, exchange)}
+	}
+	return b, nil
+}
+
+// Partition implements op.Exchanges.
+func (l *Local) Partition(_ context.Context, exchange, partition int) (op.BatchIterator, error) {
+	epoch, maps := l.Outputs.Outputs(l.Job, exchange)
+	it := &list{}
+	for _, m := range maps {
+		b, err := l.blocks(exchange, m, partition, epoch)
+		if err != nil {
+			return nil, err
+		}
+		it.batches = append(it.batches, b...)
+	}
+	return it, nil
+}
+
+// Runs implements op.Exchanges.
+func (l *Local) Runs(_ context.Context, exchange, partition int) ([]op.BatchIterator, error) {
+	epoch, maps := l.Outputs.Outputs(l.Job, exchange)
+	var out []op.BatchIterator
+	for _, m := range maps {
+		b, err := l.blocks(exchange, m, partition, epoch)
+		if err != nil {
+			return nil, err
+		}
+		if len(b) > 0 {
+			out = append(out, &list{batches: b})
+		}
+	}
+	return out, nil
+}
+
+// All implements op.Exchanges.
+func (l *Local) All(_ context.Context, exchange int) (op.BatchIterator, error) {
+	epoch, maps := l.Outputs.Outputs(l.Job, exchange)
+	it := &list{}
+	for _, m := range maps {
+		for p := range m.Rows {
+			b, err := l.blocks(exchange, m, p, epoch)
+			if err != nil {
+				return nil, err
+			}
+			it.batches = append(it.batches, b...)
+		}
+	}
+	return it, nil
+}
+
+type list struct{ batches []*columnar.Batch }
+
+func (l *list) Next(ctx context.Context) (*columnar.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(l.batches) == 0 {
+		return nil, io.EOF
+	}
+	b := l.batches[0]
+	l.batches = l.batches[1:]
+	return b, nil
+}
+
+func (l *list) Close() error { return nil }
+
+// source is the operator over an exchange that is not merged.
+type source struct {
+	node *physical.Source
+	it   op.BatchIterator
+	out  columnar.Batch
+}
+
+// NewSource returns the operator of a Source that reads a partition or all.
+func NewSource(n *physical.Source) op.Operator { return &source{node: n} }
+
+func (s *source) Open(ctx context.Context, t *op.TaskContext) (err error) {
+	if s.node.Mode == physical.ReadAll {
+		s.it, err = t.Exchanges.All(ctx, s.node.Exchange)
+		return err
+	}
+	a, ok := t.Leaves[s.node.Leaf]
+	if !ok {
+		s.it = &list{}
+		return nil
+	}
+	s.it, err = t.Exchanges.Partition(ctx, s.node.Exchange, a.Partition)
+	return err
+}
+
+func (s *source) Next(ctx context.Context) (*columnar.Batch, error) {
+	b, err := s.it.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.out = *b
+	s.out.Schema = s.node.Out
+	return &s.out, nil
+}
+
+func (s *source) Close() error {
+	if s.it == nil {
+		return nil
+	}
+	return s.it.Close()
+}

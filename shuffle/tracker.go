@@ -1,0 +1,106 @@
+// Package shuffle knows which outputs of exchanges exist and where: ids, map
+// statuses and the tracker with its epochs.
+//
+//	sink ── Commit ──► MapStatus ──► Tracker ──► readers: where is partition p?
+//
+// Invariants:
+//
+//   - S1 An output is visible only after its task succeeded, once per map task:
+//     a later report of another attempt of the same epoch is ignored.
+//   - S2 Unregistering an output raises the exchange's epoch; whoever planned on
+//     an older epoch is told so when its fetch fails.
+//
+// The package imports the standard library only.
+package shuffle
+
+import "sync"
+
+// MapStatus is the output of one map task of an exchange.
+type MapStatus struct {
+	Map      int     // task index of the writing stage
+	Attempt  int     // attempt that wrote it
+	Executor string  // where it lies
+	Rows     []int64 // rows per partition
+	Bytes    []int64 // bytes per partition
+}
+
+// Tracker knows the outputs of the exchanges of running jobs. It is safe for
+// concurrent use.
+type Tracker struct {
+	mu   sync.RWMutex
+	exch map[key]*exchange
+}
+
+type key struct{ job, exchange int }
+
+type exchange struct {
+	epoch   uint64
+	outputs map[int]MapStatus
+}
+
+// NewTracker returns an empty tracker.
+func NewTracker() *Tracker { return &Tracker{exch: map[key]*exchange{}} }
+
+func (t *Tracker) get(k key) *exchange {
+	e, ok := t.exch[k]
+	if !ok {
+		e = &exchange{epoch: 1, outputs: map[int]MapStatus{}}
+		t.exch[k] = e
+	}
+	return e
+}
+
+// Register adds an output; it reports false if the map task has one already.
+func (t *Tracker) Register(job, exch int, s MapStatus) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.get(key{job, exch})
+	if _, ok := e.outputs[s.Map]; ok {
+		return false
+	}
+	e.outputs[s.Map] = s
+	return true
+}
+
+// Unregister removes an output and raises the epoch.
+func (t *Tracker) Unregister(job, exch, mapTask int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.get(key{job, exch})
+	if _, ok := e.outputs[mapTask]; ok {
+		delete(e.outputs, mapTask)
+		e.epoch++
+	}
+}
+
+// Outputs returns the epoch and the outputs in the order of their map tasks.
+func (t *Tracker) Outputs(job, exch int) (uint64, []MapStatus) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e, ok := t.exch[key{job, exch}]
+	if !ok {
+		return 0, nil
+	}
+	most := -1
+	for m := range e.outputs {
+		most = max(most, m)
+	}
+	var out []MapStatus
+	for m := 0; m <= most; m++ {
+		if s, ok := e.outputs[m]; ok {
+			out = append(out, s)
+		}
+	}
+	return e.epoch, out
+}
+
+// Drop forgets a job's exchanges.
+func (t *Tracker) Drop(job int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for k := range t.exch {
+		if k.job == job {
+			delete(t.exch, k)
+		}
+	}
+}
