@@ -244,7 +244,7 @@ func (g *growing) addValid(v *columnar.Vector, at, n int, rows []uint16) {
 }
 
 func (g *growing) addBytes(v *columnar.Vector, at, n int, rows []uint16) error {
-	if v.Enc == columnar.Dict && v.Stable && (at == 0 || g.dict == v.Dict) {
+	if v.Enc == columnar.Dict && v.Dict.Values.Stable && (at == 0 || g.dict == v.Dict) {
 		g.dict = v.Dict
 		g.data = appendFixed[uint32](g.data, &columnar.Vector{Width: 4, Len: v.Len, Data: v.Data}, at, n, rows)
 		return nil

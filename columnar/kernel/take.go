@@ -273,7 +273,7 @@ func Detach(b *columnar.Batch, r memory.Reservation) (*columnar.Batch, error) {
 // kept; dictionaries of vectors that are not stable are spelt out.
 func clone(v *columnar.Vector, buffers bool) columnar.Vector {
 	out := *v
-	if v.Enc == columnar.Dict {
+	if v.Enc == columnar.Dict && !v.Dict.Values.Stable {
 		out = Flatten(v, nil)
 		if out.Valid != nil && buffers {
 			out.Valid = append(columnar.Bitmap{}, out.Valid...)

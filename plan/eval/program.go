@@ -211,8 +211,8 @@ func (n *node) eval(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 	if d.Dict.Values.Len > r.n && d.Dict.Values.Len > 64<<10 || expr.Fallible(n.e) {
 		return n.fn(r, args)
 	}
-	if n.cache.dict != d.Dict || !d.Stable {
-		if d.Dict.Values.Len > 4*r.n && !d.Stable {
+	if n.cache.dict != d.Dict || !d.Dict.Values.Stable {
+		if d.Dict.Values.Len > 4*r.n && !d.Dict.Values.Stable {
 			return n.fn(r, args)
 		}
 		short := shorten(args, d.Dict.Values.Len)

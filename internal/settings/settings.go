@@ -1,0 +1,234 @@
+// Package settings is the one registry of what can be configured: each key with
+// its type, default and meaning. Values come from, in rising order: the default,
+// millrace.toml, the environment (MILLRACE_SQL_SHUFFLE_PARTITIONS), a flag, code.
+package settings
+
+import (
+	"os"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/millrace-engine/millrace/internal/diag"
+)
+
+// Setting describes a key.
+type Setting struct {
+	Key, Default, Doc string
+	check             func(string) error
+}
+
+// Keys in use.
+const (
+	Master            = "master"
+	Memory            = "memory"
+	ShufflePartitions = "sql.shuffle.partitions"
+	BatchRows         = "exec.batch.rows"
+	TimeZone          = "sql.session.timezone"
+)
+
+// All lists the settings, sorted by key.
+func All() []Setting {
+	return []Setting{
+		{BatchRows, "8192", "rows per batch, 1 to 8192", whole(1, 8192)},
+		{Master, "local[*]", "where queries run: local, local[n], local[*]", func(v string) error { _, err := Slots(v); return err }},
+		{Memory, "auto", "memory budget: a size as 4GiB, or auto for 80 % of what the machine or container has", func(v string) error { _, err := Bytes(v); return err }},
+		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
+		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
+	}
+}
+
+func whole(least, most int) func(string) error {
+	return func(v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < least || n > most {
+			return diag.New(diag.InvalidSetting, "needs a whole number from %d to %d", least, most)
+		}
+		return nil
+	}
+}
+
+// Value is a setting's value and where it came from.
+type Value struct{ Text, Origin string }
+
+// Set is a set of values. The zero value holds nothing; use Defaults or Load.
+type Set struct{ values map[string]Value }
+
+// Defaults returns the defaults.
+func Defaults() *Set {
+	s := &Set{values: map[string]Value{}}
+	for _, x := range All() {
+		s.values[x.Key] = Value{x.Default, "default"}
+	}
+	return s
+}
+
+// Load returns the defaults overlaid by millrace.toml in the working directory,
+// if there is one, and by the environment.
+func Load() (*Set, error) {
+	s := Defaults()
+	const file = "millrace.toml"
+	if b, err := os.ReadFile(file); err == nil {
+		var tree map[string]any
+		if err := toml.Unmarshal(b, &tree); err != nil {
+			return nil, diag.New(diag.InvalidSetting, "%s cannot be read: %v", file, err).WithPath(file)
+		}
+		flat := map[string]string{}
+		flatten("", tree, flat)
+		keys := make([]string, 0, len(flat))
+		for k := range flat {
+			keys = append(keys, k)
+		}
+		sort.Strings(keys)
+		for _, k := range keys {
+			if err := s.Put(k, flat[k], file); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, x := range All() {
+		name := EnvName(x.Key)
+		if v, ok := os.LookupEnv(name); ok {
+			if err := s.Put(x.Key, v, name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// EnvName returns the environment variable of a key.
+func EnvName(key string) string {
+	return "MILLRACE_" + strings.ToUpper(strings.NewReplacer(".", "_").Replace(key))
+}
+
+func flatten(prefix string, tree map[string]any, out map[string]string) {
+	for k, v := range tree {
+		switch x := v.(type) {
+		case map[string]any:
+			flatten(prefix+k+".", x, out)
+		case string:
+			out[prefix+k] = x
+		case int64:
+			out[prefix+k] = strconv.FormatInt(x, 10)
+		case bool:
+			out[prefix+k] = strconv.FormatBool(x)
+		}
+	}
+}
+
+// Put sets a value; unknown keys and bad values are refused.
+func (s *Set) Put(key, value, origin string) error {
+	for _, x := range All() {
+		if x.Key == key {
+			if err := x.check(value); err != nil {
+				msg := err.Error()
+				if e, ok := err.(*diag.Error); ok {
+					msg = e.Message
+				}
+				return diag.New(diag.InvalidSetting, "the value %q of %s (from %s) is not valid: %s", value, key, origin, msg)
+			}
+			s.values[key] = Value{value, origin}
+			return nil
+		}
+	}
+	e := diag.New(diag.UnknownSetting, "there is no setting %q (from %s)", key, origin)
+	best := ""
+	for _, x := range All() {
+		if strings.Contains(x.Key, key) || strings.Contains(key, x.Key) || tail(x.Key) == tail(key) {
+			best = x.Key
+		}
+	}
+	if best != "" {
+		return e.WithRemedy("did you mean %s?", best)
+	}
+	return e.WithRemedy("`millrace config` lists them")
+}
+
+func tail(k string) string { return k[strings.LastIndexByte(k, '.')+1:] }
+
+// Get returns a value.
+func (s *Set) Get(key string) Value { return s.values[key] }
+
+// Int returns a whole number.
+func (s *Set) Int(key string) int {
+	n, _ := strconv.Atoi(s.values[key].Text)
+	return n
+}
+
+// Copy returns an independent set.
+func (s *Set) Copy() *Set {
+	c := &Set{values: map[string]Value{}}
+	for k, v := range s.values {
+		c.values[k] = v
+	}
+	return c
+}
+
+// Slots returns the number of slots that a local master URL asks for.
+func Slots(master string) (int, error) {
+	bad := diag.New(diag.InvalidSetting, "the master URL %q is not supported", master).WithRemedy("use local, local[n] or local[*]")
+	if master == "local" {
+		return 1, nil
+	}
+	in, ok := strings.CutPrefix(master, "local[")
+	in, ok2 := strings.CutSuffix(in, "]")
+	if !ok || !ok2 {
+		return 0, bad
+	}
+	if in == "*" {
+		return runtime.GOMAXPROCS(0), nil
+	}
+	n, err := strconv.Atoi(in)
+	if err != nil || n < 1 || n > 1024 {
+		return 0, bad
+	}
+	return n, nil
+}
+
+// Bytes returns the budget that a memory setting asks for.
+func Bytes(v string) (int64, error) {
+	if v == "auto" || v == "" {
+		return available() / 10 * 8, nil
+	}
+	t := strings.TrimSpace(strings.ToLower(v))
+	t = strings.TrimSuffix(strings.TrimSuffix(t, "b"), "i")
+	unit := int64(1)
+	if n := len(t); n > 0 {
+		if i := strings.IndexByte("kmgt", t[n-1]); i >= 0 {
+			unit = 1 << (10 * (i + 1))
+			t = t[:n-1]
+		}
+	}
+	f, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
+	if err != nil || f*float64(unit) < 16<<20 || f*float64(unit) > 1<<60 {
+		return 0, diag.New(diag.InvalidSetting, "%q is not a size of at least 16MiB", v).WithRemedy("write it as 512MiB or 4GiB")
+	}
+	return int64(f * float64(unit)), nil
+}
+
+// available returns the bytes of memory that the process may use: the control
+// group's limit, else the machine's.
+func available() int64 {
+	for _, f := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		if b, err := os.ReadFile(f); err == nil {
+			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 && n < 1<<50 {
+				return n
+			}
+		}
+	}
+	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
+		for _, line := range strings.Split(string(b), "\n") {
+			if f := strings.Fields(line); len(f) >= 2 && f[0] == "MemTotal:" {
+				if n, err := strconv.ParseInt(f[1], 10, 64); err == nil {
+					return n << 10
+				}
+			}
+		}
+	}
+	return 4 << 30
+}

@@ -1,0 +1,116 @@
+package optimize
+
+import (
+	"flag"
+	"math/rand/v2"
+	"os"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/expr"
+	"github.com/millrace-engine/millrace/plan/logical"
+)
+
+var seed = flag.Uint64("seed", 0, "seed of the random data; 0 takes a few fixed ones")
+
+// small returns three tables with few rows, many nulls and duplicates, and one
+// without nulls, and statistics that are as wrong as they can be, so that plans
+// differ from seed to seed.
+func small(r *rand.Rand) (tables, map[string][][]any) {
+	ts, data := tables{}, map[string][][]any{}
+	for _, name := range []string{"r", "s", "t", "n"} {
+		null := name != "n"
+		sch := columnar.NewSchema(columnar.Field{Name: "a", Type: columnar.Int64Type, Nullable: null}, columnar.Field{Name: "b", Type: columnar.Int64Type, Nullable: null}, columnar.Field{Name: "c", Type: columnar.StringType, Nullable: null})
+		tab := &table{name: name, schema: sch, stats: catalog.Statistics{Rows: float64(r.IntN(100000)), Bytes: -1}}
+		for range sch.Fields {
+			tab.stats.Columns = append(tab.stats.Columns, catalog.ColumnStatistics{Distinct: float64(r.IntN(1000)) - 1, NullCount: -1})
+		}
+		ts[name] = tab
+		for range r.IntN(7) {
+			v := []any{int64(r.IntN(4)), int64(r.IntN(4)), []string{"x", "y", "xy"}[r.IntN(3)]}
+			for i := range v {
+				if null && r.IntN(4) == 0 {
+					v[i] = nil
+				}
+			}
+			data[name] = append(data[name], v)
+		}
+	}
+	return ts, data
+}
+
+func sorted(rows []row, attrs []*expr.Attr) []string {
+	var out []string
+	for _, r := range rows {
+		out = append(out, render(r, attrs))
+	}
+	sort.Strings(out)
+	return out
+}
+
+// TestSameRows runs the queries of testdata/rows.sql before and after
+// optimization on random data.
+func TestSameRows(t *testing.T) {
+	text, err := os.ReadFile("testdata/rows.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeds := []uint64{1, 2, 3, 4, 5, 6, 7, 8}
+	if *seed != 0 {
+		seeds = []uint64{*seed}
+	}
+	refused := 0
+	queries := strings.Split(strings.TrimSpace(string(text)), ";\n")
+	for _, q := range queries {
+		q = strings.TrimSuffix(strings.TrimSpace(q), ";")
+		if q == "" {
+			continue
+		}
+		mayRefuse := strings.HasPrefix(q, "-- refused")
+		for _, sd := range seeds {
+			ts, data := small(rand.New(rand.NewPCG(sd, 0)))
+			var next expr.ID
+			p, err := analyzed(q, ts, &next)
+			if err != nil {
+				t.Errorf("%s\n%v", q, err)
+				break
+			}
+			trail := ""
+			o, err := Optimize(p, Options{NextID: &next, Trace: func(rule string, p logical.Plan) {
+				trail += "== " + rule + "\n" + logical.Tree(p)
+			}})
+			if diag.ClassOf(err) == diag.Unsupported && mayRefuse {
+				refused++
+				break
+			}
+			if err != nil {
+				t.Errorf("%s\n%v", q, err)
+				break
+			}
+			if err := check(o); err != nil {
+				t.Errorf("seed %d: %s\n%v\n%s", sd, q, err, logical.Tree(o))
+				break
+			}
+			want, err := (&interpreter{data: data, memo: map[string]any{}, work: 100000}).run(p, row{})
+			if err != nil {
+				continue // a query that fails may fail or not
+			}
+			got, err := (&interpreter{data: data, memo: map[string]any{}, work: 100000}).run(o, row{})
+			if err != nil {
+				t.Errorf("seed %d: %s\n%v\n%s", sd, q, err, trail)
+				break
+			}
+			if diff := cmp.Diff(sorted(want, p.Output()), sorted(got, p.Output())); diff != "" {
+				t.Errorf("seed %d: %s\n%s\n%s%s", sd, q, diff, logical.Tree(p), trail)
+				break
+			}
+		}
+	}
+	t.Logf("%d queries, %d refused", len(queries), refused)
+}
