@@ -51,13 +51,15 @@ func (o *optimizer) setOp(s *logical.SetOp) (logical.Plan, error) {
 	return &logical.Project{List: list, Child: j}, nil
 }
 
+// again names the function that combines a function's partial results.
+var again = map[string]string{"sum": "sum", "count": "sum", "count_if": "sum", "min": "min", "max": "max", "bool_and": "bool_and", "bool_or": "bool_or", "any_value": "any_value"}
+
 // distinctAggregate rewrites DISTINCT aggregates over one list of arguments:
 // first group by keys and arguments, computing the others partially, then by the
 // keys.
 func (o *optimizer) distinctAggregate(g *logical.Aggregate) (logical.Plan, error) {
 	var args []expr.Expr
-	var failure error
-	found := false
+	found, apart := false, false
 	visit := func(f func(a *expr.Agg)) {
 		for _, e := range g.List {
 			expr.Walk(e, func(e expr.Expr) bool {
@@ -73,17 +75,17 @@ func (o *optimizer) distinctAggregate(g *logical.Aggregate) (logical.Plan, error
 		if !a.Distinct {
 			return
 		}
-		if found && !sameAll(args, a.Args) {
-			failure = diag.NewAt(a.Place, diag.Unsupported, "DISTINCT aggregates over different columns in one query are not supported yet").
-				WithRemedy("compute each in a subquery of its own and join them")
-		}
-		if a.Filter != nil {
-			failure = diag.NewAt(a.Place, diag.Unsupported, "DISTINCT together with FILTER is not supported yet").WithRemedy("use CASE inside the aggregate")
-		}
+		apart = apart || found && !sameAll(args, a.Args) || a.Filter != nil
 		found, args = true, a.Args
 	})
-	if !found || failure != nil {
-		return g, failure
+	if !found {
+		return g, nil
+	}
+	visit(func(a *expr.Agg) {
+		apart = apart || !a.Distinct && again[a.Fn.Name] == ""
+	})
+	if apart {
+		return o.separate(g)
 	}
 	inner := &logical.Aggregate{Child: g.Child}
 	outer := &logical.Aggregate{}
@@ -116,7 +118,6 @@ func (o *optimizer) distinctAggregate(g *logical.Aggregate) (logical.Plan, error
 		}
 		column(a, "arg")
 	}
-	again := map[string]string{"sum": "sum", "count": "sum", "count_if": "sum", "min": "min", "max": "max", "bool_and": "bool_and", "bool_or": "bool_or", "any_value": "any_value"}
 	var rewrite func(e expr.Expr) (expr.Expr, error)
 	rewrite = func(e expr.Expr) (expr.Expr, error) {
 		for i, k := range g.Keys {
@@ -149,13 +150,8 @@ func (o *optimizer) distinctAggregate(g *logical.Aggregate) (logical.Plan, error
 			}
 			return &d, nil
 		}
-		fn, ok := again[a.Fn.Name]
-		if !ok {
-			return nil, diag.NewAt(a.Place, diag.Unsupported, "%s beside a DISTINCT aggregate is not supported yet", a.Fn.Name).
-				WithRemedy("compute it in a subquery of its own")
-		}
 		part := column(a, a.Fn.Name)
-		f, _ := expr.Builtins().Lookup(fn)
+		f, _ := expr.Builtins().Lookup(again[a.Fn.Name])
 		d.Fn, d.Args, d.Filter = f, []expr.Expr{part}, nil
 		d.Null = true
 		if a.Fn.NeverNull { // a sum of counts over no rows is 0

@@ -8,16 +8,18 @@ import (
 )
 
 // subqueries turns every subquery into a join (after Neumann and Kemper,
-// "Unnesting Arbitrary Queries", BTW 2015, restricted to correlation by
-// conditions that can be pulled up: through filters, projections, aggregates and
-// joins). EXISTS and IN become semi and anti joins, or mark joins where their
+// "Unnesting Arbitrary Queries", BTW 2015): conditions on outer columns are
+// pulled up through filters, projections, aggregates and joins where that can be
+// done, else the domain of the outer values is pushed down. EXISTS and IN become semi and anti joins, or mark joins where their
 // value is used; scalar subqueries become single joins.
 func (o *optimizer) subqueries(p logical.Plan) (logical.Plan, error) {
 	return logical.Transform(p, func(p logical.Plan) (logical.Plan, error) {
 		switch x := p.(type) {
 		case *logical.Filter:
 			return o.unnestFilter(x)
-		case *logical.Project, *logical.Aggregate, *logical.Sort:
+		case *logical.Aggregate:
+			return o.unnestAggregate(x)
+		case *logical.Project, *logical.Sort:
 			return o.unnestInto(p)
 		case *logical.Join:
 			if x.Cond != nil && hasSubquery(x.Cond) {
@@ -119,6 +121,81 @@ func (o *optimizer) unnestInto(p logical.Plan) (logical.Plan, error) {
 	return q, nil
 }
 
+// unnestAggregate computes subqueries of a select list that stand beside the
+// aggregates, after the aggregation; those in keys and arguments before.
+func (o *optimizer) unnestAggregate(g *logical.Aggregate) (logical.Plan, error) {
+	beside := false
+	for _, e := range g.List {
+		beside = beside || hasSubquery(strip(e)) && !grouped(strip(e), g.Keys)
+	}
+	if !beside {
+		return o.unnestInto(g)
+	}
+	inner := &logical.Aggregate{Keys: g.Keys, Sets: g.Sets, Child: g.Child}
+	column := func(e expr.Expr) expr.Expr {
+		for _, item := range inner.List {
+			if expr.Equal(strip(item), e) {
+				return outputOf(item)
+			}
+		}
+		if a, ok := e.(*expr.Attr); ok { // subqueries know it by this id
+			inner.List = append(inner.List, a)
+			return a
+		}
+		al := &expr.Alias{Arg: e, Name: e.String(), ID: o.id()}
+		inner.List = append(inner.List, al)
+		return al.Attr()
+	}
+	for _, k := range g.Keys {
+		column(k)
+	}
+	var split func(e expr.Expr) expr.Expr
+	split = func(e expr.Expr) expr.Expr {
+		if _, ok := e.(*expr.Agg); ok || contains(g.Keys, e) {
+			return column(e)
+		}
+		kids := e.Children()
+		if len(kids) == 0 {
+			return e
+		}
+		fresh := make([]expr.Expr, len(kids))
+		for i, k := range kids {
+			fresh[i] = split(k)
+		}
+		return e.WithChildren(fresh)
+	}
+	outer := &logical.Project{Child: inner}
+	for _, e := range g.List {
+		outer.List = append(outer.List, split(e))
+	}
+	child, err := o.unnestInto(inner)
+	if err != nil {
+		return nil, err
+	}
+	outer.Child = child
+	return o.unnestInto(outer)
+}
+
+// grouped reports whether subqueries of an expression are all within aggregates
+// or keys.
+func grouped(e expr.Expr, keys []expr.Expr) bool {
+	if contains(keys, e) {
+		return true
+	}
+	switch e.(type) {
+	case *expr.Agg:
+		return true
+	case *expr.Subquery:
+		return false
+	}
+	for _, k := range e.Children() {
+		if !grouped(k, keys) {
+			return false
+		}
+	}
+	return true
+}
+
 // replace joins every subquery of an expression to a plan and puts columns in
 // their places.
 func (o *optimizer) replace(e expr.Expr, p logical.Plan) (expr.Expr, logical.Plan, error) {
@@ -132,10 +209,14 @@ func (o *optimizer) replace(e expr.Expr, p logical.Plan) (expr.Expr, logical.Pla
 			p = joined
 			return v, err
 		}
-		inner, cond, err := o.match(p, s)
+		inner, preds, eqs, err := o.match(p, s)
 		if err != nil {
 			return nil, err
 		}
+		if s.Kind == expr.In {
+			preds = definite(preds)
+		}
+		cond := and(append(preds, eqs...)...)
 		mark := &expr.Attr{ID: o.id(), Name: "mark", Typ: columnar.BoolType, Null: s.Kind == expr.In}
 		p = &logical.Join{Kind: logical.LeftMark, Left: p, Right: inner, Cond: cond, Mark: mark, Place: s.Place}
 		return mark, nil
@@ -143,53 +224,118 @@ func (o *optimizer) replace(e expr.Expr, p logical.Plan) (expr.Expr, logical.Pla
 	return out, p, err
 }
 
-// plan returns a subquery's plan without subqueries of its own.
+// inner returns a subquery's plan without subqueries of its own, whose output
+// columns are none of the outer query's.
 func (o *optimizer) inner(s *expr.Subquery) (logical.Plan, error) {
-	return o.subqueries(s.Plan.(logical.Plan))
+	p, err := o.subqueries(s.Plan.(logical.Plan))
+	if err != nil {
+		return nil, err
+	}
+	return o.own(p), nil
 }
 
-// match prepares EXISTS or IN: the subquery's plan and the condition of the
-// join.
-func (o *optimizer) match(p logical.Plan, s *expr.Subquery) (logical.Plan, expr.Expr, error) {
-	inner, err := o.inner(s)
-	if err != nil {
-		return nil, nil, err
+// own gives outer columns in a select list ids of their own.
+func (o *optimizer) own(p logical.Plan) logical.Plan {
+	switch x := p.(type) {
+	case *logical.Sort, *logical.Limit, *logical.Distinct:
+		return p.WithChildren([]logical.Plan{o.own(p.Children()[0])})
+	case *logical.Project:
+		have := ids(x.Child)
+		list := make([]expr.Expr, len(x.List))
+		for i, e := range x.List {
+			if a, ok := e.(*expr.Attr); ok && !have[a.ID] {
+				e = &expr.Alias{Arg: a, Name: a.Name, ID: o.id()}
+			}
+			list[i] = e
+		}
+		return &logical.Project{List: list, Child: x.Child}
+	}
+	return p
+}
+
+// match prepares EXISTS or IN: the subquery's plan, the conditions that correlate
+// it and the equalities of IN.
+func (o *optimizer) match(p logical.Plan, s *expr.Subquery) (inner logical.Plan, preds, eqs []expr.Expr, err error) {
+	if inner, err = o.inner(s); err != nil {
+		return nil, nil, nil, err
 	}
 	values := inner.Output()
 	if l, ok := inner.(*logical.Limit); ok && s.Kind == expr.Exists && l.Count != 0 && l.Offset == 0 {
 		inner = l.Child
 	}
-	inner, preds, err := o.pull(inner, ids(p), s.Kind == expr.Exists, s.Place)
+	mode := pullAny
+	if s.Kind == expr.Exists {
+		mode = pullExists
+	}
+	inner, preds, err = o.detach(p, inner, mode, s.Place)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
+	eqs = nil
 	for i, l := range s.Left {
-		eq := expr.NewCall("=", columnar.BoolType, l, values[i])
-		preds = append(preds, eq)
+		eqs = append(eqs, expr.NewCall("=", columnar.BoolType, l, values[i]))
 	}
-	return inner, and(preds...), nil
+	return inner, preds, eqs, nil
+}
+
+// detach makes a subquery's plan independent of the plan it is used in; the
+// conditions tie their columns.
+func (o *optimizer) detach(p, inner logical.Plan, mode pullMode, at diag.Pos) (logical.Plan, []expr.Expr, error) {
+	pulled, preds, err := o.pull(inner, ids(p), mode, at)
+	if diag.ClassOf(err) == diag.Unsupported {
+		return o.domain(p, inner, mode == pullExists, at)
+	}
+	return pulled, preds, err
+}
+
+// definite replaces conditions that may be null by ones that are false then:
+// what correlates a subquery removes its rows, it does not leave doubt.
+func definite(preds []expr.Expr) []expr.Expr {
+	out := make([]expr.Expr, len(preds))
+	for i, c := range preds {
+		if out[i] = c; c.Nullable() {
+			out[i] = expr.NewCall("coalesce", columnar.BoolType, c, expr.False())
+		}
+	}
+	return out
 }
 
 func (o *optimizer) semi(p logical.Plan, s *expr.Subquery, negated bool) (logical.Plan, error) {
-	inner, cond, err := o.match(p, s)
-	if err != nil {
-		return nil, err
-	}
 	for _, l := range s.Left {
 		if hasSubquery(l) {
 			return nil, diag.NewAt(s.Place, diag.Unsupported, "a subquery on the left of IN is not supported yet")
 		}
 	}
-	j := &logical.Join{Kind: logical.LeftSemi, Left: p, Right: inner, Cond: cond, Place: s.Place}
-	if negated {
-		j.Kind = logical.LeftAnti
-		if s.Kind == expr.In {
-			for i, l := range s.Left {
-				if l.Nullable() || s.Plan.Output()[i].Null {
-					j.Kind = logical.NullAwareAnti
-				}
+	inner, preds, eqs, err := o.match(p, s)
+	if err != nil {
+		return nil, err
+	}
+	j := &logical.Join{Kind: logical.LeftSemi, Left: p, Right: inner, Cond: and(append(preds, eqs...)...), Place: s.Place}
+	if !negated {
+		return j, nil
+	}
+	j.Kind = logical.LeftAnti
+	left, right := notNull(p), notNull(inner)
+	doubt := false
+	for i, e := range eqs {
+		args := e.(*expr.Call).Args
+		null := expr.False()
+		var open expr.Expr = null
+		for k, sure := range []expr.IDSet{left, right} {
+			if !neverNull(args[k], sure) {
+				open = or(open, expr.NewCall("isnull", columnar.BoolType, args[k]))
 			}
 		}
+		if open != null {
+			doubt = true
+			eqs[i] = or(e, open)
+		}
+	}
+	switch {
+	case doubt && len(preds) == 0 && len(eqs) == 1:
+		j.Kind = logical.NullAwareAnti
+	case doubt: // a pair that may be equal counts as a match
+		j.Cond = and(append(preds, eqs...)...)
 	}
 	return j, nil
 }
@@ -201,9 +347,12 @@ func (o *optimizer) scalar(p logical.Plan, s *expr.Subquery) (expr.Expr, logical
 		return nil, nil, err
 	}
 	value := inner.Output()[0]
-	outer := ids(p)
 	empty, hasEmpty, unique := o.emptyValue(inner)
-	pulled, preds, err := o.pull(inner, outer, false, s.Place)
+	pulled, preds, err := o.pull(inner, ids(p), pullScalar, s.Place)
+	if diag.ClassOf(err) == diag.Unsupported { // the domain keeps the row of an empty group
+		hasEmpty = false
+		pulled, preds, err = o.domain(p, inner, false, s.Place)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -275,9 +424,19 @@ func (o *optimizer) emptyValue(p logical.Plan) (value expr.Expr, notNull, aggreg
 	}
 }
 
+// pullMode says what a plan is used for.
+type pullMode uint8
+
+const (
+	pullRows   pullMode = iota // its rows, each of them
+	pullScalar                 // its only row; what an empty group yields is cared for
+	pullAny                    // its rows, however often each
+	pullExists                 // whether it has a row
+)
+
 // pull removes the conditions that refer to outer columns from a plan and
 // returns them, over columns that the plan then has.
-func (o *optimizer) pull(p logical.Plan, outer expr.IDSet, exists bool, at diag.Pos) (logical.Plan, []expr.Expr, error) {
+func (o *optimizer) pull(p logical.Plan, outer expr.IDSet, mode pullMode, at diag.Pos) (logical.Plan, []expr.Expr, error) {
 	if !refersTo(p, outer) {
 		return p, nil, nil
 	}
@@ -285,9 +444,13 @@ func (o *optimizer) pull(p logical.Plan, outer expr.IDSet, exists bool, at diag.
 		return nil, nil, diag.NewAt(at, diag.Unsupported, "this form of correlated subquery is not supported yet").
 			WithRemedy("correlate by conditions in WHERE, or write a join")
 	}
+	below := pullRows // what the children are used for
+	if mode == pullAny || mode == pullExists {
+		below = pullAny
+	}
 	switch x := p.(type) {
 	case *logical.Filter:
-		child, preds, err := o.pull(x.Child, outer, exists, at)
+		child, preds, err := o.pull(x.Child, outer, below, at)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -304,19 +467,19 @@ func (o *optimizer) pull(p logical.Plan, outer expr.IDSet, exists bool, at diag.
 		}
 		return child, preds, nil
 	case *logical.Project:
-		child, preds, err := o.pull(x.Child, outer, exists, at)
+		child, preds, err := o.pull(x.Child, outer, mode, at)
 		if err != nil {
 			return nil, nil, err
 		}
 		list := append([]expr.Expr{}, x.List...)
 		for _, e := range list {
 			if expr.Attrs(e).Intersects(outer) {
-				if !exists {
+				if mode != pullExists {
 					return refuse()
 				}
 			}
 		}
-		if exists { // nobody looks at the list
+		if mode == pullExists { // nobody looks at the list
 			list = nil
 		}
 		have := expr.IDSet{}
@@ -330,7 +493,7 @@ func (o *optimizer) pull(p logical.Plan, outer expr.IDSet, exists bool, at diag.
 		}
 		return &logical.Project{List: list, Child: child}, preds, nil
 	case *logical.Aggregate:
-		if exists && len(x.Keys) == 0 {
+		if mode != pullScalar && len(x.Keys) == 0 || x.Sets != nil {
 			return refuse() // an aggregate without keys always has a row
 		}
 		for _, e := range x.Exprs() {
@@ -338,22 +501,15 @@ func (o *optimizer) pull(p logical.Plan, outer expr.IDSet, exists bool, at diag.
 				return refuse()
 			}
 		}
-		child, preds, err := o.pull(x.Child, outer, false, at)
+		child, preds, err := o.pull(x.Child, outer, pullRows, at)
 		if err != nil {
 			return nil, nil, err
 		}
 		g := &logical.Aggregate{Keys: append([]expr.Expr{}, x.Keys...), List: append([]expr.Expr{}, x.List...), Child: child}
 		inside := ids(child)
 		for i, c := range preds {
-			eq, ok := c.(*expr.Call)
-			if !ok || eq.Fn.Name != "=" {
-				return refuse()
-			}
-			a, b := eq.Args[0], eq.Args[1]
-			if expr.Attrs(a).Intersects(outer) {
-				a, b = b, a
-			}
-			if expr.Attrs(a).Intersects(outer) || !inside.Contains(expr.Attrs(a)) || expr.Attrs(b).Intersects(inside) {
+			a, b, ok := correlation(c, outer, inside)
+			if !ok {
 				return refuse()
 			}
 			key, isAttr := a.(*expr.Attr)
@@ -367,14 +523,24 @@ func (o *optimizer) pull(p logical.Plan, outer expr.IDSet, exists bool, at diag.
 			if !contains(g.Keys, a) {
 				g.Keys = append(g.Keys, a)
 			}
-			preds[i] = expr.NewCall("=", columnar.BoolType, key, b)
+			preds[i] = expr.NewCall(c.(*expr.Call).Fn.Name, columnar.BoolType, key, b)
 		}
 		return g, preds, nil
 	case *logical.Distinct:
-		child, preds, err := o.pull(x.Child, outer, exists, at)
+		child, preds, err := o.pull(x.Child, outer, below, at)
+		if err != nil {
+			return nil, nil, err
+		}
+		if below == pullRows { // the columns added must not make equal rows differ
+			for _, c := range preds {
+				if _, _, ok := correlation(c, outer, ids(child)); !ok {
+					return refuse()
+				}
+			}
+		}
 		return &logical.Distinct{Child: child}, preds, err
 	case *logical.Sort:
-		return o.pull(x.Child, outer, exists, at)
+		return o.pull(x.Child, outer, mode, at)
 	case *logical.Join:
 		if x.Cond != nil && expr.Attrs(x.Cond).Intersects(outer) && x.Kind != logical.Inner {
 			return refuse()
@@ -383,11 +549,14 @@ func (o *optimizer) pull(p logical.Plan, outer expr.IDSet, exists bool, at diag.
 			refersTo(x.Left, outer) && (x.Kind == logical.Right || x.Kind == logical.Full) {
 			return refuse()
 		}
-		l, lp, err := o.pull(x.Left, outer, false, at)
+		if x.Kind == logical.LeftSingle {
+			return refuse() // it would fail for rows that do not count
+		}
+		l, lp, err := o.pull(x.Left, outer, pullRows, at)
 		if err != nil {
 			return nil, nil, err
 		}
-		r, rp, err := o.pull(x.Right, outer, false, at)
+		r, rp, err := o.pull(x.Right, outer, pullRows, at)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -408,6 +577,20 @@ func (o *optimizer) pull(p logical.Plan, outer expr.IDSet, exists bool, at diag.
 		return &d, preds, nil
 	}
 	return refuse()
+}
+
+// correlation splits an equality between an inner and an outer expression.
+func correlation(c expr.Expr, outer, inside expr.IDSet) (in, out expr.Expr, ok bool) {
+	eq, is := c.(*expr.Call)
+	if !is || eq.Fn.Name != "=" && eq.Fn.Name != "<=>" {
+		return nil, nil, false
+	}
+	a, b := eq.Args[0], eq.Args[1]
+	if expr.Attrs(a).Intersects(outer) {
+		a, b = b, a
+	}
+	ra := expr.Attrs(a)
+	return a, b, len(ra) > 0 && inside.Contains(ra) && !expr.Attrs(b).Intersects(inside)
 }
 
 func mentioned(es []expr.Expr, id expr.ID) bool {

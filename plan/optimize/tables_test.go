@@ -75,6 +75,13 @@ func check(p logical.Plan) error {
 		}
 	}
 	var fail error
+	if g, ok := p.(*logical.Aggregate); ok {
+		for _, e := range g.List {
+			if !settled(strip(e), g.Keys) {
+				fail = fmt.Errorf("%s: %s is neither grouped nor aggregated", p, e)
+			}
+		}
+	}
 	for _, e := range p.Exprs() {
 		expr.Walk(e, func(e expr.Expr) bool {
 			switch x := e.(type) {
@@ -91,6 +98,25 @@ func check(p logical.Plan) error {
 		})
 	}
 	return fail
+}
+
+// settled reports whether an expression is made of keys and aggregates.
+func settled(e expr.Expr, keys []expr.Expr) bool {
+	if contains(keys, e) {
+		return true
+	}
+	switch e.(type) {
+	case *expr.Agg:
+		return true
+	case *expr.Attr:
+		return false
+	}
+	for _, k := range e.Children() {
+		if !settled(k, keys) {
+			return false
+		}
+	}
+	return true
 }
 
 var (

@@ -72,7 +72,7 @@ select a, (select count(*) from s where s.a = r.a having count(*) < 1) as m from
 select * from r where b > (select avg(b) from s where s.a = r.a);
 select * from r where b < (select count(*) from s where s.a = r.a);
 select * from r where 0 = (select count(*) from s where s.a = r.a);
-select * from r where b = (select max(b) from s, t where s.a = t.a and s.b = r.b);
+select * from r where b = (select max(t.b) from s, t where s.a = t.a and s.b = r.b);
 select * from r, s where r.a = s.a and r.b = (select max(t.b) from t where t.a = s.a);
 select * from r, s where r.a = s.a and r.b = (select max(t.b) from t where t.a = s.a and t.b = r.b);
 select * from r where a in (select a from s where s.b in (select b from t where t.c = s.c));
@@ -96,7 +96,9 @@ select * from (select a, b from r union all select b, a from s) u where a = 1;
 select a, b from r intersect select a, b from s;
 select a, b from r except select a, b from s;
 select a from r intersect select a from s except select a from t;
+-- refused
 select a from r intersect all select a from s;
+-- refused
 select a from r except all select a from s;
 select a, count(distinct b) from r group by a;
 select count(distinct b) from r;
@@ -138,11 +140,6 @@ select * from r, s, t where (r.a = 1 and t.b = 2 and r.a = s.a) or (r.a = 2 and 
 select * from r, s where r.a = s.a and s.a = 1;
 select * from r, s, t where r.a = s.a and s.a = t.a and t.a = 1;
 select * from r left join s on r.a = s.a where r.a = 2 and s.b = 1;
-select * from r, lateral (select * from s where s.a = r.a) q;
-select * from r, lateral (select count(*) as k from s where s.a = r.a) q;
-select * from r left join lateral (select * from s where s.a = r.a and s.b > 0) q on q.b = r.b;
-select * from r, lateral (select r.a + s.b as k from s where s.a = r.a) q;
-select * from r, lateral (select r.a + s.b as k from s) q where k > 2;
 with v as (select a, sum(b) as d from r group by a) select * from v where d = (select max(d) from v);
 with v as (select a, sum(b) as d from r group by a) select x.a, y.d from v x join v y on x.a = y.a;
 with v as (select r.a, s.b from r, s where r.a = s.a) select count(*) from v where b > (select avg(b) from v);
@@ -154,6 +151,7 @@ select * from r where exists (select a from s where s.b = r.b intersect select a
 select * from r where exists (select 1 from s left join t on s.a = t.a and t.b = r.b where t.a is null);
 select * from r where b = (select max(t.b) from s left join t on s.a = t.a where s.a = r.a);
 select * from r where b in (select t.b from s right join t on s.a = t.a where t.a = r.a);
+-- refused
 select * from r where b = (select s.b from s where s.a = r.a order by s.b, s.c limit 1);
 select * from r where exists (select 1 from (values (1), (r.a)) v(k) where k = r.b);
 select * from r where a = 1 and (b = 1 or b in (select b from s where s.a = r.a));
@@ -166,3 +164,23 @@ select * from (select a, b, (select max(b) from s where s.a = r.a) as m from r) 
 select x.a, (select count(*) from r y where y.a = x.a and y.b < x.b) from r x;
 select r.a from r left join (select a, count(*) as k from s group by a) q on r.a = q.a where q.k is null;
 select * from n where exists (select 1 from n m where m.a = n.a and m.b <> n.b) and not exists (select 1 from n m where m.a = n.a and m.b > n.b);
+select * from r where exists (select 1 from (select b + 1 as d, a from s) q where d = 2 and q.a = r.a);
+select * from r where exists (select 1 from (select distinct b from s) q where q.b = r.a);
+select a, (select count(*) from (select distinct b from s where s.a > r.a) q) as m from r;
+select a, (select count(*) from (select distinct b from s where s.a = r.a) q) as m from r;
+select * from r where exists (select 1 from (select count(*) as k from s where s.a = r.a) q where k = 0);
+select * from r where a in (select count(*) from s where s.a = r.a);
+select * from n where n.a = (select max(m.a) from n m where m.b < n.b);
+-- refused
+select a, (select b from s where s.a = r.a limit 1) is null as m from n r where false;
+select b, count(*) + (select count(*) from s where s.b = r.b) as m from r group by b;
+select b + 1, count(*), (select count(*) from s) as m from r group by b + 1;
+select * from r where exists (select r.a from s) and a in (select r.b from s);
+select a, (select r.a + s.b from s where s.a = r.b and s.b = 1 and s.c = 'x' group by s.b) as m from r;
+select * from r where not exists (select 1 from s, t where s.a = t.a and t.b = r.b and s.b > r.a);
+select * from r where (select max(b) from s where s.a = r.a) > (select min(b) from t where t.a = r.a) or exists (select 1 from n where n.b = r.b);
+select * from (select a, sum(b) as d from r group by a) q where exists (select 1 from s where s.a = q.a and s.b < q.d);
+select * from r left join (select * from s where s.b in (select b from t)) q on r.a = q.a;
+select a from r group by a having a in (select a from s) or count(*) > (select count(*) from t where t.a = r.a);
+select a + 1, count(distinct b), count(distinct c) + max(b), avg(b) from r group by a + 1;
+select count(distinct b) filter (where c = 'x'), count(distinct b) from r where a = 17;
