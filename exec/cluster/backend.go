@@ -34,7 +34,8 @@ type Executor struct {
 	Slots int
 }
 
-// Report is the end of a task attempt, or the loss of an executor (Lost).
+// Report is the end of a task attempt, or the loss of an executor (Lost), or a
+// new one (Added).
 type Report struct {
 	Task     exec.TaskID
 	Executor exec.ExecutorID
@@ -44,4 +45,5 @@ type Report struct {
 	Metrics  []event.OperatorStats
 	Millis   float64
 	Lost     bool
+	Added    *Executor
 }

@@ -4,12 +4,22 @@
 //	Run ─► encode stages, enumerate splits ─► dag ─► task ─► backend
 //	                                           ▲       ▲        │ reports
 //	                                           └───────┴────────┘
+//
+// Invariants:
+//
+//   - R1 The schedulers' actions are carried out one after the other, in the
+//     order in which they were made (loop.go).
+//   - R2 An output is registered, and a result kept, only when the attempt that
+//     made it is the current one of its stage.
+//   - R3 Run returns only after the last task of its job has stopped; then the
+//     job's blocks, filters and shared state are released.
+//   - R4 What the tasks of a stage share is released after the last of them
+//     stopped, killed ones included.
 package driver
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -38,6 +48,8 @@ type Config struct {
 	Tables  *connector.Registry
 	Tracker *shuffle.Tracker
 	Bus     *event.Bus
+	// Grace is how long jobs wait when there is no executor at all. 0 = 30 s.
+	Grace time.Duration
 }
 
 // Driver runs jobs on a backend. It is safe for concurrent use.
@@ -47,14 +59,17 @@ type Driver struct {
 	inbox chan func()
 	stop  chan struct{}
 	done  chan struct{}
+	close sync.Once
 
 	mu   sync.Mutex
 	next int
 
 	// Owned by the loop:
-	dag  *dag.Scheduler
-	task *task.Scheduler
-	jobs map[int]*job
+	dag   *dag.Scheduler
+	task  *task.Scheduler
+	jobs  map[int]*job
+	queue []func() // actions to carry out (R1)
+	grace *time.Timer
 }
 
 // Result is what a job did.
@@ -70,6 +85,8 @@ type StageResult struct {
 	Stage     *stage.Stage
 	Tasks     int
 	Millis    float64 // from its first task's start to its last one's end
+	Fastest   float64 // ms of the task that took least, and most
+	Slowest   float64
 	Operators []event.OperatorStats
 }
 
@@ -87,7 +104,9 @@ type job struct {
 	stats   []StageResult
 	began   []time.Time
 	passes  Passes
-	running int
+	running map[exec.TaskID]exec.ExecutorID // attempts that were launched and have not ended
+	live    map[exec.StageID]int            // of them, by stage attempt
+	ending  map[exec.StageID]bool           // attempts to release when live is 0 (R4)
 	ended   bool
 	err     error
 	done    chan struct{}
@@ -109,39 +128,31 @@ func (d *Driver) Slots() int { return d.slots }
 
 // Close ends the loop and the backend.
 func (d *Driver) Close(ctx context.Context) error {
-	close(d.stop)
-	<-d.done
-	return d.Backend.Close(ctx)
-}
-
-func (d *Driver) loop() {
-	defer close(d.done)
-	for {
-		select {
-		case <-d.stop:
-			return
-		case f := <-d.inbox:
-			f()
-		case r, ok := <-d.Backend.Events():
-			if !ok {
-				return
-			}
-			d.report(r)
+	var err error
+	d.close.Do(func() {
+		close(d.stop)
+		<-d.done
+		if d.grace != nil {
+			d.grace.Stop()
 		}
-	}
+		err = d.Backend.Close(ctx)
+	})
+	return err
 }
 
-// do runs f on the loop.
+// do runs f on the loop, then the actions that it led to.
 func (d *Driver) do(ctx context.Context, f func()) error {
 	select {
 	case d.inbox <- f:
 		return nil
 	case <-d.done:
-		return diag.New(diag.Cancelled, "the session is closed")
+		return errClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
+
+var errClosed = diag.New(diag.Cancelled, "the session is closed")
 
 // Run runs a query to its end. When ctx ends the job is cancelled, and Run
 // returns after its last task stopped.
@@ -149,23 +160,37 @@ func (d *Driver) Run(ctx context.Context, g *stage.Graph, conf []catalog.Option)
 	start := time.Now()
 	d.mu.Lock()
 	d.next++
-	j := &job{id: d.next, graph: g, done: make(chan struct{})}
+	j := &job{id: d.next, graph: g, done: make(chan struct{}),
+		running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}}
 	d.mu.Unlock()
 	if err := d.prepare(ctx, j, conf); err != nil {
+		if ctx.Err() != nil {
+			err = cancelled(context.Cause(ctx))
+		}
 		return nil, err
 	}
 	d.Bus.Publish(event.Event{Kind: event.JobStarted, Time: start, Job: j.id, Stages: len(g.Stages)})
 	if err := d.do(ctx, func() { d.submit(j) }); err != nil {
-		return nil, cancelled(err)
+		if errors.Is(err, errClosed) {
+			return nil, err
+		}
+		return nil, cancelled(context.Cause(ctx))
 	}
 	select {
 	case <-j.done:
-	case <-ctx.Done():
-		cause := context.Cause(ctx)
-		d.inbox <- func() { d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: cancelled(cause)}}) }
-		<-j.done
 	case <-d.done:
-		return nil, diag.New(diag.Cancelled, "the session is closed")
+	case <-ctx.Done():
+		stop := dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: cancelled(context.Cause(ctx))}}
+		_ = d.do(context.Background(), func() { d.dagStep(j, stop) }) // fails only when the loop is gone
+		select {
+		case <-j.done:
+		case <-d.done:
+		}
+	}
+	select {
+	case <-j.done:
+	default:
+		return nil, errClosed
 	}
 	r := &Result{Stages: j.stats, Passes: j.passes, Millis: float64(time.Since(start).Microseconds()) / 1000}
 	e := event.Event{Kind: event.JobEnded, Time: time.Now(), Job: j.id, Millis: r.Millis}
@@ -249,7 +274,7 @@ func (d *Driver) splits(ctx context.Context, s *physical.Scan) ([][]wire.LeafAss
 	for _, x := range splits {
 		total += max(x.Bytes, 1)
 	}
-	limit := max(total/int64(tasksPerSlot*d.slots), 256<<10)
+	limit := max(total/int64(tasksPerSlot*max(1, d.slots)), 256<<10)
 	var out [][]wire.LeafAssignment
 	size := int64(0)
 	for _, x := range splits {
@@ -263,155 +288,4 @@ func (d *Driver) splits(ctx context.Context, s *physical.Scan) ([][]wire.LeafAss
 		out[at] = append(out[at], wire.LeafAssignment{Leaf: s.Leaf, Split: x.Data})
 	}
 	return out, nil
-}
-
-// ---- on the loop ----
-
-func (d *Driver) submit(j *job) {
-	d.jobs[j.id] = j
-	sub := &dag.Submit{Job: j.id}
-	for i, st := range j.graph.Stages {
-		x := dag.Stage{ID: st.ID, Tasks: len(j.tasks[i]), Unstable: st.Class == stage.Unstable}
-		for _, in := range st.Inputs {
-			x.Parents = append(x.Parents, in.Stage)
-		}
-		sub.Stages = append(sub.Stages, x)
-	}
-	d.dagStep(j, dag.Event{Submit: sub})
-}
-
-func (d *Driver) dagStep(j *job, e dag.Event) {
-	j.passes.DAGEvents++
-	for _, a := range d.dag.Step(e) {
-		switch {
-		case a.Run != nil:
-			id := exec.StageID{Job: j.id, Stage: a.Run.Stage, Attempt: a.Run.Attempt}
-			j.began[a.Run.Stage] = time.Now()
-			d.Bus.Publish(event.Event{Kind: event.StageStarted, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Tasks: len(a.Run.Tasks)})
-			d.taskStep(j, task.Event{Set: &task.Set{Stage: id, Tasks: a.Run.Tasks}})
-		case a.Lost != nil:
-			if out := j.graph.Stages[a.Lost.Stage].Out; out != nil {
-				d.Tracker.Unregister(j.id, out.Exchange, a.Lost.Task)
-			}
-		case a.Kill != nil:
-			id := exec.StageID{Job: j.id, Stage: a.Kill.Stage, Attempt: a.Kill.Attempt}
-			d.taskStep(j, task.Event{Kill: &id})
-		case a.EndStage != nil:
-			id := exec.StageID{Job: j.id, Stage: a.EndStage.Stage, Attempt: a.EndStage.Attempt}
-			s := &j.stats[id.Stage]
-			s.Millis += float64(time.Since(j.began[id.Stage]).Microseconds()) / 1000
-			d.Bus.Publish(event.Event{Kind: event.StageEnded, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Millis: s.Millis, Metrics: s.Operators})
-			d.Backend.EndStage(id)
-		case a.Done != nil:
-			j.ended, j.err = true, a.Done.Err
-		}
-	}
-	d.finish(j)
-}
-
-// finish completes a job once it ended and its last task stopped.
-func (d *Driver) finish(j *job) {
-	if !j.ended || j.running > 0 || d.jobs[j.id] == nil {
-		return
-	}
-	delete(d.jobs, j.id)
-	d.Backend.EndJob(j.id)
-	d.Tracker.Drop(j.id)
-	close(j.done)
-}
-
-func (d *Driver) taskStep(j *job, e task.Event) {
-	j.passes.TaskEvents++
-	for _, a := range d.task.Step(e) {
-		switch {
-		case a.Launch != nil:
-			d.launch(d.jobs[a.Launch.ID.Job], a.Launch)
-		case a.Kill != nil:
-			d.Backend.Kill(*a.Kill)
-		case a.Succeeded != nil:
-			d.dagStep(j, dag.Event{TaskDone: &dag.TaskDone{Job: j.id, Stage: a.Succeeded.Stage, Attempt: a.Succeeded.StageAttempt, Task: a.Succeeded.Task}})
-		case a.Fetch != nil:
-			f := &dag.FetchFailed{Job: j.id, Stage: a.Fetch.ID.Stage, Attempt: a.Fetch.ID.StageAttempt, Writer: -1, Map: a.Fetch.Failure.Map}
-			for _, st := range j.graph.Stages {
-				if st.Out != nil && st.Out.Exchange == a.Fetch.Failure.Exchange {
-					f.Writer = st.ID
-				}
-			}
-			d.dagStep(j, dag.Event{FetchFailed: f})
-		case a.Failed != nil:
-			d.dagStep(j, dag.Event{SetFailed: &dag.SetFailed{Job: j.id, Stage: a.Failed.Stage.Stage, Attempt: a.Failed.Stage.Attempt, Err: failure(a.Failed)}})
-		}
-	}
-}
-
-// failure is what the user sees of a task's failure.
-func failure(f *task.Failed) error {
-	var d *diag.Error
-	if errors.As(f.Failure, &d) {
-		return d
-	}
-	return diag.New(diag.Internal, "%s failed: %v", f.Stage, f.Failure).WithCause(f.Failure)
-}
-
-func (d *Driver) launch(j *job, l *task.Launch) {
-	st := l.ID.Stage
-	t := &wire.TaskDescription{Job: j.id, Stage: st, StageAttempt: l.ID.StageAttempt, Task: l.ID.Task, Attempt: l.ID.Attempt, Tasks: len(j.tasks[st]), StageHash: j.hashes[st], Leaves: j.tasks[st][l.ID.Task]}
-	for _, in := range j.graph.Stages[st].Inputs {
-		e, _ := d.Tracker.Outputs(j.id, in.Exchange)
-		t.Epochs = append(t.Epochs, wire.ShuffleEpoch{Exchange: in.Exchange, Epoch: e})
-	}
-	b, err := wire.EncodeTask(t)
-	j.running++
-	if err != nil {
-		d.inboxLater(func() {
-			d.report(cluster.Report{Task: l.ID, Executor: l.Executor, Failure: &exec.Failure{Kind: exec.Bug, Cause: fmt.Errorf("%s: %w", l.ID, err)}})
-		})
-		return
-	}
-	j.passes.TasksEncoded++
-	d.Bus.Publish(event.Event{Kind: event.TaskStarted, Time: time.Now(), Job: j.id, Stage: st, Attempt: l.ID.StageAttempt, Task: l.ID.Task, Retry: l.ID.Attempt, Executor: string(l.Executor)})
-	d.Backend.Launch(l.Executor, l.ID, b, j.encoded[st])
-}
-
-// inboxLater queues work for the loop from the loop itself.
-func (d *Driver) inboxLater(f func()) {
-	go func() { // ends when the loop takes it or has ended
-		select {
-		case d.inbox <- f:
-		case <-d.done:
-		}
-	}()
-}
-
-// report takes in the end of a task.
-func (d *Driver) report(r cluster.Report) {
-	j, ok := d.jobs[r.Task.Job]
-	if !ok {
-		return
-	}
-	j.running--
-	j.passes.TasksReported++
-	st := j.graph.Stages[r.Task.Stage]
-	e := event.Event{Kind: event.TaskEnded, Time: time.Now(), Job: j.id, Stage: st.ID, Attempt: r.Task.StageAttempt, Task: r.Task.Task, Retry: r.Task.Attempt, Executor: string(r.Executor), Millis: r.Millis}
-	if r.Failure != nil {
-		e.Error = r.Failure.Error()
-	} else {
-		if st.Out != nil && r.Status != nil {
-			d.Tracker.Register(j.id, st.Out.Exchange, *r.Status)
-		}
-		if st.ID == j.graph.Result && j.results[r.Task.Task] == nil {
-			j.results[r.Task.Task] = r.Batches
-		}
-	}
-	s := &j.stats[st.ID]
-	if s.Operators == nil {
-		s.Operators = r.Metrics
-	} else {
-		for i := range r.Metrics {
-			s.Operators[i].Add(r.Metrics[i])
-		}
-	}
-	d.Bus.Publish(e)
-	d.taskStep(j, task.Event{Ended: &task.Ended{ID: r.Task, Failure: r.Failure}})
-	d.finish(j)
 }

@@ -36,6 +36,9 @@ type Config struct {
 	Broker  *memory.Broker
 	Tables  *connector.Registry
 	Outputs exchange.Outputs
+	// Peers returns the store of another executor in this process, nil when it is
+	// gone. A nil function: this executor is the only one.
+	Peers func(executor string) *cache.Store
 	// Panics is told about panics with their stack; nil drops them.
 	Panics func(task exec.TaskID, value any, stack []byte)
 }
@@ -56,6 +59,9 @@ type Executor struct {
 func New(c Config) *Executor {
 	return &Executor{Config: c, store: cache.NewStore(c.Broker.Reserve("exchanges", 0)), specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[int]*op.Filters{}}
 }
+
+// Store returns the blocks that this executor holds.
+func (e *Executor) Store() *cache.Store { return e.store }
 
 // Blocks returns the number of blocks held, for tests.
 func (e *Executor) Blocks() int { return e.store.Len() }
@@ -139,6 +145,9 @@ func (e *Executor) Run(ctx context.Context, id exec.TaskID, task, stage []byte) 
 }
 
 func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encodedStage []byte, r *cluster.Report) (err error) {
+	if err := ctx.Err(); err != nil { // killed while it waited for its slot
+		return err
+	}
 	t, err := wire.DecodeTask(encodedTask)
 	if err != nil {
 		return &exec.Failure{Kind: exec.Bug, Cause: err}
@@ -156,8 +165,12 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	}
 	reservation := e.Broker.Reserve(id.String(), t.MinMemory)
 	defer reservation.Close()
+	epochs := map[int]uint64{}
+	for _, x := range t.Epochs {
+		epochs[x.Exchange] = x.Epoch
+	}
 	tc := &op.TaskContext{Memory: reservation, Slots: e.Slots, Tables: e.Tables, Shared: shared, Filters: filters,
-		Exchanges: &exchange.Local{Store: e.store, Outputs: e.Outputs, Job: id.Job},
+		Exchanges: &exchange.Local{Store: e.store, Peers: e.Peers, Outputs: e.Outputs, Job: id.Job, Epochs: epochs},
 		Stage:     exec.StageID{Job: id.Job, Stage: id.Stage, Attempt: id.StageAttempt}.String(), Task: id.Task, Tasks: t.Tasks, Attempt: id.Attempt,
 		Leaves: map[int]op.Assignment{}}
 	if err := tc.Configure(spec.Conf); err != nil {
@@ -218,7 +231,16 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	return nil
 }
 
-// Close gives the executor's memory back.
+// Close gives the executor's memory back. No task may run any more.
 func (e *Executor) Close() {
-	e.store.DropWhere(func(cache.BlockID) bool { return true })
+	e.mu.Lock()
+	var ends []exec.StageID
+	for id := range e.stages {
+		ends = append(ends, id)
+	}
+	e.mu.Unlock()
+	for _, id := range ends {
+		e.EndStage(id)
+	}
+	e.store.Close()
 }

@@ -1,6 +1,10 @@
 // Package dag is the state machine that decides which tasks must exist: stages
 // whose inputs are complete are submitted, lost outputs are made again.
 //
+//	waiting ── inputs complete ──► running ── last task done ──► complete
+//	   ▲                              │                            │
+//	   └────── an input was lost ─────┘◄── needed again, and lost ─┘
+//
 // Invariants:
 //
 //   - D1 It is pure: Step(event) returns actions; no clock, no goroutine, and no
@@ -9,21 +13,32 @@
 //   - D3 Each job ends exactly once.
 //   - D4 Reports of an attempt of a stage that is not the current one are
 //     ignored.
+//   - D5 While an output is gone no stage that reads it runs: those that did are
+//     stopped and submitted again, under a new attempt, when it is back.
+//   - D6 Rows of two runs of an Unstable stage are never mixed: once somebody
+//     consumed the first run, everybody who did starts afresh.
+//
+// It imports the standard library only and is tested by stories (testdata) and,
+// together with package task, by simulation.
 package dag
 
 import "fmt"
 
-// MaxAttempts bounds how often a stage is tried.
+// MaxAttempts bounds how often in a row a stage is tried because its inputs were
+// gone.
 const MaxAttempts = 4
 
 // Stage is a stage of a job. Parents are stages with lower ids whose outputs it
 // reads. Unstable: a second run may yield other rows, so that everything that
-// read its output is rolled back with it.
+// read its output is rolled back with it. Whole: its tasks share state that a
+// run of some of them cannot rebuild (a join's table that remembers which rows
+// matched), so that all of them run again or none.
 type Stage struct {
 	ID       int
 	Parents  []int
 	Tasks    int
 	Unstable bool
+	Whole    bool
 }
 
 // Event is what happened. Exactly one field is set.
@@ -31,6 +46,7 @@ type Event struct {
 	Submit      *Submit
 	TaskDone    *TaskDone
 	FetchFailed *FetchFailed
+	OutputsLost *OutputsLost
 	SetFailed   *SetFailed
 	Cancel      *Cancel
 }
@@ -45,8 +61,18 @@ type Submit struct {
 type TaskDone struct{ Job, Stage, Attempt, Task int }
 
 // FetchFailed reports that a task of Stage could not read the output of task Map
-// of stage Writer.
+// of stage Writer. Map is −1 when the reader found that its view of the outputs
+// is out of date: then it is only tried again.
 type FetchFailed struct{ Job, Stage, Attempt, Writer, Map int }
+
+// OutputsLost reports that outputs of a job are gone with their executor.
+type OutputsLost struct {
+	Job     int
+	Outputs []Output
+}
+
+// Output is what a task of a stage wrote.
+type Output struct{ Stage, Task int }
 
 // SetFailed reports that a task of a stage failed for good.
 type SetFailed struct {
@@ -103,50 +129,57 @@ type job struct {
 
 type stage struct {
 	Stage
-	attempt int
-	running bool
-	done    []bool
-	left    int
+	children []*stage
+	attempt  int
+	running  bool
+	failures int // in a row, because of inputs that were gone
+	done     []bool
+	left     int
 }
+
+// progressed reports whether a run of the stage has consumed any of its inputs.
+func (st *stage) progressed() bool { return st.running || st.left < st.Tasks }
+
+// Jobs returns the number of jobs that have not ended.
+func (s *Scheduler) Jobs() int { return len(s.jobs) }
 
 // Step takes an event and returns what to do, in order.
 func (s *Scheduler) Step(e Event) []Action {
 	switch {
 	case e.Submit != nil:
-		j := &job{id: e.Submit.Job}
-		for _, st := range e.Submit.Stages {
-			j.stages = append(j.stages, &stage{Stage: st, done: make([]bool, st.Tasks), left: st.Tasks})
-		}
-		s.jobs[j.id] = j
-		return s.advance(j, nil)
+		return s.submit(e.Submit)
 	case e.TaskDone != nil:
-		d := e.TaskDone
-		j, st := s.find(d.Job, d.Stage)
-		if st == nil || st.attempt != d.Attempt || !st.running || d.Task >= len(st.done) || st.done[d.Task] {
-			return nil
-		}
-		st.done[d.Task] = true
-		st.left--
-		if st.left > 0 {
-			return nil
-		}
-		st.running = false
-		return s.advance(j, []Action{{EndStage: &EndStage{d.Job, d.Stage, d.Attempt}}})
+		return s.taskDone(e.TaskDone)
 	case e.FetchFailed != nil:
 		return s.fetchFailed(e.FetchFailed)
+	case e.OutputsLost != nil:
+		return s.outputsLost(e.OutputsLost)
 	case e.SetFailed != nil:
 		f := e.SetFailed
 		j, st := s.find(f.Job, f.Stage)
-		if st == nil || st.attempt != f.Attempt {
+		if st == nil || st.attempt != f.Attempt || !st.running {
 			return nil
 		}
-		return s.end(j, f.Err)
+		return s.end(j, nil, f.Err)
 	case e.Cancel != nil:
 		if j, ok := s.jobs[e.Cancel.Job]; ok {
-			return s.end(j, e.Cancel.Err)
+			return s.end(j, nil, e.Cancel.Err)
 		}
 	}
 	return nil
+}
+
+func (s *Scheduler) submit(e *Submit) []Action {
+	j := &job{id: e.Job}
+	for _, st := range e.Stages {
+		x := &stage{Stage: st, done: make([]bool, st.Tasks), left: st.Tasks}
+		j.stages = append(j.stages, x)
+		for _, p := range st.Parents {
+			j.stages[p].children = append(j.stages[p].children, x)
+		}
+	}
+	s.jobs[j.id] = j
+	return s.advance(j, nil)
 }
 
 func (s *Scheduler) find(jobID, stageID int) (*job, *stage) {
@@ -157,15 +190,40 @@ func (s *Scheduler) find(jobID, stageID int) (*job, *stage) {
 	return j, j.stages[stageID]
 }
 
-// advance submits what can run, and ends the job when nothing is left.
+func (s *Scheduler) taskDone(d *TaskDone) []Action {
+	j, st := s.find(d.Job, d.Stage)
+	if st == nil || st.attempt != d.Attempt || !st.running || d.Task < 0 || d.Task >= len(st.done) || st.done[d.Task] { // D4
+		return nil
+	}
+	st.done[d.Task] = true
+	st.left--
+	if st.left > 0 {
+		return nil
+	}
+	st.running, st.failures = false, 0
+	return s.advance(j, []Action{{EndStage: &EndStage{d.Job, d.Stage, d.Attempt}}})
+}
+
+// advance submits what can run, and ends the job when all of its last stages
+// are complete. A stage is needed when it is a last one or a needed one that is
+// not complete reads it: an output that is lost after its readers are done
+// stays lost.
 func (s *Scheduler) advance(j *job, acts []Action) []Action {
+	needed := make([]bool, len(j.stages))
 	left := false
-	for _, st := range j.stages {
-		if st.left == 0 {
-			continue
+	for i := len(j.stages) - 1; i >= 0; i-- { // readers have higher ids
+		st := j.stages[i]
+		needed[i] = len(st.children) == 0
+		for _, c := range st.children {
+			needed[i] = needed[i] || needed[c.ID] && c.left > 0
 		}
-		left = true
-		if st.running || !j.ready(st) {
+		left = left || needed[i] && st.left > 0
+	}
+	if !left {
+		return s.end(j, acts, nil)
+	}
+	for i, st := range j.stages {
+		if !needed[i] || st.left == 0 || st.running || !j.ready(st) {
 			continue
 		}
 		r := &Run{Job: j.id, Stage: st.ID, Attempt: st.attempt}
@@ -177,12 +235,10 @@ func (s *Scheduler) advance(j *job, acts []Action) []Action {
 		st.running = true
 		acts = append(acts, Action{Run: r})
 	}
-	if !left {
-		return s.end(j, nil, acts...)
-	}
 	return acts
 }
 
+// ready reports whether every output that a stage reads is there (D2).
 func (j *job) ready(st *stage) bool {
 	for _, p := range st.Parents {
 		if j.stages[p].left > 0 {
@@ -192,64 +248,114 @@ func (j *job) ready(st *stage) bool {
 	return true
 }
 
+// stop ends the running attempt of a stage, if any.
+func (j *job) stop(st *stage, acts []Action) []Action {
+	if !st.running {
+		return acts
+	}
+	acts = append(acts, Action{Kill: &Kill{j.id, st.ID, st.attempt}}, Action{EndStage: &EndStage{j.id, st.ID, st.attempt}})
+	st.running = false
+	st.attempt++
+	if st.Whole {
+		acts = j.forget(st, acts)
+	}
+	return acts
+}
+
+// forget drops everything that a stage has done.
+func (j *job) forget(st *stage, acts []Action) []Action {
+	for t, done := range st.done {
+		if done {
+			acts = append(acts, Action{Lost: &Lost{j.id, st.ID, t}})
+			st.done[t] = false
+		}
+	}
+	st.left = st.Tasks
+	return acts
+}
+
+// lose marks outputs of a stage as gone, stops who reads them (D5) and rolls
+// back who must not see rows of two runs (D6).
+func (j *job) lose(w *stage, tasks []int, acts []Action) []Action {
+	lost := false
+	for _, t := range tasks {
+		if t >= 0 && t < len(w.done) && w.done[t] {
+			w.done[t] = false
+			w.left++
+			lost = true
+			acts = append(acts, Action{Lost: &Lost{j.id, w.ID, t}})
+		}
+	}
+	if !lost {
+		return acts
+	}
+	if w.running { // what is missing now runs under one attempt
+		acts = j.stop(w, acts)
+	} else {
+		w.attempt++
+	}
+	consumed := false
+	for _, c := range w.children {
+		consumed = consumed || c.progressed()
+	}
+	if w.Whole || w.Unstable && consumed {
+		acts = j.forget(w, acts)
+	}
+	for _, c := range w.children {
+		acts = j.stop(c, acts)
+		if w.Unstable && c.left < c.Tasks {
+			acts = j.lose(c, everything(c.Tasks), acts)
+		}
+	}
+	return acts
+}
+
+func everything(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
 func (s *Scheduler) fetchFailed(f *FetchFailed) []Action {
 	j, st := s.find(f.Job, f.Stage)
-	_, w := s.find(f.Job, f.Writer)
-	if st == nil || w == nil || st.attempt != f.Attempt || f.Map < 0 || f.Map >= len(w.done) {
+	if st == nil || st.attempt != f.Attempt || !st.running { // D4
 		return nil
 	}
-	var acts []Action
-	lose := func(x *stage, task int) {
-		if x.done[task] {
-			x.done[task] = false
-			x.left++
-			acts = append(acts, Action{Lost: &Lost{j.id, x.ID, task}})
-		}
+	st.failures++
+	acts := j.stop(st, nil)
+	if st.failures >= MaxAttempts {
+		return s.end(j, acts, fmt.Errorf("stage %d was tried %d times and its inputs were lost each time", st.ID, MaxAttempts))
 	}
-	restart := func(x *stage) bool {
-		if x.running {
-			acts = append(acts, Action{Kill: &Kill{j.id, x.ID, x.attempt}})
-			x.running = false
-		}
-		acts = append(acts, Action{EndStage: &EndStage{j.id, x.ID, x.attempt}})
-		x.attempt++
-		return x.attempt < MaxAttempts
-	}
-	ok := restart(st)
-	lose(w, f.Map)
-	if w.Unstable { // its readers may have seen rows that a second run does not make
-		reset := map[int]bool{w.ID: true}
-		for _, x := range j.stages {
-			hit := x.ID == w.ID
-			for _, p := range x.Parents {
-				hit = hit || reset[p]
-			}
-			if !hit {
-				continue
-			}
-			reset[x.ID] = true
-			for t := range x.done {
-				lose(x, t)
-			}
-			if x != st && x != w {
-				ok = restart(x) && ok
-			}
-		}
-	}
-	if w != st {
-		ok = restart(w) && ok
-	}
-	if !ok {
-		return append(acts, s.end(j, fmt.Errorf("stage %d was tried %d times and its inputs were lost each time", st.ID, MaxAttempts))...)
+	if _, w := s.find(f.Job, f.Writer); w != nil && f.Map >= 0 {
+		acts = j.lose(w, []int{f.Map}, acts)
 	}
 	return s.advance(j, acts)
 }
 
-func (s *Scheduler) end(j *job, err error, acts ...Action) []Action {
-	for _, st := range j.stages {
-		if st.running {
-			acts = append(acts, Action{Kill: &Kill{j.id, st.ID, st.attempt}})
+func (s *Scheduler) outputsLost(e *OutputsLost) []Action {
+	j, ok := s.jobs[e.Job]
+	if !ok {
+		return nil
+	}
+	by := make([][]int, len(j.stages))
+	for _, o := range e.Outputs {
+		if o.Stage >= 0 && o.Stage < len(by) {
+			by[o.Stage] = append(by[o.Stage], o.Task)
 		}
+	}
+	var acts []Action
+	for i, tasks := range by {
+		acts = j.lose(j.stages[i], tasks, acts)
+	}
+	return s.advance(j, acts)
+}
+
+// end ends a job: the last of the actions (D3).
+func (s *Scheduler) end(j *job, acts []Action, err error) []Action {
+	for _, st := range j.stages {
+		acts = j.stop(st, acts)
 	}
 	delete(s.jobs, j.id)
 	return append(acts, Action{Done: &Done{j.id, err}})

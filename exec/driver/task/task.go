@@ -5,6 +5,7 @@
 //
 //   - T1 It is pure, as package dag is.
 //   - T2 No executor has more running tasks than slots.
+//     Executors that are lost have no slots; their tasks start elsewhere.
 //   - T3 Each task of a set ends once: succeeded, or the set failed or was
 //     killed.
 package task
@@ -80,8 +81,12 @@ type Scheduler struct {
 	executors []*executor // sorted by id
 	pending   []exec.TaskID
 	running   map[exec.TaskID]exec.ExecutorID
-	sets      map[exec.StageID]bool
+	sets      map[exec.StageID]*set
 }
+
+// set is the live tasks of a stage attempt: attempts that failed, by task. The
+// loss of an executor is nobody's failure and does not count.
+type set struct{ failures map[int]int }
 
 type executor struct {
 	id         exec.ExecutorID
@@ -90,23 +95,34 @@ type executor struct {
 
 // New returns a scheduler without executors.
 func New() *Scheduler {
-	return &Scheduler{running: map[exec.TaskID]exec.ExecutorID{}, sets: map[exec.StageID]bool{}}
+	return &Scheduler{running: map[exec.TaskID]exec.ExecutorID{}, sets: map[exec.StageID]*set{}}
 }
 
 // Running returns the number of attempts that have not ended.
 func (s *Scheduler) Running() int { return len(s.running) }
+
+// Pending returns the number of tasks that wait for a slot.
+func (s *Scheduler) Pending() int { return len(s.pending) }
+
+// Executors returns the number of executors.
+func (s *Scheduler) Executors() int { return len(s.executors) }
 
 // Step takes an event and returns what to do, in order.
 func (s *Scheduler) Step(e Event) []Action {
 	var acts []Action
 	switch {
 	case e.Added != nil:
+		for _, x := range s.executors {
+			if x.id == e.Added.ID {
+				return nil
+			}
+		}
 		s.executors = append(s.executors, &executor{id: e.Added.ID, slots: e.Added.Slots})
 		sort.Slice(s.executors, func(i, j int) bool { return s.executors[i].id < s.executors[j].id })
 	case e.Lost != nil:
 		acts = s.lost(e.Lost.ID)
 	case e.Set != nil:
-		s.sets[e.Set.Stage] = true
+		s.sets[e.Set.Stage] = &set{failures: map[int]int{}}
 		for _, t := range e.Set.Tasks {
 			s.pending = append(s.pending, exec.TaskID{Job: e.Set.Stage.Job, Stage: e.Set.Stage.Stage, StageAttempt: e.Set.Stage.Attempt, Task: t})
 		}
@@ -142,7 +158,8 @@ func (s *Scheduler) release(id exec.TaskID) bool {
 }
 
 func (s *Scheduler) ended(e *Ended) []Action {
-	if !s.release(e.ID) || !s.sets[stageOf(e.ID)] {
+	set := s.sets[stageOf(e.ID)]
+	if !s.release(e.ID) || set == nil { // late, doubled, or of a set that was killed
 		return nil
 	}
 	if e.Failure == nil {
@@ -154,9 +171,11 @@ func (s *Scheduler) ended(e *Ended) []Action {
 		return []Action{{Fetch: &Fetch{e.ID, e.Failure}}}
 	case exec.User, exec.Bug:
 		return s.fail(e.ID, e.Failure)
-	}
-	if e.ID.Attempt+1 >= MaxAttempts {
-		return s.fail(e.ID, e.Failure)
+	case exec.ExecutorLost:
+	default:
+		if set.failures[e.ID.Task]++; set.failures[e.ID.Task] >= MaxAttempts {
+			return s.fail(e.ID, e.Failure)
+		}
 	}
 	next := e.ID
 	next.Attempt++
@@ -170,7 +189,7 @@ func (s *Scheduler) fail(id exec.TaskID, f *exec.Failure) []Action {
 
 // kill drops a set: what waits is forgotten, what runs is stopped.
 func (s *Scheduler) kill(st exec.StageID) []Action {
-	if !s.sets[st] {
+	if s.sets[st] == nil {
 		return nil
 	}
 	delete(s.sets, st)
@@ -215,7 +234,9 @@ func (s *Scheduler) sorted(want func(exec.TaskID, exec.ExecutorID) bool) []exec.
 
 func (s *Scheduler) lost(id exec.ExecutorID) []Action {
 	var acts []Action
-	for _, t := range s.sorted(func(_ exec.TaskID, ex exec.ExecutorID) bool { return ex == id }) {
+	ids := s.sorted(func(_ exec.TaskID, ex exec.ExecutorID) bool { return ex == id })
+	for i := len(ids) - 1; i >= 0; i-- { // each goes before the others that wait
+		t := ids[i]
 		acts = append(acts, s.ended(&Ended{t, &exec.Failure{Kind: exec.ExecutorLost}})...)
 	}
 	for i, e := range s.executors {

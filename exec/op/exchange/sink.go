@@ -12,6 +12,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/shuffle"
@@ -51,8 +52,9 @@ func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *co
 	return s
 }
 
-// Write adds a batch's selected rows to their partitions.
-func (s *Sink) Write(ctx context.Context, b *columnar.Batch) error {
+// Write adds a batch's selected rows to their partitions. Round robin deals
+// batches, from a partition that depends on the task alone.
+func (s *Sink) Write(_ context.Context, b *columnar.Batch) error {
 	switch {
 	case len(s.parts) == 1:
 		return s.add(0, b, b.Sel, b.Selected())
@@ -82,8 +84,9 @@ func (s *Sink) add(p int, b *columnar.Batch, rows []uint16, n int) error {
 		s.flush(x)
 	}
 	err := x.appender.AppendRows(b, rows)
-	if errors.Is(err, memory.ErrSpill) {
-		return op.Reserve(context.Background(), s.memory, 1<<20, "an exchange")
+	if errors.Is(err, memory.ErrSpill) { // the rows are in, but they are not paid for
+		return diag.New(diag.MemoryLimit, "an exchange holds %d MiB and the memory budget has nothing left", s.memory.Held()>>20).
+			WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data").WithCause(err)
 	}
 	return err
 }
@@ -98,12 +101,16 @@ func (s *Sink) flush(x *part) {
 	x.batches = append(x.batches, b)
 }
 
-// Commit stores the partitions as blocks and tells what there is.
+// Commit stores the partitions as blocks and tells what there is. The blocks
+// are charged to the store, no longer to the task.
 func (s *Sink) Commit(context.Context) (shuffle.MapStatus, error) {
 	st := shuffle.MapStatus{Map: s.task.Task, Attempt: s.task.Attempt + s.task.StageAttempt*1000}
 	for p := range s.parts {
+		s.flush(&s.parts[p])
+	}
+	s.close() // what follows is charged to the store
+	for p := range s.parts {
 		x := &s.parts[p]
-		s.flush(x)
 		st.Rows, st.Bytes = append(st.Rows, x.rows), append(st.Bytes, x.bytes)
 		if len(x.batches) > 0 {
 			id := cache.BlockID{Job: s.task.Job, Exchange: s.out.Exchange, Map: st.Map, Attempt: st.Attempt, Partition: p}
@@ -112,7 +119,6 @@ func (s *Sink) Commit(context.Context) (shuffle.MapStatus, error) {
 			}
 		}
 	}
-	s.close()
 	return st, nil
 }
 

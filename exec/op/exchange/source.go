@@ -18,11 +18,15 @@ type Outputs interface {
 	Outputs(job, exchange int) (epoch uint64, outputs []shuffle.MapStatus)
 }
 
-// Local reads exchange output out of a store in this process, by reference.
+// Local reads exchange output out of stores in this process, by reference.
+// Epochs are the states of the exchanges that the task was planned on: reading
+// another one fails, since it may lack outputs.
 type Local struct {
 	Store   *cache.Store
+	Peers   func(executor string) *cache.Store // nil: every output is in Store
 	Outputs Outputs
 	Job     int
+	Epochs  map[int]uint64
 }
 
 var _ op.Exchanges = (*Local)(nil)
@@ -31,7 +35,15 @@ func (l *Local) blocks(exchange int, m shuffle.MapStatus, partition int, epoch u
 	if partition >= len(m.Rows) || m.Rows[partition] == 0 {
 		return nil, nil
 	}
-	b, ok := l.Store.Get(cache.BlockID{Job: l.Job, Exchange: exchange, Map: m.Map, Attempt: m.Attempt, Partition: partition})
+	store := l.Store
+	if l.Peers != nil {
+		store = l.Peers(m.Executor)
+	}
+	var b []*columnar.Batch
+	ok := false
+	if store != nil {
+		b, ok = store.Get(cache.BlockID{Job: l.Job, Exchange: exchange, Map: m.Map, Attempt: m.Attempt, Partition: partition})
+	}
 	if !ok {
 		return nil, &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: m.Map, Epoch: epoch,
 			Cause: fmt.Errorf("the output of map task %d of exchange %d is gone", m.Map, exchange)}
@@ -39,9 +51,22 @@ func (l *Local) blocks(exchange int, m shuffle.MapStatus, partition int, epoch u
 	return b, nil
 }
 
+// outputs returns the outputs that the task was planned on.
+func (l *Local) outputs(exchange int) (uint64, []shuffle.MapStatus, error) {
+	epoch, maps := l.Outputs.Outputs(l.Job, exchange)
+	if want := l.Epochs[exchange]; epoch != want {
+		return 0, nil, &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: -1, Epoch: want,
+			Cause: fmt.Errorf("exchange %d is in epoch %d, the task was planned on %d", exchange, epoch, want)}
+	}
+	return epoch, maps, nil
+}
+
 // Partition implements op.Exchanges.
 func (l *Local) Partition(_ context.Context, exchange, partition int) (op.BatchIterator, error) {
-	epoch, maps := l.Outputs.Outputs(l.Job, exchange)
+	epoch, maps, err := l.outputs(exchange)
+	if err != nil {
+		return nil, err
+	}
 	it := &list{}
 	for _, m := range maps {
 		b, err := l.blocks(exchange, m, partition, epoch)
@@ -55,7 +80,10 @@ func (l *Local) Partition(_ context.Context, exchange, partition int) (op.BatchI
 
 // Runs implements op.Exchanges.
 func (l *Local) Runs(_ context.Context, exchange, partition int) ([]op.BatchIterator, error) {
-	epoch, maps := l.Outputs.Outputs(l.Job, exchange)
+	epoch, maps, err := l.outputs(exchange)
+	if err != nil {
+		return nil, err
+	}
 	var out []op.BatchIterator
 	for _, m := range maps {
 		b, err := l.blocks(exchange, m, partition, epoch)
@@ -71,7 +99,10 @@ func (l *Local) Runs(_ context.Context, exchange, partition int) ([]op.BatchIter
 
 // All implements op.Exchanges.
 func (l *Local) All(_ context.Context, exchange int) (op.BatchIterator, error) {
-	epoch, maps := l.Outputs.Outputs(l.Job, exchange)
+	epoch, maps, err := l.outputs(exchange)
+	if err != nil {
+		return nil, err
+	}
 	it := &list{}
 	for _, m := range maps {
 		for p := range m.Rows {

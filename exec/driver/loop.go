@@ -1,0 +1,343 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/cluster"
+	"github.com/millrace-engine/millrace/exec/driver/dag"
+	"github.com/millrace-engine/millrace/exec/driver/task"
+	"github.com/millrace-engine/millrace/exec/event"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/logical"
+	"github.com/millrace-engine/millrace/plan/physical"
+	"github.com/millrace-engine/millrace/plan/stage"
+	"github.com/millrace-engine/millrace/plan/wire"
+)
+
+func (d *Driver) loop() {
+	defer close(d.done)
+	for {
+		select {
+		case <-d.stop:
+			return
+		case f := <-d.inbox:
+			f()
+		case r, ok := <-d.Backend.Events():
+			if !ok {
+				return
+			}
+			d.report(r)
+		}
+		d.drain()
+	}
+}
+
+// drain carries out what is queued, and what that leads to (R1), then completes
+// the jobs that ended.
+func (d *Driver) drain() {
+	for len(d.queue) > 0 {
+		f := d.queue[0]
+		d.queue = d.queue[1:]
+		f()
+	}
+	for _, j := range d.jobs {
+		if j.ended && len(j.running) == 0 { // R3
+			delete(d.jobs, j.id)
+			d.Backend.EndJob(j.id)
+			d.Tracker.Drop(j.id)
+			close(j.done)
+		}
+	}
+}
+
+func (d *Driver) submit(j *job) {
+	d.jobs[j.id] = j
+	sub := &dag.Submit{Job: j.id}
+	for i, st := range j.graph.Stages {
+		x := dag.Stage{ID: st.ID, Tasks: len(j.tasks[i]), Unstable: st.Class == stage.Unstable, Whole: whole(st.Root)}
+		for _, in := range st.Inputs {
+			x.Parents = append(x.Parents, in.Stage)
+		}
+		sub.Stages = append(sub.Stages, x)
+	}
+	d.dagStep(j, dag.Event{Submit: sub})
+	d.watchGrace()
+}
+
+// whole reports whether the tasks of a stage share a table that remembers which
+// of its rows matched.
+func whole(p physical.Plan) bool {
+	switch x := p.(type) {
+	case *physical.HashJoin:
+		if x.Shared && remembers(x.Kind, x.BuildLeft) {
+			return true
+		}
+	case *physical.LoopJoin:
+		if x.Shared && remembers(x.Kind, false) {
+			return true
+		}
+	}
+	for _, k := range p.Children() {
+		if whole(k) {
+			return true
+		}
+	}
+	return false
+}
+
+func remembers(k logical.JoinKind, buildLeft bool) bool {
+	switch k {
+	case logical.Right, logical.Full:
+		return true
+	case logical.Left, logical.LeftSemi, logical.LeftAnti:
+		return buildLeft
+	}
+	return false
+}
+
+func (d *Driver) dagStep(j *job, e dag.Event) {
+	j.passes.DAGEvents++
+	for _, a := range d.dag.Step(e) {
+		d.queue = append(d.queue, func() { d.dagAction(j, a) })
+	}
+}
+
+func (d *Driver) dagAction(j *job, a dag.Action) {
+	switch {
+	case a.Run != nil:
+		id := exec.StageID{Job: j.id, Stage: a.Run.Stage, Attempt: a.Run.Attempt}
+		j.began[id.Stage] = time.Now()
+		d.Bus.Publish(event.Event{Kind: event.StageStarted, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Tasks: len(a.Run.Tasks)})
+		d.taskStep(j, nil, task.Event{Set: &task.Set{Stage: id, Tasks: a.Run.Tasks}})
+	case a.Lost != nil:
+		if out := j.graph.Stages[a.Lost.Stage].Out; out != nil {
+			d.Tracker.Unregister(j.id, out.Exchange, a.Lost.Task)
+		} else {
+			j.results[a.Lost.Task] = nil
+		}
+	case a.Kill != nil:
+		id := exec.StageID{Job: j.id, Stage: a.Kill.Stage, Attempt: a.Kill.Attempt}
+		d.taskStep(j, nil, task.Event{Kill: &id})
+	case a.EndStage != nil:
+		id := exec.StageID{Job: j.id, Stage: a.EndStage.Stage, Attempt: a.EndStage.Attempt}
+		s := &j.stats[id.Stage]
+		s.Millis += float64(time.Since(j.began[id.Stage]).Microseconds()) / 1000
+		d.Bus.Publish(event.Event{Kind: event.StageEnded, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Millis: s.Millis, Metrics: append([]event.OperatorStats{}, s.Operators...)})
+		d.taskStep(j, nil, task.Event{Kill: &id}) // the set is forgotten
+		j.ending[id] = true
+		d.release(j, id)
+	case a.Done != nil:
+		j.ended, j.err = true, a.Done.Err
+		var known *diag.Error
+		if j.err != nil && !errors.As(j.err, &known) {
+			j.err = diag.New(diag.Internal, "job %d failed: %v", j.id, j.err)
+		}
+	}
+}
+
+// release gives back what a stage attempt shared, once nobody uses it (R4).
+func (d *Driver) release(j *job, id exec.StageID) {
+	if j.ending[id] && j.live[id] == 0 {
+		delete(j.ending, id)
+		delete(j.live, id)
+		d.Backend.EndStage(id)
+	}
+}
+
+// taskStep feeds the task scheduler; r is the report that the event stems from.
+func (d *Driver) taskStep(j *job, r *cluster.Report, e task.Event) {
+	j.passes.TaskEvents++
+	d.taskActions(r, d.task.Step(e))
+}
+
+func (d *Driver) taskActions(r *cluster.Report, acts []task.Action) {
+	for _, a := range acts {
+		d.queue = append(d.queue, func() { d.taskAction(r, a) })
+	}
+}
+
+func (d *Driver) taskAction(r *cluster.Report, a task.Action) {
+	switch {
+	case a.Launch != nil:
+		d.launch(d.jobs[a.Launch.ID.Job], a.Launch)
+	case a.Kill != nil:
+		d.Backend.Kill(*a.Kill)
+	case a.Succeeded != nil:
+		d.succeeded(d.jobs[a.Succeeded.Job], r)
+	case a.Fetch != nil:
+		j := d.jobs[a.Fetch.ID.Job]
+		f := &dag.FetchFailed{Job: j.id, Stage: a.Fetch.ID.Stage, Attempt: a.Fetch.ID.StageAttempt, Writer: -1, Map: a.Fetch.Failure.Map}
+		for _, st := range j.graph.Stages {
+			if st.Out != nil && st.Out.Exchange == a.Fetch.Failure.Exchange {
+				f.Writer = st.ID
+			}
+		}
+		d.dagStep(j, dag.Event{FetchFailed: f})
+	case a.Failed != nil:
+		d.dagStep(d.jobs[a.Failed.Stage.Job], dag.Event{SetFailed: &dag.SetFailed{Job: a.Failed.Stage.Job, Stage: a.Failed.Stage.Stage, Attempt: a.Failed.Stage.Attempt, Err: failure(a.Failed)}})
+	}
+}
+
+// succeeded takes over what a current attempt made (R2): the task scheduler
+// reports no others.
+func (d *Driver) succeeded(j *job, r *cluster.Report) {
+	st := j.graph.Stages[r.Task.Stage]
+	if st.Out == nil {
+		j.results[r.Task.Task] = r.Batches
+	} else if r.Status != nil {
+		d.Tracker.Register(j.id, st.Out.Exchange, *r.Status)
+	}
+	d.dagStep(j, dag.Event{TaskDone: &dag.TaskDone{Job: j.id, Stage: r.Task.Stage, Attempt: r.Task.StageAttempt, Task: r.Task.Task}})
+}
+
+// failure is what the user sees of a task's failure.
+func failure(f *task.Failed) error {
+	var d *diag.Error
+	if errors.As(f.Failure, &d) {
+		return d
+	}
+	return diag.New(diag.Internal, "%s failed: %v", f.Stage, f.Failure).WithCause(f.Failure)
+}
+
+func (d *Driver) launch(j *job, l *task.Launch) {
+	st := l.ID.Stage
+	t := &wire.TaskDescription{Job: j.id, Stage: st, StageAttempt: l.ID.StageAttempt, Task: l.ID.Task, Attempt: l.ID.Attempt, Tasks: len(j.tasks[st]), StageHash: j.hashes[st], Leaves: j.tasks[st][l.ID.Task]}
+	for _, in := range j.graph.Stages[st].Inputs {
+		e, _ := d.Tracker.Outputs(j.id, in.Exchange)
+		t.Epochs = append(t.Epochs, wire.ShuffleEpoch{Exchange: in.Exchange, Epoch: e})
+	}
+	j.running[l.ID] = l.Executor
+	j.live[stageOf(l.ID)]++
+	b, err := wire.EncodeTask(t)
+	if err != nil {
+		d.report(cluster.Report{Task: l.ID, Executor: l.Executor, Failure: &exec.Failure{Kind: exec.Bug, Cause: fmt.Errorf("%s: %w", l.ID, err)}})
+		return
+	}
+	j.passes.TasksEncoded++
+	d.Bus.Publish(event.Event{Kind: event.TaskStarted, Time: time.Now(), Job: j.id, Stage: st, Attempt: l.ID.StageAttempt, Task: l.ID.Task, Retry: l.ID.Attempt, Executor: string(l.Executor)})
+	d.Backend.Launch(l.Executor, l.ID, b, j.encoded[st])
+}
+
+func stageOf(t exec.TaskID) exec.StageID {
+	return exec.StageID{Job: t.Job, Stage: t.Stage, Attempt: t.StageAttempt}
+}
+
+// stopped takes a task off the books.
+func (d *Driver) stopped(j *job, id exec.TaskID) {
+	delete(j.running, id)
+	j.live[stageOf(id)]--
+	d.release(j, stageOf(id))
+}
+
+// report takes in the end of a task, or a change of executors. Reports that come
+// late or twice are ignored.
+func (d *Driver) report(r cluster.Report) {
+	switch {
+	case r.Lost:
+		d.lost(r.Executor)
+		return
+	case r.Added != nil:
+		d.added(*r.Added)
+		return
+	}
+	j, ok := d.jobs[r.Task.Job]
+	if !ok {
+		return
+	}
+	if ex, ok := j.running[r.Task]; !ok || ex != r.Executor {
+		return
+	}
+	d.stopped(j, r.Task)
+	j.passes.TasksReported++
+	e := event.Event{Kind: event.TaskEnded, Time: time.Now(), Job: j.id, Stage: r.Task.Stage, Attempt: r.Task.StageAttempt, Task: r.Task.Task, Retry: r.Task.Attempt, Executor: string(r.Executor), Millis: r.Millis, Metrics: r.Metrics}
+	if r.Failure != nil {
+		e.Error = r.Failure.Error()
+	} else {
+		j.stats[r.Task.Stage].add(r)
+	}
+	d.Bus.Publish(e)
+	d.taskStep(j, &r, task.Event{Ended: &task.Ended{ID: r.Task, Failure: r.Failure}})
+}
+
+// add sums a task that succeeded up.
+func (s *StageResult) add(r cluster.Report) {
+	if s.Operators == nil {
+		s.Operators = append([]event.OperatorStats{}, r.Metrics...)
+		s.Fastest, s.Slowest = r.Millis, r.Millis
+		return
+	}
+	s.Fastest, s.Slowest = min(s.Fastest, r.Millis), max(s.Slowest, r.Millis)
+	for i := range min(len(r.Metrics), len(s.Operators)) {
+		s.Operators[i].Add(r.Metrics[i])
+	}
+}
+
+func (d *Driver) added(e cluster.Executor) {
+	d.Bus.Publish(event.Event{Kind: event.ExecutorAdded, Time: time.Now(), Executor: string(e.ID)})
+	d.taskActions(nil, d.task.Step(task.Event{Added: &task.ExecutorAdded{ID: e.ID, Slots: e.Slots}}))
+}
+
+// lost takes in the loss of an executor: its tasks start elsewhere, its outputs
+// are gone.
+func (d *Driver) lost(id exec.ExecutorID) {
+	d.Bus.Publish(event.Event{Kind: event.ExecutorLost, Time: time.Now(), Executor: string(id)})
+	jobs := make([]*job, 0, len(d.jobs))
+	for _, j := range d.jobs {
+		jobs = append(jobs, j)
+	}
+	sort.Slice(jobs, func(a, b int) bool { return jobs[a].id < jobs[b].id })
+	for _, j := range jobs {
+		for t, ex := range j.running {
+			if ex == id {
+				d.stopped(j, t)
+			}
+		}
+	}
+	d.taskActions(nil, d.task.Step(task.Event{Lost: &task.ExecutorLost{ID: id}}))
+	for _, j := range jobs {
+		l := &dag.OutputsLost{Job: j.id}
+		for _, st := range j.graph.Stages {
+			if st.Out == nil {
+				continue
+			}
+			_, maps := d.Tracker.Outputs(j.id, st.Out.Exchange)
+			for _, m := range maps {
+				if m.Executor == string(id) {
+					l.Outputs = append(l.Outputs, dag.Output{Stage: st.ID, Task: m.Map})
+				}
+			}
+		}
+		d.queue = append(d.queue, func() { d.dagStep(j, dag.Event{OutputsLost: l}) })
+	}
+	d.watchGrace()
+}
+
+// watchGrace ends all jobs when there is no executor for too long.
+func (d *Driver) watchGrace() {
+	if d.task.Executors() > 0 || d.grace != nil {
+		return
+	}
+	wait := d.Grace
+	if wait == 0 {
+		wait = 30 * time.Second
+	}
+	d.grace = time.AfterFunc(wait, func() {
+		select {
+		case d.inbox <- func() {
+			d.grace = nil
+			if d.task.Executors() > 0 {
+				return
+			}
+			for _, j := range d.jobs {
+				d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: diag.New(diag.Internal, "there has been no executor for %s", wait).
+					WithRemedy("start workers, or look into why they ended")}})
+			}
+		}:
+		case <-d.done:
+		}
+	})
+}
