@@ -1,30 +1,53 @@
-// Command millrace runs SQL and benchmarks.
+// Command millrace runs SQL over files and the benchmarks.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"strings"
+	"syscall"
 
-	"github.com/millrace-engine/millrace"
+	"github.com/spf13/cobra"
+
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
-func main() {
-	ctx := context.Background()
-	s, err := millrace.Open(ctx, "")
-	if err == nil {
-		defer s.Close()
-		var df *millrace.DataFrame
-		if df, err = s.SQL(ctx, os.Args[1]); err == nil {
-			var r *millrace.Result
-			if r, err = df.Run(ctx); err == nil {
-				fmt.Print(r.Table())
-			}
-		}
+// Exit codes: 1 a statement or job failed, 2 wrong usage.
+const (
+	failed = 1
+	usage  = 2
+)
+
+// errUsage marks errors of the command line itself.
+var errUsage = errors.New("usage")
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := &cobra.Command{
+		Use:           "millrace",
+		Short:         "A columnar data engine: SQL in Spark's dialect over files",
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, diag.Render(err, os.Args[1]))
-		os.Exit(1)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.AddCommand(sqlCommand(), benchCommand(), configCommand(), versionCommand())
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errShown):
+		return failed
+	case errors.Is(err, errUsage), diag.ClassOf(err) == "" && (strings.HasPrefix(err.Error(), "unknown command") || strings.Contains(err.Error(), "arg(s)")):
+		fmt.Fprintf(os.Stderr, "millrace: %s\nRun millrace --help for the commands and flags.\n", strings.TrimPrefix(err.Error(), "usage: "))
+		return usage
 	}
+	fmt.Fprintln(os.Stderr, diag.Render(err, ""))
+	return failed
 }

@@ -1,8 +1,10 @@
 package optimize
 
 import (
+	"math/big"
 	"time"
 
+	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/plan/eval"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
@@ -80,7 +82,39 @@ func Optimize(p logical.Plan, o Options) (logical.Plan, error) {
 func (o *optimizer) id() expr.ID { *o.opts.NextID++; return *o.opts.NextID }
 
 func (o *optimizer) fold(e expr.Expr) expr.Expr {
+	if c, ok := e.(*expr.Cast); ok {
+		if l, ok := c.Arg.(*expr.Literal); ok && c.To.Kind == columnar.Decimal && l.Typ.Kind == columnar.Decimal {
+			return rescale(c, l)
+		}
+	}
 	return eval.Fold(e, eval.Options{Zone: o.opts.Zone})
+}
+
+// rescale casts a decimal literal to another decimal type where that is exact;
+// otherwise the cast stays.
+func rescale(c *expr.Cast, l *expr.Literal) expr.Expr {
+	v, ok := l.Value.(columnar.Int128)
+	if !ok {
+		return expr.Null(c.To)
+	}
+	ten := func(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
+	x := v.Big()
+	if up := int(c.To.Scale) - int(l.Typ.Scale); up >= 0 {
+		x.Mul(x, ten(up))
+	} else {
+		var rest big.Int
+		if x.QuoRem(x, ten(-up), &rest); rest.Sign() != 0 {
+			return c
+		}
+	}
+	if x.CmpAbs(ten(int(c.To.Precision))) >= 0 {
+		return c
+	}
+	out, ok := columnar.Int128FromBig(x)
+	if !ok {
+		return c
+	}
+	return &expr.Literal{Value: out, Typ: c.To, Place: c.Place}
 }
 
 // ids returns the columns of a plan.

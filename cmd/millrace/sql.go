@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/settings"
+	"github.com/millrace-engine/millrace/plan/sql"
+)
+
+// errShown says that the error has been printed already.
+var errShown = errors.New("shown")
+
+var formats = []string{"table", "csv", "tsv", "json", "ndjson", "markdown"}
+
+func sqlCommand() *cobra.Command {
+	var text, file, format, master, memory string
+	var conf []string
+	var header, keepGoing bool
+	c := &cobra.Command{
+		Use:   "sql [-c SQL | -f FILE | -]",
+		Short: "Run SQL statements",
+		Long: `Run SQL statements, separated by semicolons, in Spark's dialect.
+
+Files are tables: SELECT * FROM 'data.parquet', or FROM parquet.` + "`data/*.parquet`" + `.`,
+		Example: `  millrace sql -c "SELECT count(*) FROM 'lineitem.parquet'"
+  millrace sql -f report.sql --format csv > report.csv
+  echo "SELECT 1" | millrace sql -`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, err := source(text, file, args, cmd.Flags().Changed("command"))
+			if err != nil {
+				return err
+			}
+			known := false
+			for _, f := range formats {
+				known = known || f == format
+			}
+			if !known {
+				return fmt.Errorf("%w: there is no format %q; use %s", errUsage, format, strings.Join(formats, ", "))
+			}
+			opts, err := options(conf, memory)
+			if err != nil {
+				return err
+			}
+			return statements(cmd, src, format, header, keepGoing, master, opts)
+		},
+	}
+	c.Flags().StringVarP(&text, "command", "c", "", "the statements to run")
+	c.Flags().StringVarP(&file, "file", "f", "", "a file with the statements to run")
+	c.Flags().StringVar(&format, "format", "table", "how rows are printed: "+strings.Join(formats, ", "))
+	c.Flags().BoolVar(&header, "header", false, "print column names with csv and tsv")
+	c.Flags().BoolVar(&keepGoing, "keep-going", false, "run later statements after one failed")
+	sessionFlags(c, &master, &conf, &memory)
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func sessionFlags(c *cobra.Command, master *string, conf *[]string, memory *string) {
+	c.Flags().StringVar(master, "master", "", "where to run: local, local[n], local[*]")
+	c.Flags().StringArrayVar(conf, "conf", nil, "a setting as key=value (repeatable); millrace config lists them")
+	c.Flags().StringVar(memory, "memory", "", "memory budget, as 4GiB (default: 80 % of what there is)")
+}
+
+func options(conf []string, memory string) ([]millrace.Option, error) {
+	var opts []millrace.Option
+	for _, kv := range conf {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, fmt.Errorf("%w: --conf needs key=value, not %q", errUsage, kv)
+		}
+		opts = append(opts, millrace.WithSetting(k, v))
+	}
+	if memory != "" {
+		opts = append(opts, millrace.WithSetting(settings.Memory, memory))
+	}
+	return opts, nil
+}
+
+func source(text, file string, args []string, given bool) (string, error) {
+	switch {
+	case given && (file != "" || len(args) > 0), file != "" && len(args) > 0:
+		return "", fmt.Errorf("%w: give statements by one of -c, -f and -", errUsage)
+	case given:
+		return text, nil
+	case file != "":
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return "", diag.New(diag.PathNotFound, "%s cannot be read: %v", file, err).WithPath(file)
+		}
+		return string(b), nil
+	case len(args) == 1 && args[0] == "-":
+		b, err := io.ReadAll(os.Stdin)
+		return string(b), err
+	case len(args) == 1:
+		return "", fmt.Errorf("%w: unexpected %q; statements come by -c, -f or -", errUsage, args[0])
+	}
+	if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice == 0 {
+		b, err := io.ReadAll(os.Stdin)
+		return string(b), err
+	}
+	return "", fmt.Errorf("%w: nothing to run; give statements by -c, -f or -", errUsage)
+}
+
+func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, master string, opts []millrace.Option) error {
+	list, err := sql.Split(src)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, diag.Render(err, src))
+		return errShown
+	}
+	s, err := millrace.Open(cmd.Context(), master, opts...)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	out := bufio.NewWriterSize(os.Stdout, 1<<16)
+	defer out.Flush()
+	bad := false
+	for _, st := range list {
+		if err := one(cmd, s, st.Text, format, header, out); err != nil {
+			out.Flush()
+			fmt.Fprintln(os.Stderr, diag.Render(err, st.Text))
+			bad = true
+			if !keepGoing || cmd.Context().Err() != nil {
+				break
+			}
+		}
+	}
+	if bad {
+		return errShown
+	}
+	return nil
+}
+
+func one(cmd *cobra.Command, s *millrace.Session, text, format string, header bool, out *bufio.Writer) error {
+	df, err := s.SQL(cmd.Context(), text)
+	if err != nil {
+		return err
+	}
+	r, err := df.Run(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if strings.EqualFold(firstWord(text), "explain") {
+		return r.Each(func(v []string, _ []bool) error { _, err := fmt.Fprintln(out, v[0]); return err })
+	}
+	if r.Len() == 0 && r.Schema.Len() == 1 && r.Schema.Fields[0].Name == "result" {
+		return nil // a command without an answer
+	}
+	return render(r, format, header, out)
+}
+
+func firstWord(s string) string {
+	f := strings.Fields(s)
+	if len(f) == 0 {
+		return ""
+	}
+	return f[0]
+}
+
+func render(r *millrace.Result, format string, header bool, out *bufio.Writer) error {
+	names := make([]string, r.Schema.Len())
+	for i, f := range r.Schema.Fields {
+		names[i] = f.Name
+	}
+	switch format {
+	case "table":
+		_, err := out.WriteString(r.Table())
+		return err
+	case "tsv":
+		if header {
+			fmt.Fprintln(out, strings.Join(names, "\t"))
+		}
+		return r.Each(func(v []string, _ []bool) error { _, err := fmt.Fprintln(out, strings.Join(v, "\t")); return err })
+	case "csv":
+		w := csv.NewWriter(out)
+		if header {
+			if err := w.Write(names); err != nil {
+				return err
+			}
+		}
+		if err := r.Each(func(v []string, null []bool) error {
+			row := append([]string{}, v...)
+			for i := range row {
+				if null[i] {
+					row[i] = ""
+				}
+			}
+			return w.Write(row)
+		}); err != nil {
+			return err
+		}
+		w.Flush()
+		return w.Error()
+	case "markdown":
+		fmt.Fprintf(out, "| %s |\n|%s\n", strings.Join(names, " | "), strings.Repeat(" --- |", len(names)))
+		return r.Each(func(v []string, _ []bool) error {
+			_, err := fmt.Fprintf(out, "| %s |\n", strings.ReplaceAll(strings.Join(v, "\x00"), "\x00", " | "))
+			return err
+		})
+	}
+	first := true
+	if format == "json" {
+		out.WriteString("[")
+	}
+	err := r.Each(func(v []string, null []bool) error {
+		if format == "json" {
+			if !first {
+				out.WriteString(",")
+			}
+			out.WriteString("\n  ")
+		}
+		first = false
+		out.WriteString("{")
+		for i, name := range names {
+			if i > 0 {
+				out.WriteString(",")
+			}
+			k, err := json.Marshal(name)
+			if err != nil {
+				return err
+			}
+			out.Write(k)
+			out.WriteString(":")
+			t := r.Schema.Fields[i].Type
+			switch {
+			case null[i]:
+				out.WriteString("null")
+			case (t.IsNumeric() || t.IsNested()) && json.Valid([]byte(v[i])) || v[i] == "true" || v[i] == "false":
+				out.WriteString(v[i])
+			default:
+				x, err := json.Marshal(v[i])
+				if err != nil {
+					return err
+				}
+				out.Write(x)
+			}
+		}
+		out.WriteString("}")
+		if format == "ndjson" {
+			out.WriteString("\n")
+		}
+		return nil
+	})
+	if format == "json" {
+		out.WriteString("\n]\n")
+	}
+	return err
+}
