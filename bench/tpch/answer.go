@@ -85,6 +85,9 @@ func parse(s string) ([][]string, error) {
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
+	if len(rows) == 1 && strings.Count(strings.TrimRight(s, "\r"), "\n") > 1 { // one row of one null is an empty line
+		rows = append(rows, []string{""})
+	}
 	return rows[1:], nil
 }
 
@@ -189,8 +192,11 @@ func round(v string, scale int) string {
 }
 
 // plain drops zeros behind the decimal point, and the time of dates at
-// midnight, which other writers add.
+// midnight, which other writers add; null is empty.
 func plain(v string) string {
+	if v == "NULL" {
+		return ""
+	}
 	if i := strings.IndexByte(v, '.'); i > 0 && strings.Trim(v[i+1:], "0123456789") == "" && strings.Trim(v[:i], "-0123456789") == "" {
 		v = strings.TrimRight(v, "0")
 		return strings.TrimSuffix(v, ".")
