@@ -88,7 +88,6 @@ type sim struct {
 	results map[*columnar.Batch]lineage
 	version uint64
 	kills   int
-	user    bool // a user error was injected
 	tally   tally
 }
 
@@ -235,7 +234,7 @@ func (s *sim) kill() {
 		if a.ex != id {
 			keep = append(keep, a)
 		} else if s.r.IntN(2) == 0 {
-			s.late = append(s.late, cluster.Report{Task: a.id, Executor: id, Status: s.status(a, lineage{})})
+			s.late = append(s.late, s.outcome(a))
 			s.tally.late++
 		}
 	}
@@ -286,6 +285,16 @@ func (s *sim) status(a *attempt, l lineage) *shuffle.MapStatus {
 func (s *sim) finish(i int) {
 	a := s.running[i]
 	s.running = append(s.running[:i], s.running[i+1:]...)
+	r := s.outcome(a)
+	s.deliver(r)
+	if s.r.IntN(10) == 0 { // once more
+		s.late = append(s.late, r)
+		s.tally.late++
+	}
+}
+
+// outcome is what a task ends with.
+func (s *sim) outcome(a *attempt) cluster.Report {
 	if a.read == nil {
 		s.read(a)
 	}
@@ -298,7 +307,6 @@ func (s *sim) finish(i int) {
 		s.tally.transient++
 		r.Failure = &exec.Failure{Kind: exec.Transient, Cause: errors.New("disk")}
 	case s.r.IntN(150) == 0:
-		s.user = true
 		r.Failure = exec.Classify(diag.New(diag.DivideByZero, "division by zero"))
 	default:
 		j := s.jobs[a.id.Job-1]
@@ -333,11 +341,7 @@ func (s *sim) finish(i int) {
 			r.Status = s.status(a, l)
 		}
 	}
-	s.deliver(r)
-	if s.r.IntN(10) == 0 { // once more
-		s.late = append(s.late, r)
-		s.tally.late++
-	}
+	return r
 }
 
 func (s *sim) check(j *job) {
