@@ -5,7 +5,11 @@
 //	setops        INTERSECT, EXCEPT and DISTINCT become joins and aggregates
 //	simplify      constants are folded, conditions normalised
 //	pushdown      conditions move to where their columns come from
+//	empty         what yields no rows is removed
+//	semijoins     semi joins with few rows move to the relation that they reduce
 //	joins         inner joins are ordered by estimated sizes; build sides chosen
+//	reduce        aggregates that are joined with few rows aggregate only those
+//	share         equal subplans are computed once
 //
 // Invariants:
 //

@@ -178,11 +178,75 @@ func (s *Estimator) scan(x *logical.Scan) *estimate {
 		}
 		e.cols[a.ID] = c
 	}
-	for _, f := range x.Filters {
-		e.rows *= e.selectivity(f)
-	}
+	e.rows *= e.conjunction(x.Filters)
 	return e
 }
+
+// conjunction estimates conditions together: bounds of one column are a range,
+// all else is taken as independent.
+func (e *estimate) conjunction(cs []expr.Expr) float64 {
+	type span struct{ lo, hi float64 }
+	ranges := map[expr.ID]*span{}
+	var order []expr.ID
+	s := 1.0
+	for _, c := range cs {
+		a, op, v, ok := e.bound(c)
+		if !ok {
+			s *= e.selectivity(c)
+			continue
+		}
+		col := e.cols[a.ID]
+		r := ranges[a.ID]
+		if r == nil {
+			r = &span{col.lo, col.hi}
+			ranges[a.ID] = r
+			order = append(order, a.ID)
+		}
+		step := 0.0
+		if integral(a.Typ) {
+			step = 1
+		}
+		switch op {
+		case "<":
+			r.hi = math.Min(r.hi, v-step)
+		case "<=":
+			r.hi = math.Min(r.hi, v)
+		case ">":
+			r.lo = math.Max(r.lo, v+step)
+		case ">=":
+			r.lo = math.Max(r.lo, v)
+		}
+	}
+	for _, id := range order {
+		r, col := ranges[id], e.cols[id]
+		least := math.Min(1, 1/math.Max(1, col.distinct))
+		s *= math.Max(least, math.Min(1, (r.hi-r.lo)/(col.hi-col.lo)))
+	}
+	return s
+}
+
+// bound recognises a comparison of a column of known bounds with a number.
+func (e *estimate) bound(c expr.Expr) (a *expr.Attr, op string, v float64, ok bool) {
+	call, ok := c.(*expr.Call)
+	if !ok || len(call.Args) != 2 {
+		return nil, "", 0, false
+	}
+	switch call.Fn.Name {
+	case "<", "<=", ">", ">=":
+	default:
+		return nil, "", 0, false
+	}
+	a, ok = call.Args[0].(*expr.Attr)
+	l, ok2 := call.Args[1].(*expr.Literal)
+	if !ok || !ok2 {
+		return nil, "", 0, false
+	}
+	col, ok := e.cols[a.ID]
+	v, ok2 = number(l.Value)
+	return a, call.Fn.Name, v, ok && ok2 && col.bounded && col.hi > col.lo
+}
+
+func integral(t columnar.Type) bool { return t.IsInteger() || t.Kind == columnar.Date }
 
 // selectivity estimates the share of rows for which a condition is true.
 func (e *estimate) selectivity(c expr.Expr) float64 {
@@ -198,13 +262,7 @@ func (e *estimate) selectivity(c expr.Expr) float64 {
 	}
 	switch call.Fn.Name {
 	case "and":
-		// two bounds of one column are a range, not independent conditions
-		s := 1.0
-		cs := expr.Conjuncts(call)
-		for _, x := range cs {
-			s *= e.selectivity(x)
-		}
-		return s
+		return e.conjunction(expr.Conjuncts(call))
 	case "or":
 		a, b := e.selectivity(call.Args[0]), e.selectivity(call.Args[1])
 		return a + b - a*b
@@ -228,17 +286,12 @@ func (e *estimate) selectivity(c expr.Expr) float64 {
 	case "<>":
 		return 1 - 1/e.distinct(call.Args[0])
 	case "<", "<=", ">", ">=":
-		a, ok := call.Args[0].(*expr.Attr)
-		l, ok2 := call.Args[1].(*expr.Literal)
-		if ok && ok2 {
-			if col, ok := e.cols[a.ID]; ok && col.bounded && col.hi > col.lo {
-				if v, ok := number(l.Value); ok {
-					share := math.Min(1, math.Max(0, (v-col.lo)/(col.hi-col.lo)))
-					if call.Fn.Name == ">" || call.Fn.Name == ">=" {
-						share = 1 - share
-					}
-					return math.Max(share, 0.001)
-				}
+		if _, _, _, ok := e.bound(call); ok {
+			return e.conjunction([]expr.Expr{call})
+		}
+		if a, ok := call.Args[0].(*expr.Attr); ok {
+			if _, known := e.cols[a.ID]; !known {
+				return 0.1 // the result of an aggregate: HAVING is written to select few groups
 			}
 		}
 		return 0.33

@@ -33,9 +33,12 @@ var rules = []rule{
 	{"setops", true, (*optimizer).setops},
 	{"simplify", false, (*optimizer).simplify},
 	{"pushdown", false, (*optimizer).pushdown},
+	{"empty", false, (*optimizer).empty},
 	{"semijoins", false, (*optimizer).semijoins},
 	{"joins", false, (*optimizer).joins},
+	{"reduce", false, (*optimizer).reduce},
 	{"pushdown", false, (*optimizer).pushdown},
+	{"share", false, (*optimizer).share},
 }
 
 // Rules lists the rules' names in order.

@@ -77,7 +77,7 @@ func (o *optimizer) push(p logical.Plan, conds []expr.Expr) logical.Plan {
 			}
 		}
 		for _, c := range conds {
-			if inner, ok := through(c, x.List); ok && len(x.Keys) > 0 && keys.Contains(expr.Attrs(c)) && !expr.Fallible(inner) {
+			if inner, ok := through(c, x.List); ok && len(x.Keys) > 0 && keys.Contains(expr.Attrs(c)) && !expr.Fallible(inner) && expr.Deterministic(inner) {
 				down = append(down, inner)
 			} else {
 				keep = append(keep, c)
@@ -261,6 +261,7 @@ func (o *optimizer) pushJoin(j *logical.Join, conds []expr.Expr) logical.Plan {
 			on = append(on, c)
 		}
 	}
+	left, right = transfer(d.Kind, on, left, right)
 	d.Cond = and(on...)
 	if d.Kind == logical.Cross && d.Cond != nil {
 		d.Kind = logical.Inner
@@ -270,6 +271,51 @@ func (o *optimizer) pushJoin(j *logical.Join, conds []expr.Expr) logical.Plan {
 		return &logical.Filter{Cond: and(above...), Child: &d}
 	}
 	return &d
+}
+
+// transfer copies conditions on one column to the column that the join equates
+// with it, on the sides where rows without a partner vanish or do not matter.
+func transfer(kind logical.JoinKind, on, left, right []expr.Expr) ([]expr.Expr, []expr.Expr) {
+	toLeft := kind == logical.Inner || kind == logical.LeftSemi || kind == logical.Right
+	toRight := kind == logical.Inner || kind == logical.LeftSemi || kind == logical.Left || kind == logical.LeftAnti || kind == logical.LeftSingle
+	copied := func(from, to []expr.Expr, a, b *expr.Attr) []expr.Expr {
+		for _, c := range from {
+			if refs := expr.Attrs(c); len(refs) != 1 || !refs[a.ID] {
+				continue
+			}
+			d := expr.Rewrite(c, func(e expr.Expr) expr.Expr {
+				if x, ok := e.(*expr.Attr); ok && x.ID == a.ID {
+					return b
+				}
+				return e
+			})
+			if rejectsNulls(d, expr.IDSet{b.ID: true}) && !contains(to, d) {
+				to = append(to[:len(to):len(to)], d)
+			}
+		}
+		return to
+	}
+	for _, c := range on {
+		eq, ok := c.(*expr.Call)
+		if !ok || eq.Fn.Name != "=" {
+			continue
+		}
+		a, ok := eq.Args[0].(*expr.Attr)
+		b, ok2 := eq.Args[1].(*expr.Attr)
+		if !ok || !ok2 {
+			continue
+		}
+		for range 2 { // whichever of the two is the left one
+			if toRight {
+				right = copied(left, right, a, b)
+			}
+			if toLeft {
+				left = copied(right, left, a, b)
+			}
+			a, b = b, a
+		}
+	}
+	return left, right
 }
 
 // implied returns what an OR over both sides says about one side alone:

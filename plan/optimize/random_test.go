@@ -27,7 +27,7 @@ func small(r *rand.Rand) (tables, map[string][][]any) {
 	for _, name := range []string{"r", "s", "t", "n"} {
 		null := name != "n"
 		sch := columnar.NewSchema(columnar.Field{Name: "a", Type: columnar.Int64Type, Nullable: null}, columnar.Field{Name: "b", Type: columnar.Int64Type, Nullable: null}, columnar.Field{Name: "c", Type: columnar.StringType, Nullable: null})
-		tab := &table{name: name, schema: sch, stats: catalog.Statistics{Rows: float64(r.IntN(100000)), Bytes: -1}}
+		tab := &table{name: name, schema: sch, stats: catalog.Statistics{Rows: float64(r.IntN(10) * r.IntN(200000)), Bytes: -1}}
 		for range sch.Fields {
 			tab.stats.Columns = append(tab.stats.Columns, catalog.ColumnStatistics{Distinct: float64(r.IntN(1000)) - 1, NullCount: -1})
 		}

@@ -357,11 +357,14 @@ func (o *optimizer) scalar(p logical.Plan, s *expr.Subquery) (expr.Expr, logical
 		return nil, nil, err
 	}
 	kind := logical.LeftSingle
-	if unique && len(preds) > 0 { // one row per key: no check needed
+	switch {
+	case unique && len(preds) > 0: // one row per key: no check needed
 		kind = logical.Left
+	case unique: // always one row
+		kind = logical.Cross
 	}
 	out := *value
-	out.Null = true
+	out.Null = out.Null || kind != logical.Cross
 	var result expr.Expr = &out
 	if hasEmpty && len(preds) > 0 { // no row for a key means the aggregate of no rows
 		flag := &expr.Alias{Arg: expr.True(), Name: "present", ID: o.id()}
