@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"strings"
+
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
@@ -23,6 +25,11 @@ func (o *optimizer) simplify(p logical.Plan) (logical.Plan, error) {
 					return x.Child, nil
 				}
 				return &logical.Values{Attrs: x.Output()}, nil // no row passes
+			}
+			for _, c := range expr.Conjuncts(cond) {
+				if isLiteral(c, false) || isLiteral(c, nil) {
+					return &logical.Values{Attrs: x.Output()}, nil
+				}
 			}
 			return &logical.Filter{Cond: cond, Child: x.Child}, nil
 		case *logical.Join:
@@ -51,12 +58,40 @@ var mirrored = map[string]string{"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">"
 func (o *optimizer) simpler(e expr.Expr) expr.Expr {
 	c, ok := e.(*expr.Call)
 	if !ok {
-		if _, isCast := e.(*expr.Cast); isCast {
+		switch x := e.(type) {
+		case *expr.Cast:
 			return o.fold(e)
+		case *expr.Case:
+			return decided(x)
 		}
 		return e
 	}
 	switch c.Fn.Name {
+	case "if":
+		if l, ok := c.Args[0].(*expr.Literal); ok {
+			if l.Value == true {
+				return c.Args[1]
+			}
+			return c.Args[2]
+		}
+	case "coalesce":
+		if !c.Args[0].Nullable() || len(c.Args) == 1 {
+			return c.Args[0]
+		}
+	case "in":
+		if len(c.Args) == 2 {
+			d := expr.NewCall("=", columnar.BoolType, c.Args...)
+			d.Place = c.Place
+			return o.simpler(d)
+		}
+	case "like":
+		if l, ok := c.Args[1].(*expr.Literal); ok && len(c.Args) == 2 {
+			if text, ok := l.Value.(string); ok && !strings.ContainsAny(text, `%_\`) {
+				d := expr.NewCall("=", columnar.BoolType, c.Args...)
+				d.Place = c.Place
+				return d
+			}
+		}
 	case "and":
 		switch {
 		case isLiteral(c.Args[0], true):
@@ -82,8 +117,14 @@ func (o *optimizer) simpler(e expr.Expr) expr.Expr {
 				d.Place = in.Place
 				return d
 			}
-			if in.Fn.Name == "not" {
+			switch in.Fn.Name {
+			case "not":
 				return in.Args[0]
+			case "and", "or":
+				other := map[string]string{"and": "or", "or": "and"}[in.Fn.Name]
+				a := o.simpler(expr.NewCall("not", columnar.BoolType, in.Args[0]))
+				b := o.simpler(expr.NewCall("not", columnar.BoolType, in.Args[1]))
+				return o.simpler(expr.NewCall(other, columnar.BoolType, a, b))
 			}
 		}
 	case "isnotnull":
@@ -111,6 +152,32 @@ func (o *optimizer) simpler(e expr.Expr) expr.Expr {
 		}
 	}
 	return o.fold(e)
+}
+
+// decided drops the branches of a CASE that constants rule out.
+func decided(c *expr.Case) expr.Expr {
+	var whens []expr.When
+	for i, w := range c.Whens {
+		l, ok := w.Cond.(*expr.Literal)
+		switch {
+		case !ok:
+			whens = append(whens, w)
+		case l.Value != true: // never taken
+		case len(whens) == 0:
+			return w.Then
+		default:
+			return &expr.Case{Whens: whens, Else: c.Whens[i].Then, Place: c.Place}
+		}
+	}
+	switch {
+	case len(whens) == len(c.Whens):
+		return c
+	case len(whens) > 0:
+		return &expr.Case{Whens: whens, Else: c.Else, Place: c.Place}
+	case c.Else != nil:
+		return c.Else
+	}
+	return expr.Null(c.Type())
 }
 
 // unwrap moves an exact cast of a column in a comparison to the literal:
