@@ -1,0 +1,32 @@
+export CGO_ENABLED = 0
+FUZZTIME ?= 60s
+
+.PHONY: build test lint slow metamorphic fuzz race clean
+
+build:
+	go build -trimpath -ldflags "-s -w" -o bin/millrace ./cmd/millrace
+
+test:
+	go test ./...
+
+lint:
+	test -z "$$(gofmt -l .)"
+	go vet ./...
+
+slow: metamorphic
+	MILLRACE_SLOW=1 go test -timeout 20m ./bench/...
+
+metamorphic:
+	MILLRACE_SLOW=1 go test -timeout 30m -run Metamorphic .
+
+race:
+	CGO_ENABLED=1 go test -race ./exec/... ./shuffle/... ./cache/... ./columnar/memory/...
+
+fuzz:
+	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./plan/sql
+	go test -run '^$$' -fuzz FuzzDecodeStage -fuzztime $(FUZZTIME) ./plan/wire
+	go test -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME) ./connector/parquet
+	go test -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME) ./connector/csv
+
+clean:
+	rm -rf bin

@@ -1,0 +1,141 @@
+// Package arch tests the house: which folder may import which, which
+// third-party modules a folder may use, and that packages say what they are.
+package arch
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/millrace-engine/millrace"
+
+// arrows lists, per folder, what it may import of this module. internal/diag is
+// allowed everywhere; a folder includes what lies below it.
+var arrows = map[string][]string{
+	"columnar":          {"columnar"},
+	"plan/expr":         {"columnar", "plan/expr"},
+	"plan/eval":         {"columnar", "plan/expr", "plan/catalog"},
+	"plan/catalog":      {"columnar", "plan/expr"},
+	"plan/logical":      {"columnar", "plan/expr", "plan/catalog"},
+	"plan":              {"columnar", "plan"},
+	"shuffle":           {"columnar"},
+	"cache":             {"columnar"},
+	"connector/fs":      {},
+	"connector":         {"columnar", "plan/catalog", "plan/expr", "plan/eval", "connector"},
+	"exec/driver/dag":   {},
+	"exec/driver/task":  {"exec"},
+	"exec/event":        {},
+	"exec":              {"columnar", "plan", "shuffle", "cache", "connector", "exec"},
+	"bench":             {"columnar", "connector", "bench"},
+	"internal/settings": {},
+}
+
+// modules lists the third-party modules that a folder may use.
+var modules = map[string][]string{
+	"plan/wire":         {"google.golang.org/protobuf"},
+	"connector/parquet": {"github.com/parquet-go/parquet-go"},
+	"internal/settings": {"github.com/BurntSushi/toml"},
+	"cmd/millrace":      {"github.com/spf13/cobra"},
+}
+
+func under(p, folder string) bool { return p == folder || strings.HasPrefix(p, folder+"/") }
+
+// rule returns the entry of the longest folder that holds a package.
+func rule(m map[string][]string, pkg string) ([]string, bool) {
+	best := ""
+	for f := range m {
+		if under(pkg, f) && len(f) > len(best) {
+			best = f
+		}
+	}
+	return m[best], best != ""
+}
+
+func TestImports(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	packages := 0
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != root || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		pkg := filepath.ToSlash(rel)
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		if _, seen := documented[pkg]; !seen {
+			packages++
+		}
+		documented[pkg] = documented[pkg] || f.Doc != nil
+		if strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		if n := strings.Count(string(src), "\n"); n > 700 {
+			t.Errorf("%s has %d lines; split it", rel+"/"+d.Name(), n)
+		}
+		for _, i := range f.Imports {
+			p, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			if in, ok := strings.CutPrefix(p, module+"/"); ok {
+				allowed, constrained := rule(arrows, pkg)
+				fine := !constrained || in == "internal/diag"
+				for _, a := range allowed {
+					fine = fine || under(in, a)
+				}
+				if !fine {
+					t.Errorf("%s imports %s, which its folder may not", pkg, in)
+				}
+				continue
+			}
+			if p == module || !strings.Contains(strings.Split(p, "/")[0], ".") {
+				continue
+			}
+			allowed, _ := rule(modules, pkg)
+			fine := false
+			for _, m := range allowed {
+				fine = fine || under(p, m)
+			}
+			if !fine {
+				t.Errorf("%s uses %s, which its folder may not", pkg, p)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packages < 20 {
+		t.Fatalf("only %d packages were looked at", packages)
+	}
+	for pkg, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no package documentation", pkg)
+		}
+	}
+}
