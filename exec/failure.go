@@ -29,11 +29,14 @@ func (k FailureKind) String() string {
 }
 
 // Failure is a task's failure. For FetchFailed, Exchange and Map name the output
-// that is gone and Epoch the state that the reader believed in.
+// that is gone and Epoch the state that the reader believed in; More are further
+// outputs that it found gone. Map is −1 when the exchange has changed since the
+// task was planned.
 type Failure struct {
 	Kind          FailureKind
 	Cause         error
 	Exchange, Map int
+	More          []int
 	Epoch         uint64
 }
 

@@ -170,7 +170,7 @@ func (d *Driver) taskAction(r *cluster.Report, a task.Action) {
 		d.succeeded(d.jobs[a.Succeeded.Job], r)
 	case a.Fetch != nil:
 		j := d.jobs[a.Fetch.ID.Job]
-		f := &dag.FetchFailed{Job: j.id, Stage: a.Fetch.ID.Stage, Attempt: a.Fetch.ID.StageAttempt, Writer: -1, Map: a.Fetch.Failure.Map}
+		f := &dag.FetchFailed{Job: j.id, Stage: a.Fetch.ID.Stage, Attempt: a.Fetch.ID.StageAttempt, Writer: -1, Map: a.Fetch.Failure.Map, More: a.Fetch.Failure.More}
 		for _, st := range j.graph.Stages {
 			if st.Out != nil && st.Out.Exchange == a.Fetch.Failure.Exchange {
 				f.Writer = st.ID

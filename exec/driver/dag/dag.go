@@ -62,8 +62,12 @@ type TaskDone struct{ Job, Stage, Attempt, Task int }
 
 // FetchFailed reports that a task of Stage could not read the output of task Map
 // of stage Writer. Map is −1 when the reader found that its view of the outputs
-// is out of date: then it is only tried again.
-type FetchFailed struct{ Job, Stage, Attempt, Writer, Map int }
+// is out of date: then it is only tried again. More are further tasks of Writer
+// whose outputs it found gone.
+type FetchFailed struct {
+	Job, Stage, Attempt, Writer, Map int
+	More                             []int
+}
 
 // OutputsLost reports that outputs of a job are gone with their executor.
 type OutputsLost struct {
@@ -329,7 +333,7 @@ func (s *Scheduler) fetchFailed(f *FetchFailed) []Action {
 		return s.end(j, acts, fmt.Errorf("stage %d was tried %d times and its inputs were lost each time", st.ID, MaxAttempts))
 	}
 	if _, w := s.find(f.Job, f.Writer); w != nil && f.Map >= 0 {
-		acts = j.lose(w, []int{f.Map}, acts)
+		acts = j.lose(w, append([]int{f.Map}, f.More...), acts)
 	}
 	return s.advance(j, acts)
 }

@@ -98,7 +98,7 @@ func parseEvent(line string) (e Event, err error) {
 		e.TaskDone = &TaskDone{a, b, c, d}
 	case "fetch":
 		_, err = fmt.Sscanf(rest, "%d %d.%d from %d %d", &a, &b, &c, &d, &f)
-		e.FetchFailed = &FetchFailed{a, b, c, d, f}
+		e.FetchFailed = &FetchFailed{Job: a, Stage: b, Attempt: c, Writer: d, Map: f}
 	case "lost":
 		words := strings.Fields(rest)
 		l := &OutputsLost{}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
@@ -31,24 +33,41 @@ type Local struct {
 
 var _ op.Exchanges = (*Local)(nil)
 
-func (l *Local) blocks(exchange int, m shuffle.MapStatus, partition int, epoch uint64) ([]*columnar.Batch, error) {
-	if partition >= len(m.Rows) || m.Rows[partition] == 0 {
-		return nil, nil
+// blocks returns the batches of partitions from … to−1, by map output. It fails
+// with all outputs that are gone, so that they are made again in one go.
+func (l *Local) blocks(exchange, from, to int) ([][]*columnar.Batch, error) {
+	epoch, maps, err := l.outputs(exchange)
+	if err != nil {
+		return nil, err
 	}
-	store := l.Store
-	if l.Peers != nil {
-		store = l.Peers(m.Executor)
+	var gone []int
+	out := make([][]*columnar.Batch, len(maps))
+	for i, m := range maps {
+		store := l.Store
+		if l.Peers != nil {
+			store = l.Peers(m.Executor)
+		}
+		for p := from; p < min(to, len(m.Rows)); p++ {
+			if m.Rows[p] == 0 {
+				continue
+			}
+			var b []*columnar.Batch
+			ok := false
+			if store != nil {
+				b, ok = store.Get(cache.BlockID{Job: l.Job, Exchange: exchange, Map: m.Map, Attempt: m.Attempt, Partition: p})
+			}
+			if !ok {
+				gone = append(gone, m.Map)
+				break
+			}
+			out[i] = append(out[i], b...)
+		}
 	}
-	var b []*columnar.Batch
-	ok := false
-	if store != nil {
-		b, ok = store.Get(cache.BlockID{Job: l.Job, Exchange: exchange, Map: m.Map, Attempt: m.Attempt, Partition: partition})
+	if gone != nil {
+		return nil, &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: gone[0], More: gone[1:], Epoch: epoch,
+			Cause: fmt.Errorf("the outputs of map tasks %d of exchange %d are gone", gone, exchange)}
 	}
-	if !ok {
-		return nil, &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: m.Map, Epoch: epoch,
-			Cause: fmt.Errorf("the output of map task %d of exchange %d is gone", m.Map, exchange)}
-	}
-	return b, nil
+	return out, nil
 }
 
 // outputs returns the outputs that the task was planned on.
@@ -63,35 +82,23 @@ func (l *Local) outputs(exchange int) (uint64, []shuffle.MapStatus, error) {
 
 // Partition implements op.Exchanges.
 func (l *Local) Partition(_ context.Context, exchange, partition int) (op.BatchIterator, error) {
-	epoch, maps, err := l.outputs(exchange)
+	runs, err := l.blocks(exchange, partition, partition+1)
 	if err != nil {
 		return nil, err
 	}
-	it := &list{}
-	for _, m := range maps {
-		b, err := l.blocks(exchange, m, partition, epoch)
-		if err != nil {
-			return nil, err
-		}
-		it.batches = append(it.batches, b...)
-	}
-	return it, nil
+	return &list{slices.Concat(runs...)}, nil
 }
 
 // Runs implements op.Exchanges.
 func (l *Local) Runs(_ context.Context, exchange, partition int) ([]op.BatchIterator, error) {
-	epoch, maps, err := l.outputs(exchange)
+	runs, err := l.blocks(exchange, partition, partition+1)
 	if err != nil {
 		return nil, err
 	}
 	var out []op.BatchIterator
-	for _, m := range maps {
-		b, err := l.blocks(exchange, m, partition, epoch)
-		if err != nil {
-			return nil, err
-		}
-		if len(b) > 0 {
-			out = append(out, &list{batches: b})
+	for _, r := range runs {
+		if len(r) > 0 {
+			out = append(out, &list{r})
 		}
 	}
 	return out, nil
@@ -99,21 +106,11 @@ func (l *Local) Runs(_ context.Context, exchange, partition int) ([]op.BatchIter
 
 // All implements op.Exchanges.
 func (l *Local) All(_ context.Context, exchange int) (op.BatchIterator, error) {
-	epoch, maps, err := l.outputs(exchange)
+	runs, err := l.blocks(exchange, 0, math.MaxInt)
 	if err != nil {
 		return nil, err
 	}
-	it := &list{}
-	for _, m := range maps {
-		for p := range m.Rows {
-			b, err := l.blocks(exchange, m, p, epoch)
-			if err != nil {
-				return nil, err
-			}
-			it.batches = append(it.batches, b...)
-		}
-	}
-	return it, nil
+	return &list{slices.Concat(runs...)}, nil
 }
 
 type list struct{ batches []*columnar.Batch }

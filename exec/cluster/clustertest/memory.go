@@ -1,0 +1,209 @@
+// Package clustertest has a cluster of several executors in one process whose
+// executors can be killed, and the suite that every backend passes.
+package clustertest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/cluster"
+	"github.com/millrace-engine/millrace/exec/executor"
+)
+
+// Memory is a backend of several executors in this process. They read each
+// other's blocks by reference, as long as both live.
+type Memory struct {
+	config executor.Config
+	events chan cluster.Report
+	ctx    context.Context
+	stop   context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	nodes   map[exec.ExecutorID]*node
+	order   []exec.ExecutorID
+	running map[exec.TaskID]context.CancelFunc
+	killed  int
+}
+
+type node struct {
+	*executor.Executor
+	dead bool
+}
+
+var _ cluster.Backend = (*Memory)(nil)
+
+// NewMemory starts n executors named x1 … xn of c.Slots slots each.
+func NewMemory(n int, c executor.Config) *Memory {
+	m := &Memory{config: c, events: make(chan cluster.Report, 64), nodes: map[exec.ExecutorID]*node{}, running: map[exec.TaskID]context.CancelFunc{}}
+	m.ctx, m.stop = context.WithCancel(context.Background())
+	for i := range n {
+		m.start(exec.ExecutorID(fmt.Sprint("x", i+1)))
+	}
+	return m
+}
+
+func (m *Memory) start(id exec.ExecutorID) {
+	c := m.config
+	c.ID = id
+	c.Peers = m.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.nodes[id] = &node{Executor: executor.New(c)}
+	m.order = append(m.order, id)
+}
+
+// store returns the blocks of a living executor.
+func (m *Memory) store(id string) *cache.Store {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := m.nodes[exec.ExecutorID(id)]; n != nil && !n.dead {
+		return n.Store()
+	}
+	return nil
+}
+
+// Executors implements cluster.Backend.
+func (m *Memory) Executors() []cluster.Executor {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []cluster.Executor
+	for _, id := range m.order {
+		if !m.nodes[id].dead {
+			out = append(out, cluster.Executor{ID: id, Slots: m.config.Slots})
+		}
+	}
+	return out
+}
+
+// Launch implements cluster.Backend. What is launched on a dead executor is
+// never heard of again.
+func (m *Memory) Launch(ex exec.ExecutorID, id exec.TaskID, task, stage []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.nodes[ex]
+	if n == nil || n.dead || m.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(m.ctx)
+	m.running[id] = cancel
+	m.wg.Go(func() {
+		r := n.Run(ctx, id, task, stage)
+		cancel()
+		m.mu.Lock()
+		dead := n.dead
+		delete(m.running, id)
+		m.mu.Unlock()
+		if !dead {
+			m.tell(r)
+		}
+	})
+}
+
+func (m *Memory) tell(r cluster.Report) {
+	select {
+	case m.events <- r:
+	case <-m.ctx.Done():
+	}
+}
+
+// KillExecutor ends an executor: its blocks and tasks are gone. It tells the
+// scheduler so only if loud; else readers find out. It reports whether the
+// executor was alive, so that tests know that the fault struck.
+func (m *Memory) KillExecutor(id exec.ExecutorID, loud bool) bool {
+	m.mu.Lock()
+	n := m.nodes[id]
+	if n == nil || n.dead {
+		m.mu.Unlock()
+		return false
+	}
+	n.dead = true
+	m.killed++
+	m.mu.Unlock()
+	if loud {
+		m.wg.Go(func() { m.tell(cluster.Report{Executor: id, Lost: true}) })
+	}
+	return true
+}
+
+// DropBlocks loses the blocks of a living executor, as a failed disk does. It
+// returns how many there were.
+func (m *Memory) DropBlocks(id exec.ExecutorID) int {
+	s := m.store(string(id))
+	if s == nil {
+		return 0
+	}
+	n := s.Len()
+	s.DropWhere(func(cache.BlockID) bool { return true })
+	return n
+}
+
+// AddExecutor starts another executor and tells the scheduler.
+func (m *Memory) AddExecutor(id exec.ExecutorID) {
+	m.start(id)
+	m.wg.Go(func() { m.tell(cluster.Report{Added: &cluster.Executor{ID: id, Slots: m.config.Slots}}) })
+}
+
+// Blocks returns the number of blocks that living executors hold.
+func (m *Memory) Blocks() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, x := range m.nodes {
+		if !x.dead {
+			n += x.Blocks()
+		}
+	}
+	return n
+}
+
+// Kill implements cluster.Backend.
+func (m *Memory) Kill(id exec.TaskID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if cancel, ok := m.running[id]; ok {
+		cancel()
+	}
+}
+
+// each calls f for every executor, dead ones too: they give memory back.
+func (m *Memory) each(f func(*executor.Executor)) {
+	m.mu.Lock()
+	var all []*executor.Executor
+	for _, id := range m.order {
+		all = append(all, m.nodes[id].Executor)
+	}
+	m.mu.Unlock()
+	for _, x := range all {
+		f(x)
+	}
+}
+
+// EndStage implements cluster.Backend.
+func (m *Memory) EndStage(id exec.StageID) { m.each(func(x *executor.Executor) { x.EndStage(id) }) }
+
+// EndJob implements cluster.Backend.
+func (m *Memory) EndJob(job int) { m.each(func(x *executor.Executor) { x.EndJob(job) }) }
+
+// Events implements cluster.Backend.
+func (m *Memory) Events() <-chan cluster.Report { return m.events }
+
+// Close implements cluster.Backend.
+func (m *Memory) Close(ctx context.Context) error {
+	m.stop()
+	done := make(chan struct{})
+	go func() { // ends when the tasks do
+		m.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		m.each((*executor.Executor).Close)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
