@@ -24,13 +24,9 @@ func (o *optimizer) semijoins(p logical.Plan) (logical.Plan, error) {
 	})
 }
 
-// sink puts a semi join as deep into p as its condition allows, if it is small.
+// sink puts a semi join as deep into p as its condition allows, if fewer rows are
+// to be looked up there or it leaves few.
 func (o *optimizer) sink(j *logical.Join, p logical.Plan, est *Estimator) logical.Plan {
-	here := func() logical.Plan {
-		d := *j
-		d.Left = p
-		return &d
-	}
 	need := expr.Attrs(j.Cond)
 	right := ids(j.Right)
 	for id := range need {
@@ -38,31 +34,47 @@ func (o *optimizer) sink(j *logical.Join, p logical.Plan, est *Estimator) logica
 			delete(need, id)
 		}
 	}
-	if len(need) == 0 {
-		return here()
+	place := func(p logical.Plan) logical.Plan {
+		d := *j
+		d.Left = p
+		return &d
 	}
+	if len(need) == 0 {
+		return place(p)
+	}
+	out, at := sinkTo(p, need, place)
+	if rows := est.Rows(at); rows <= est.Rows(p) || est.Rows(j.Right) <= 0.2*rows {
+		return out
+	}
+	return place(p)
+}
+
+// sinkTo replaces the deepest plan in p that has the needed columns and whose
+// rows p keeps one by one; it returns that plan too.
+func sinkTo(p logical.Plan, need expr.IDSet, place func(logical.Plan) logical.Plan) (out, at logical.Plan) {
 	switch x := p.(type) {
 	case *logical.Filter:
-		return &logical.Filter{Cond: x.Cond, Child: o.sink(j, x.Child, est)}
+		if expr.Fallible(x.Cond) {
+			break
+		}
+		child, at := sinkTo(x.Child, need, place)
+		if at == x.Child { // the filter is the cheaper one
+			break
+		}
+		return &logical.Filter{Cond: x.Cond, Child: child}, at
 	case *logical.Join:
 		inner := x.Kind == logical.Inner || x.Kind == logical.Cross
-		for i, side := range []logical.Plan{x.Left, x.Right} {
-			if !ids(side).Contains(need) || !inner && (i == 1 || x.Kind == logical.Right || x.Kind == logical.Full) {
-				continue
-			}
-			if est.Rows(j.Right) > 0.2*est.Rows(side) {
-				return here()
-			}
-			d := *x
-			if i == 0 {
-				d.Left = o.sink(j, side, est)
-			} else {
-				d.Right = o.sink(j, side, est)
-			}
-			return &d
+		d := *x
+		switch {
+		case ids(x.Left).Contains(need) && x.Kind != logical.Right && x.Kind != logical.Full:
+			d.Left, at = sinkTo(x.Left, need, place)
+			return &d, at
+		case ids(x.Right).Contains(need) && (inner || x.Kind == logical.Right):
+			d.Right, at = sinkTo(x.Right, need, place)
+			return &d, at
 		}
 	}
-	return here()
+	return place(p), p
 }
 
 // joins orders every region of inner joins by dynamic programming over its
