@@ -2,8 +2,10 @@ package optimize
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/plan/catalog"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 )
@@ -172,6 +174,11 @@ func (s *Estimator) scan(x *logical.Scan) *estimate {
 				c.distinct = math.Min(rows, c.hi-c.lo+1)
 			case a.Typ.IsBytes():
 				c.distinct = math.Min(rows, 50)
+				if at := x.Columns[i]; at < len(st.Columns) {
+					if n, ok := distinctTexts(st.Columns[at]); ok {
+						c.distinct = math.Min(rows, n)
+					}
+				}
 			default:
 				c.distinct = math.Min(rows, 1e5)
 			}
@@ -180,6 +187,26 @@ func (s *Estimator) scan(x *logical.Scan) *estimate {
 	}
 	e.rows *= e.conjunction(x.Filters)
 	return e
+}
+
+// distinctTexts guesses the number of distinct strings between two bounds: single
+// characters are flags, numbers after a common prefix are counted.
+func distinctTexts(s catalog.ColumnStatistics) (float64, bool) {
+	lo, ok := s.Min.(string)
+	hi, ok2 := s.Max.(string)
+	if !ok || !ok2 || len(lo) != len(hi) || lo == "" {
+		return 0, false
+	}
+	if len(lo) == 1 {
+		return math.Min(4, float64(hi[0])-float64(lo[0])+1), true
+	}
+	at := 0
+	for at < len(lo) && lo[at] == hi[at] {
+		at++
+	}
+	a, err := strconv.ParseUint("0"+lo[at:], 10, 64)
+	b, err2 := strconv.ParseUint("0"+hi[at:], 10, 64)
+	return float64(b) - float64(a) + 1, err == nil && err2 == nil && b >= a
 }
 
 // conjunction estimates conditions together: bounds of one column are a range,

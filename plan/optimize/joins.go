@@ -17,10 +17,14 @@ func (o *optimizer) semijoins(p logical.Plan) (logical.Plan, error) {
 	est := NewEstimator()
 	return logical.Transform(p, func(p logical.Plan) (logical.Plan, error) {
 		j, ok := p.(*logical.Join)
-		if !ok || j.Kind != logical.LeftSemi && j.Kind != logical.LeftAnti || j.Cond == nil {
+		if !ok || j.Cond == nil {
 			return p, nil
 		}
-		return o.sink(j, j.Left, est), nil
+		switch j.Kind {
+		case logical.LeftSemi, logical.LeftAnti, logical.NullAwareAnti:
+			return o.sink(j, j.Left, est), nil
+		}
+		return p, nil
 	})
 }
 

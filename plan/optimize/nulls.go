@@ -6,7 +6,8 @@ import (
 )
 
 // notNull returns the output columns of a plan that are certainly never null:
-// by declaration, by the statistics of files, or because a filter rejects nulls.
+// by declaration or because a filter rejects nulls. Statistics do not count: files
+// may leave the number of nulls out.
 func notNull(p logical.Plan) expr.IDSet {
 	s := expr.IDSet{}
 	for _, a := range p.Output() {
@@ -31,12 +32,6 @@ func notNull(p logical.Plan) expr.IDSet {
 	}
 	switch x := p.(type) {
 	case *logical.Scan:
-		stats := x.Table.Statistics().Columns
-		for i, a := range x.Attrs {
-			if c := x.Columns[i]; c < len(stats) && stats[c].NullCount == 0 {
-				s[a.ID] = true
-			}
-		}
 		reject(and(x.Filters...))
 	case *logical.Filter:
 		add(notNull(x.Child))
