@@ -5,5 +5,6 @@
 //	                                                              └── executor ── build ── op
 //
 // A failure is classified by its type once, where it happens, and never again
-// from its text. The package imports diag only.
+// from its text: it crosses the wire field by field (EncodeFailure). The package
+// imports diag and protowire.
 package exec
