@@ -261,7 +261,7 @@ func (o *optimizer) pushJoin(j *logical.Join, conds []expr.Expr) logical.Plan {
 			on = append(on, c)
 		}
 	}
-	left, right = transfer(d.Kind, on, left, right)
+	left, right = transfer(d.Kind, on, l, r, left, right)
 	d.Cond = and(on...)
 	if d.Kind == logical.Cross && d.Cond != nil {
 		d.Kind = logical.Inner
@@ -275,7 +275,7 @@ func (o *optimizer) pushJoin(j *logical.Join, conds []expr.Expr) logical.Plan {
 
 // transfer copies conditions on one column to the column that the join equates
 // with it, on the sides where rows without a partner vanish or do not matter.
-func transfer(kind logical.JoinKind, on, left, right []expr.Expr) ([]expr.Expr, []expr.Expr) {
+func transfer(kind logical.JoinKind, on []expr.Expr, l, r expr.IDSet, left, right []expr.Expr) ([]expr.Expr, []expr.Expr) {
 	toLeft := kind == logical.Inner || kind == logical.LeftSemi || kind == logical.Right
 	toRight := kind == logical.Inner || kind == logical.LeftSemi || kind == logical.Left || kind == logical.LeftAnti || kind == logical.LeftSingle
 	copied := func(from, to []expr.Expr, a, b *expr.Attr) []expr.Expr {
@@ -305,14 +305,17 @@ func transfer(kind logical.JoinKind, on, left, right []expr.Expr) ([]expr.Expr, 
 		if !ok || !ok2 {
 			continue
 		}
-		for range 2 { // whichever of the two is the left one
-			if toRight {
-				right = copied(left, right, a, b)
-			}
-			if toLeft {
-				left = copied(right, left, a, b)
-			}
+		if l[b.ID] && r[a.ID] {
 			a, b = b, a
+		}
+		if !l[a.ID] || !r[b.ID] {
+			continue
+		}
+		if toRight {
+			right = copied(left, right, a, b)
+		}
+		if toLeft {
+			left = copied(right, left, b, a)
 		}
 	}
 	return left, right
