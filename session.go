@@ -117,6 +117,11 @@ func (s *Session) statement(ctx context.Context, p logical.Plan) (*DataFrame, er
 		return s.show(ctx, x)
 	case *logical.Describe:
 		return s.describe(ctx, x)
+	case *logical.Write:
+		if err := s.write(ctx, x); err != nil {
+			return nil, err
+		}
+		return s.table([]string{"result"}, nil), nil
 	case *logical.Explain:
 		text, err := s.explain(ctx, x)
 		if err != nil {
@@ -330,7 +335,12 @@ type query struct {
 	conf                []catalog.Option
 }
 
-func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, logical.Plan)) (*query, error) {
+func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, logical.Plan)) (_ *query, err error) {
+	defer func() { // a fault in a rule must not take the process along
+		if x := recover(); x != nil {
+			err = diag.New(diag.Internal, "planning the query failed: %v", x).WithRemedy("please report the query; EXPLAIN EXTENDED of its parts may show which one it is")
+		}
+	}()
 	s.mu.Lock()
 	conf := s.conf.Copy()
 	views := make(map[string]logical.Plan, len(s.views))

@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"shuffle":           {"columnar"},
 	"cache":             {"columnar"},
 	"connector/fs":      {},
-	"connector":         {"columnar", "plan/catalog", "plan/expr", "plan/eval", "connector"},
+	"connector":         {"columnar", "plan/catalog", "plan/expr", "plan/eval", "plan/logical", "connector"},
 	"exec/driver/dag":   {},
 	"exec/driver/task":  {"exec"},
 	"exec/event":        {},
@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 // modules lists the third-party modules that a folder may use.
 var modules = map[string][]string{
 	"plan/wire":         {"google.golang.org/protobuf"},
+	"exec":              {"google.golang.org/protobuf"},
 	"connector/parquet": {"github.com/parquet-go/parquet-go"},
 	"internal/settings": {"github.com/BurntSushi/toml"},
 	"cmd/millrace":      {"github.com/spf13/cobra"},

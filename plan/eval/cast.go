@@ -205,7 +205,7 @@ func (p *Program) convert(b *builder, i int, v *columnar.Vector, to columnar.Typ
 		}
 		b.int(i, int64(x.Lo))
 		return nil
-	case from.Kind == to.Kind: // intervals of other fields
+	case from.Kind == to.Kind && (from.Kind == columnar.DayTimeInterval || from.Kind == columnar.YearMonthInterval): // other fields
 		b.int(i, v.Int64At(i))
 		return nil
 	case !(from.IsNumeric() || from.Kind == columnar.Bool) || !to.IsNumeric():
