@@ -6,5 +6,5 @@
 //
 // A failure is classified by its type once, where it happens, and never again
 // from its text: it crosses the wire field by field (EncodeFailure). The package
-// imports diag and protowire.
+// imports diag only.
 package exec

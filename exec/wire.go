@@ -1,142 +1,116 @@
 package exec
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
-// maxFailureBytes bounds an encoded failure: messages are cut.
-const maxFailureBytes = 64 << 10
+// Bounds of an encoded failure: longer texts are cut, more outputs left out
+// (they are found gone again).
+const (
+	failureVersion  = 1
+	maxFailureText  = 8 << 10
+	maxFailureMore  = 4 << 10
+	maxFailureBytes = 128 << 10
+)
+
+// What follows the numbers of an encoded failure.
+const (
+	causeNone = iota
+	causeText
+	causeDiag
+)
 
 // EncodeFailure encodes a failure field by field. A cause that is a *diag.Error
 // stays one, with its class, place and remedy; any other crosses as its text.
 //
-//	1 kind  2 exchange  3 map  4 more (packed)  5 epoch
-//	6 diag {1 class 2 message 3 remedy 4 pos 5 path}  7 text of another cause
+//	version kind exchange map epoch n more… cause     varints
+//	text | class message remedy path pos              length-prefixed strings, varint
 func EncodeFailure(f *Failure) []byte {
-	var b []byte
-	number := func(field protowire.Number, v int64) {
-		b = protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), protowire.EncodeZigZag(v))
+	b := []byte{failureVersion}
+	for _, v := range []int64{int64(f.Kind), int64(f.Exchange), int64(f.Map), int64(f.Epoch)} {
+		b = binary.AppendVarint(b, v)
 	}
-	number(1, int64(f.Kind))
-	number(2, int64(f.Exchange))
-	number(3, int64(f.Map))
-	var more []byte
-	for _, m := range f.More {
-		more = protowire.AppendVarint(more, protowire.EncodeZigZag(int64(m)))
+	more := f.More[:min(len(f.More), maxFailureMore)]
+	b = binary.AppendVarint(b, int64(len(more)))
+	for _, m := range more {
+		b = binary.AppendVarint(b, int64(m))
 	}
-	b = protowire.AppendBytes(protowire.AppendTag(b, 4, protowire.BytesType), more)
-	number(5, int64(f.Epoch))
 	var d *diag.Error
 	switch {
 	case errors.As(f.Cause, &d):
-		var sub []byte
-		for i, s := range []string{string(d.Class), d.Message, d.Remedy, "", d.Path} {
-			if i != 3 {
-				sub = protowire.AppendString(protowire.AppendTag(sub, protowire.Number(i+1), protowire.BytesType), cut(s))
-			}
+		b = binary.AppendVarint(b, causeDiag)
+		for _, s := range []string{string(d.Class), d.Message, d.Remedy, d.Path} {
+			b = appendText(b, s)
 		}
-		sub = protowire.AppendVarint(protowire.AppendTag(sub, 4, protowire.VarintType), protowire.EncodeZigZag(int64(d.Pos)))
-		b = protowire.AppendBytes(protowire.AppendTag(b, 6, protowire.BytesType), sub)
+		return binary.AppendVarint(b, int64(d.Pos))
 	case f.Cause != nil:
-		b = protowire.AppendString(protowire.AppendTag(b, 7, protowire.BytesType), cut(f.Cause.Error()))
+		return appendText(binary.AppendVarint(b, causeText), f.Cause.Error())
 	}
-	return b
+	return binary.AppendVarint(b, causeNone)
 }
 
-func cut(s string) string {
-	if len(s) > 8<<10 {
-		return s[:8<<10] + " …"
+func appendText(b []byte, s string) []byte {
+	if len(s) > maxFailureText {
+		s = s[:maxFailureText] + " …"
 	}
-	return s
+	return append(binary.AppendVarint(b, int64(len(s))), s...)
 }
 
 var errFailure = errors.New("exec: malformed failure")
 
-// DecodeFailure decodes what EncodeFailure made.
+// DecodeFailure decodes what EncodeFailure made. It allocates no more than a
+// small multiple of its input.
 func DecodeFailure(b []byte) (*Failure, error) {
-	if len(b) > maxFailureBytes {
+	if len(b) == 0 || len(b) > maxFailureBytes || b[0] != failureVersion {
 		return nil, fmt.Errorf("%w: %d bytes", errFailure, len(b))
 	}
-	f := &Failure{}
-	err := eachField(b, func(n protowire.Number, v int64, data []byte) error {
-		switch n {
-		case 1:
-			f.Kind = FailureKind(v)
-		case 2:
-			f.Exchange = int(v)
-		case 3:
-			f.Map = int(v)
-		case 4:
-			for len(data) > 0 {
-				m, k := protowire.ConsumeVarint(data)
-				if k < 0 {
-					return errFailure
-				}
-				f.More, data = append(f.More, int(protowire.DecodeZigZag(m))), data[k:]
-			}
-		case 5:
-			f.Epoch = uint64(v)
-		case 6:
-			d := &diag.Error{}
-			f.Cause = d
-			return eachField(data, func(n protowire.Number, v int64, data []byte) error {
-				switch n {
-				case 1:
-					d.Class = diag.Class(data)
-				case 2:
-					d.Message = string(data)
-				case 3:
-					d.Remedy = string(data)
-				case 4:
-					d.Pos = diag.Pos(v)
-				case 5:
-					d.Path = string(data)
-				}
-				return nil
-			})
-		case 7:
-			f.Cause = errors.New(string(data))
-		}
-		return nil
-	})
-	if err == nil && (f.Kind < FetchFailed || f.Kind > Bug) {
-		err = fmt.Errorf("%w: kind %d", errFailure, f.Kind)
+	d := &failureDecoder{b: b[1:]}
+	f := &Failure{Kind: FailureKind(d.number()), Exchange: int(d.number()), Map: int(d.number()), Epoch: uint64(d.number())}
+	for n := d.number(); n > 0 && !d.bad; n-- {
+		f.More = append(f.More, int(d.number()))
 	}
-	if err != nil {
-		return nil, err
+	switch d.number() {
+	case causeNone:
+	case causeText:
+		f.Cause = errors.New(d.text())
+	case causeDiag:
+		f.Cause = &diag.Error{Class: diag.Class(d.text()), Message: d.text(), Remedy: d.text(), Path: d.text(), Pos: diag.Pos(d.number())}
+	default:
+		d.bad = true
+	}
+	if d.bad || len(d.b) > 0 || f.Kind < FetchFailed || f.Kind > Bug {
+		return nil, errFailure
 	}
 	return f, nil
 }
 
-func eachField(b []byte, f func(protowire.Number, int64, []byte) error) error {
-	for len(b) > 0 {
-		n, typ, k := protowire.ConsumeTag(b)
-		if k < 0 {
-			return errFailure
-		}
-		b = b[k:]
-		var v uint64
-		var data []byte
-		switch typ {
-		case protowire.VarintType:
-			v, k = protowire.ConsumeVarint(b)
-		case protowire.BytesType:
-			data, k = protowire.ConsumeBytes(b)
-		default:
-			return errFailure
-		}
-		if k < 0 {
-			return errFailure
-		}
-		b = b[k:]
-		if err := f(n, protowire.DecodeZigZag(v), data); err != nil {
-			return err
-		}
+// failureDecoder reads until something is wrong; then everything is zero.
+type failureDecoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *failureDecoder) number() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 || d.bad {
+		d.bad = true
+		return 0
 	}
-	return nil
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *failureDecoder) text() string {
+	n := d.number()
+	if n < 0 || n > int64(len(d.b)) || d.bad {
+		d.bad = true
+		return ""
+	}
+	s := string(d.b[:n])
+	d.b = d.b[n:]
+	return s
 }
