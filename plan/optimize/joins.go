@@ -11,6 +11,9 @@ import (
 // maxExact is the number of relations up to which every order is looked at.
 const maxExact = 10
 
+// maxRelations is the number of relations that a set of bits holds.
+const maxRelations = 64
+
 // semijoins moves semi and anti joins with a small right side to the relation
 // that they reduce.
 func (o *optimizer) semijoins(p logical.Plan) (logical.Plan, error) {
@@ -91,6 +94,11 @@ func (o *optimizer) joins(p logical.Plan) (logical.Plan, error) {
 		if j, ok := p.(*logical.Join); ok && isInner(j) {
 			r := &region{est: est}
 			r.collect(p)
+			if len(r.rels) > maxRelations { // left in the written order
+				d := *j
+				d.Left, d.Right = walk(j.Left), walk(j.Right)
+				return &d
+			}
 			for i := range r.rels {
 				r.rels[i] = walk(r.rels[i])
 			}

@@ -22,7 +22,12 @@ func (o *optimizer) push(p logical.Plan, conds []expr.Expr) logical.Plan {
 	}
 	switch x := p.(type) {
 	case *logical.Filter:
-		all := append(expr.Conjuncts(x.Cond), conds...)
+		var all []expr.Expr
+		for _, c := range append(expr.Conjuncts(x.Cond), conds...) {
+			if !contains(all, c) || !expr.Deterministic(c) {
+				all = append(all, c)
+			}
+		}
 		guarded := false // what can fail stays above what guards it (R2)
 		for _, c := range all {
 			guarded = guarded || expr.Fallible(c)

@@ -2,6 +2,7 @@ package optimize
 
 import (
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"sort"
@@ -126,4 +127,38 @@ func TestSameRows(t *testing.T) {
 		t.Errorf("only %d outcomes compared", compared)
 	}
 	t.Logf("%d queries, %d refused, %d outcomes compared", len(queries), refused, compared)
+}
+
+// TestManyRelations joins more tables than are ordered exactly, and more than
+// are ordered at all.
+func TestManyRelations(t *testing.T) {
+	for _, n := range []int{11, 24, 64, 65, 130} {
+		ts, data := small(rand.New(rand.NewPCG(1, 1)))
+		data["n"] = [][]any{{int64(1), int64(2), "x"}, {int64(2), int64(1), "y"}}
+		q := "select t0.a as x, t1.b as y from n t0"
+		where := " where t0.a = 1"
+		for i := 1; i < n; i++ {
+			q += fmt.Sprintf(", n t%d", i)
+			where += fmt.Sprintf(" and t%d.b = t%d.a", i, i-1)
+		}
+		var next expr.ID
+		p, err := analyzed(q+where, ts, &next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := Optimize(p, Options{NextID: &next})
+		if err == nil {
+			err = check(o)
+		}
+		if err != nil {
+			t.Fatal(n, err)
+		}
+		got, err := (&interpreter{data: data, memo: map[string]any{}, work: 100000}).run(o, row{})
+		if err != nil {
+			t.Fatal(n, err)
+		}
+		if diff := cmp.Diff([]string{"1|1|"}, sorted(got, p.Output())); diff != "" {
+			t.Errorf("%d relations: %s", n, diff)
+		}
+	}
 }

@@ -27,7 +27,7 @@ func (o *optimizer) separate(g *logical.Aggregate) (logical.Plan, error) {
 		})
 	}
 	if g.Sets != nil || len(parts) > 1 && volatile(g.Child) {
-		return nil, diag.New(diag.Unsupported, "DISTINCT aggregates over different columns are not supported here").
+		return nil, diag.NewAt(parts[0].calls[0].Place, diag.Unsupported, "DISTINCT aggregates over different columns are not supported here").
 			WithRemedy("compute each in a subquery of its own and join them")
 	}
 	var all logical.Plan
