@@ -25,6 +25,7 @@ type Backend interface {
 	EndStage(id exec.StageID)
 	EndJob(job int)
 	Events() <-chan Report
+	// Close stops all tasks and waits for them, bounded by ctx. It is idempotent.
 	Close(ctx context.Context) error
 }
 

@@ -21,6 +21,7 @@ type Memory struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
+	once   sync.Once
 
 	mu      sync.Mutex
 	nodes   map[exec.ExecutorID]*node
@@ -197,11 +198,14 @@ func (m *Memory) Close(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() { // ends when the tasks do
 		m.wg.Wait()
+		m.once.Do(func() {
+			m.each((*executor.Executor).Close)
+			close(m.events)
+		})
 		close(done)
 	}()
 	select {
 	case <-done:
-		m.each((*executor.Executor).Close)
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

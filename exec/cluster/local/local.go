@@ -18,6 +18,7 @@ type Backend struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
+	once   sync.Once
 
 	mu      sync.Mutex
 	running map[exec.TaskID]context.CancelFunc
@@ -102,17 +103,20 @@ func (b *Backend) EndJob(job int) { b.exec.EndJob(job) }
 // Events implements cluster.Backend.
 func (b *Backend) Events() <-chan cluster.Report { return b.events }
 
-// Close stops all tasks and waits for the slots.
+// Close stops all tasks and waits for the slots. It is idempotent.
 func (b *Backend) Close(ctx context.Context) error {
 	b.stop()
 	done := make(chan struct{})
-	go func() { // ends with the slots, which ends with their tasks
+	go func() { // ends with the slots, which end with their tasks
 		b.wg.Wait()
+		b.once.Do(func() {
+			b.exec.Close()
+			close(b.events)
+		})
 		close(done)
 	}()
 	select {
 	case <-done:
-		b.exec.Close()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
