@@ -50,14 +50,14 @@ type Executor struct {
 	mu     sync.Mutex
 	specs  map[[32]byte]*wire.StageSpec
 	stages map[exec.StageID]*op.Shared
-	jobs   map[int]*op.Filters
+	jobs   map[exec.StageID]*op.Filters // of jobs, and of attempts of stages after the first
 	// Decoded counts stages and tasks that were decoded, for tests.
 	DecodedStages, DecodedTasks int
 }
 
 // New returns an executor.
 func New(c Config) *Executor {
-	return &Executor{Config: c, store: cache.NewStore(c.Broker.Reserve("exchanges", 0)), specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[int]*op.Filters{}}
+	return &Executor{Config: c, store: cache.NewStore(c.Broker.Reserve("exchanges", 0)), specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}}
 }
 
 // Store returns the blocks that this executor holds.
@@ -87,10 +87,14 @@ func (e *Executor) stage(id exec.StageID, hash [32]byte, encoded []byte) (*wire.
 		sh = &op.Shared{Memory: e.Broker.Reserve(id.String(), 0)}
 		e.stages[id] = sh
 	}
-	f, ok := e.jobs[id.Job]
+	key := exec.StageID{Job: id.Job}
+	if id.Attempt > 0 { // its build side may have other rows than the run before
+		key = id
+	}
+	f, ok := e.jobs[key]
 	if !ok {
 		f = &op.Filters{}
-		e.jobs[id.Job] = f
+		e.jobs[key] = f
 	}
 	return spec, sh, f, nil
 }
@@ -116,7 +120,11 @@ func (e *Executor) EndJob(job int) {
 			ends = append(ends, id)
 		}
 	}
-	delete(e.jobs, job)
+	for id := range e.jobs {
+		if id.Job == job {
+			delete(e.jobs, id)
+		}
+	}
 	clear(e.specs)
 	e.mu.Unlock()
 	for _, id := range ends {
