@@ -7,11 +7,14 @@ import (
 
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/csv"
+	"github.com/millrace-engine/millrace/connector/ipc"
 	"github.com/millrace-engine/millrace/connector/parquet"
 )
 
 // Registry returns the connectors.
-func Registry() *connector.Registry { return connector.NewRegistry(parquet.New(), csv.New()) }
+func Registry() *connector.Registry {
+	return connector.NewRegistry(parquet.New(), csv.New(), ipc.New())
+}
 
 // ByPath returns the connector for a path by its extension, or by that of the
 // first file in a directory.
