@@ -28,7 +28,7 @@ func even(texts ...string) *distribution {
 }
 
 // index draws the position of a text, draw the text.
-func (d *distribution) index(s *stream) int { return int(d.pick[s.between(0, int32(len(d.pick)-1))]) }
+func (d *distribution) index(s *stream) int { return int(d.pick[s.below(uint64(len(d.pick)))]) }
 
 func (d *distribution) draw(s *stream) string { return d.texts[d.index(s)] }
 

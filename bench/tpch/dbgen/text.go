@@ -1,19 +1,7 @@
 package dbgen
 
-import "sync"
-
-// poolBytes is the size of the text that comments are cut from.
-const poolBytes = 300 << 20
-
-// pool generates the text once.
-var pool = sync.OnceValue(func() []byte {
-	b := make([]byte, 0, poolBytes+1024)
-	s := newStream(933588178, 0)
-	for len(b) < poolBytes {
-		b = sentence(b, &s)
-	}
-	return b[:poolBytes]
-})
+// maxSentence is more than the longest sentence has bytes.
+const maxSentence = 1024
 
 func sentence(b []byte, s *stream) []byte {
 	syntax := grammar.draw(s)
@@ -76,7 +64,7 @@ func nounPhrase(b []byte, s *stream) []byte {
 type comment struct {
 	stream
 	least, most int32
-	pool        []byte
+	pool        *textPool
 }
 
 func newComment(seed int64, average float64, rows int64) comment {
@@ -84,9 +72,9 @@ func newComment(seed int64, average float64, rows int64) comment {
 }
 
 func (c *comment) draw() []byte {
-	at := c.between(0, int32(len(c.pool))-c.most)
+	at := c.between(0, int32(len(c.pool.text))-c.most)
 	n := c.between(c.least, c.most)
-	return c.pool[at : at+n]
+	return c.pool.text[at : at+n]
 }
 
 const alphabet = "0123456789abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ,"
