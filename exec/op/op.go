@@ -110,6 +110,16 @@ func (s *Shared) Get(key int, make_ func() any) any {
 	return v
 }
 
+// Forget removes a value that turned out to be of no use, so that the next
+// caller of Get makes another.
+func (s *Shared) Forget(key int, v any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.values[key] == v {
+		delete(s.values, key)
+	}
+}
+
 // Close closes every value once.
 func (s *Shared) Close() {
 	s.mu.Lock()

@@ -21,7 +21,7 @@ var arrows = map[string][]string{
 	"columnar":          {"columnar"},
 	"plan/expr":         {"columnar", "plan/expr"},
 	"plan/eval":         {"columnar", "plan/expr", "plan/catalog"},
-	"plan/catalog":      {"columnar", "plan/expr"},
+	"plan/catalog":      {"columnar", "plan/expr", "plan/catalog"},
 	"plan/logical":      {"columnar", "plan/expr", "plan/catalog"},
 	"plan":              {"columnar", "plan"},
 	"shuffle":           {"columnar"},

@@ -10,6 +10,10 @@ import (
 // maxFilterBits bounds the size of an exact runtime filter.
 const maxFilterBits = 1 << 27
 
+// cheapFilterBits is a size that costs nothing worth counting, however few keys
+// there are.
+const cheapFilterBits = 1 << 26
+
 // keyFilter is the set of build keys of one integer-like column: one bit per
 // value between the least and the greatest, or only these two where they lie too
 // far apart.
@@ -38,7 +42,7 @@ func newRuntimeFilter(v *columnar.Vector, n int) op.RuntimeFilter {
 		f.lo, f.hi = min(f.lo, x), max(f.hi, x)
 	}
 	span := uint64(f.hi - f.lo)
-	if !first && span < maxFilterBits && span < uint64(n)*256+1<<16 {
+	if !first && span < maxFilterBits && (span < cheapFilterBits || span < uint64(n)*256) {
 		f.bits = make([]uint64, span/64+1)
 		for i, w := range words {
 			if v.Valid == nil || !v.NullAt(i) {

@@ -111,7 +111,10 @@ func (j *hashJoin) Open(ctx context.Context, t *op.TaskContext) error {
 		}
 	}
 	for i, id := range j.node.RuntimeFilters {
-		if id != 0 && t.Filters != nil {
+		if id == 0 || t.Filters == nil {
+			continue
+		}
+		if _, done := t.Filters.Get(id); !done { // the first task of a shared table makes it
 			if f := newRuntimeFilter(&j.table.keys[i], j.table.rows); f != nil {
 				t.Filters.Publish(id, f, false)
 			}
@@ -140,7 +143,9 @@ func sharedTable(ctx context.Context, t *op.TaskContext, key int, spec buildSpec
 		r = t.Memory
 	}
 	tb.err = errors.New("the table of a join was not built: its task was stopped")
-	tb.err = tb.build(ctx, t, r, spec)
+	if tb.err = tb.build(ctx, t, r, spec); tb.err != nil {
+		t.Shared.Forget(key, tb) // a later attempt may succeed
+	}
 	return tb, tb.err
 }
 
