@@ -8,17 +8,19 @@ type distribution struct {
 	pick  []uint16 // text by draw
 }
 
-func weighted(pairs ...any) *distribution {
+// weighted takes texts and their weights, in turns.
+func weighted(list ...any) *distribution {
 	d := &distribution{}
-	for i := 0; i < len(pairs); i += 2 {
-		for range pairs[i+1].(int) {
+	for i := 0; i < len(list); i += 2 {
+		for range list[i+1].(int) {
 			d.pick = append(d.pick, uint16(len(d.texts)))
 		}
-		d.texts = append(d.texts, pairs[i].(string))
+		d.texts = append(d.texts, list[i].(string))
 	}
 	return d
 }
 
+// even gives all texts the same weight.
 func even(texts ...string) *distribution {
 	d := &distribution{texts: texts}
 	for i := range texts {
@@ -45,16 +47,31 @@ var (
 	nounPhrases  = weighted("N", 10, "J N", 20, "J, J N", 10, "D J N", 50)
 	verbPhrases  = weighted("V", 30, "X V", 1, "V D", 40, "X V D", 1)
 
-	containers   = product([]string{"SM", "LG", "MED", "JUMBO", "WRAP"}, []string{"CASE", "BOX", "BAG", "JAR", "PACK", "PKG", "CAN", "DRUM"})
-	partTypes    = product([]string{"STANDARD", "SMALL", "MEDIUM", "LARGE", "ECONOMY", "PROMO"}, []string{"ANODIZED", "BURNISHED", "PLATED", "POLISHED", "BRUSHED"}, []string{"TIN", "NICKEL", "BRASS", "STEEL", "COPPER"})
-	instructions = even("DELIVER IN PERSON", "COLLECT COD", "TAKE BACK RETURN", "NONE")
-	segments     = even("AUTOMOBILE", "BUILDING", "FURNITURE", "HOUSEHOLD", "MACHINERY")
-	priorities   = even("1-URGENT", "2-HIGH", "3-MEDIUM", "4-NOT SPECIFIED", "5-LOW")
-	modes        = even("REG AIR", "AIR", "RAIL", "TRUCK", "MAIL", "FOB", "SHIP")
-	returnFlags  = even("R", "A")
-	regions      = []string{"AFRICA", "AMERICA", "ASIA", "EUROPE", "MIDDLE EAST"}
-	colors       = strings.Fields(`almond antique aquamarine azure beige bisque black blanched blue blush brown burlywood burnished chartreuse chiffon chocolate coral cornflower cornsilk cream cyan dark deep dim dodger drab firebrick floral forest frosted gainsboro ghost goldenrod green grey honeydew hot indian ivory khaki lace lavender lawn lemon light lime linen magenta maroon medium metallic midnight mint misty moccasin navajo navy olive orange orchid pale papaya peach peru pink plum powder puff purple red rose rosy royal saddle salmon sandy seashell sienna sky slate smoke snow spring steel tan thistle tomato turquoise violet wheat white yellow`)
+	containers    = product([]string{"SM", "LG", "MED", "JUMBO", "WRAP"}, []string{"CASE", "BOX", "BAG", "JAR", "PACK", "PKG", "CAN", "DRUM"})
+	manufacturers = even("Manufacturer#1", "Manufacturer#2", "Manufacturer#3", "Manufacturer#4", "Manufacturer#5")
+	brands        = pairs("Brand#", "12345", "12345")
+	partTypes     = product([]string{"STANDARD", "SMALL", "MEDIUM", "LARGE", "ECONOMY", "PROMO"}, []string{"ANODIZED", "BURNISHED", "PLATED", "POLISHED", "BRUSHED"}, []string{"TIN", "NICKEL", "BRASS", "STEEL", "COPPER"})
+	instructions  = even("DELIVER IN PERSON", "COLLECT COD", "TAKE BACK RETURN", "NONE")
+	segments      = even("AUTOMOBILE", "BUILDING", "FURNITURE", "HOUSEHOLD", "MACHINERY")
+	priorities    = even("1-URGENT", "2-HIGH", "3-MEDIUM", "4-NOT SPECIFIED", "5-LOW")
+	modes         = even("REG AIR", "AIR", "RAIL", "TRUCK", "MAIL", "FOB", "SHIP")
+	returnFlags   = &distribution{texts: []string{"R", "A", "N"}, pick: []uint16{0, 1}} // N is not drawn
+	lineStatus    = even("O", "F")
+	orderStatus   = even("F", "O", "P")
+	regions       = []string{"AFRICA", "AMERICA", "ASIA", "EUROPE", "MIDDLE EAST"}
+	colors        = strings.Fields(`almond antique aquamarine azure beige bisque black blanched blue blush brown burlywood burnished chartreuse chiffon chocolate coral cornflower cornsilk cream cyan dark deep dim dodger drab firebrick floral forest frosted gainsboro ghost goldenrod green grey honeydew hot indian ivory khaki lace lavender lawn lemon light lime linen magenta maroon medium metallic midnight mint misty moccasin navajo navy olive orange orchid pale papaya peach peru pink plum powder puff purple red rose rosy royal saddle salmon sandy seashell sienna sky slate smoke snow spring steel tan thistle tomato turquoise violet wheat white yellow`)
 )
+
+// pairs lists a prefix with all pairs of the letters, the second fastest.
+func pairs(prefix, first, second string) *distribution {
+	var out []string
+	for _, a := range first {
+		for _, b := range second {
+			out = append(out, prefix+string(a)+string(b))
+		}
+	}
+	return even(out...)
+}
 
 // nation is a nation and its region.
 type nation struct {

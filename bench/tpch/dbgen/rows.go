@@ -1,11 +1,16 @@
 package dbgen
 
-import "math"
-
 // Days since 1970-01-01 of the specification's STARTDATE and CURRENTDATE.
 const (
 	startDay   = 8035 // 1992-01-01
 	currentDay = 9298 // 1995-06-17
+
+	orderDays      = 2557 - 151 // orders are placed on this many days, so that all is received by 1998
+	maxShipDays    = 121        // from order to shipment
+	maxReceiptDays = 30         // from shipment to receipt
+
+	maxLines      = 7 // of an order
+	lineCountSeed = 1434868289
 )
 
 func region(r *rows, _ float64, from, to int64) error {
@@ -39,13 +44,14 @@ func nationTable(r *rows, _ float64, from, to int64) error {
 	return nil
 }
 
-// all advances or ends the row of several streams.
+// skipAll moves several streams past whole rows.
 func skipAll(n int64, ss ...*stream) {
 	for _, s := range ss {
 		s.skipRows(n)
 	}
 }
 
+// endAll ends the row of several streams.
 func endAll(ss ...*stream) {
 	for _, s := range ss {
 		s.endRow()
@@ -95,7 +101,6 @@ func customer(r *rows, sf float64, from, to int64) error {
 	com := newComment(1335826707, 73, 1)
 	streams := []*stream{&addr, &nat, &tel, &bal, &seg, &com.stream}
 	skipAll(from, streams...)
-	r.use(6, segments.texts)
 	for i := from; i < to; i++ {
 		r.int(0, i+1)
 		r.cols[1].bytes = digits(append(r.cols[1].bytes, "Customer#"...), i+1, 9)
@@ -117,6 +122,7 @@ func customer(r *rows, sf float64, from, to int64) error {
 	return nil
 }
 
+// price returns the retail price of a part in hundredths.
 func price(part int64) int64 { return 90000 + part/10%20001 + part%1000*100 }
 
 func partTable(r *rows, sf float64, from, to int64) error {
@@ -124,8 +130,6 @@ func partTable(r *rows, sf float64, from, to int64) error {
 	com := newComment(804159733, 14, 1)
 	streams := []*stream{&name, &mfgr, &brand, &typ, &size, &box, &com.stream}
 	skipAll(from, streams...)
-	r.use(4, partTypes.texts)
-	r.use(6, containers.texts)
 	words := make([]string, len(colors))
 	for i := from; i < to; i++ {
 		r.int(0, i+1)
@@ -141,10 +145,8 @@ func partTable(r *rows, sf float64, from, to int64) error {
 		r.end(1)
 		m := int64(mfgr.between(1, 5))
 		b := int64(brand.between(1, 5))
-		r.cols[2].bytes = digits(append(r.cols[2].bytes, "Manufacturer#"...), m, 1)
-		r.end(2)
-		r.cols[3].bytes = digits(append(r.cols[3].bytes, "Brand#"...), m*10+b, 2)
-		r.end(3)
+		r.int(2, m-1)
+		r.int(3, (m-1)*5+b-1)
 		r.int(4, int64(partTypes.index(&typ)))
 		r.int(5, int64(size.between(1, 50)))
 		r.int(6, int64(containers.index(&box)))
@@ -192,8 +194,8 @@ type lines struct {
 }
 
 func newLines(sf float64) *lines {
-	return &lines{newStream(1066728069, 1), newStream(1434868289, 1), newStream(209208115, 7), newStream(554590007, 7), newStream(721958466, 7),
-		newStream(1808217256, 7), newStream(1769349045, 7), int32(min(Units("part", sf), math.MaxInt32))}
+	return &lines{newStream(1066728069, 1), newStream(lineCountSeed, 1), newStream(209208115, 7), newStream(554590007, 7), newStream(721958466, 7),
+		newStream(1808217256, 7), newStream(1769349045, 7), int32(Units("part", sf))}
 }
 
 func (l *lines) streams() []*stream {
@@ -206,18 +208,21 @@ type line struct {
 	ship                            int32
 }
 
+// order draws the day and the number of lines of the next order.
 func (l *lines) order() (day, count int32) {
-	return startDay + l.date.between(0, 2557-151-1), l.count.between(1, 7)
+	return startDay + l.date.between(0, orderDays-1), l.count.between(1, maxLines)
 }
 
+// next draws the next line of an order of that day.
 func (l *lines) next(day int32) (x line) {
 	x.qty, x.discount, x.tax = int64(l.qty.between(1, 50)), int64(l.discount.between(0, 10)), int64(l.tax.between(0, 8))
 	x.part = int64(l.part.between(1, l.parts))
 	x.price = price(x.part) * x.qty
-	x.ship = day + l.ship.between(1, 121)
+	x.ship = day + l.ship.between(1, maxShipDays)
 	return x
 }
 
+// orderKey returns the key of the i-th order: 8 of every 32 keys are in use.
 func orderKey(i int64) int64 { return i>>3<<5 | i&7 }
 
 func orders(r *rows, sf float64, from, to int64) error {
@@ -227,8 +232,6 @@ func orders(r *rows, sf float64, from, to int64) error {
 	streams := append(l.streams(), &cust, &prio, &clerk, &com.stream)
 	skipAll(from, streams...)
 	customers, clerks := Units("customer", sf), max(scaled(1000, sf), 1000)
-	r.use(2, []string{"F", "O", "P"})
-	r.use(5, priorities.texts)
 	for i := from; i < to; i++ {
 		day, n := l.order()
 		total, shipped := int64(0), int32(0)
@@ -275,16 +278,12 @@ func lineitem(r *rows, sf float64, from, to int64) error {
 	com := newComment(1095462486, 27, 7)
 	streams := append(l.streams(), &sup, &commit, &receipt, &flag, &instr, &mode, &com.stream)
 	skipAll(from, streams...)
-	r.use(8, []string{"R", "A", "N"})
-	r.use(9, []string{"O", "F"})
-	r.use(13, instructions.texts)
-	r.use(14, modes.texts)
 	for i := from; i < to; i++ {
 		day, n := l.order()
 		for k := range n {
 			x := l.next(day)
 			committed := day + commit.between(30, 90)
-			received := x.ship + receipt.between(1, 30)
+			received := x.ship + receipt.between(1, maxReceiptDays)
 			r.int(0, orderKey(i+1))
 			r.int(1, x.part)
 			r.int(2, supplierOf(x.part, int64(sup.between(0, 3)), sf))
@@ -293,7 +292,7 @@ func lineitem(r *rows, sf float64, from, to int64) error {
 			r.int(5, x.price)
 			r.int(6, x.discount)
 			r.int(7, x.tax)
-			f, s := int64(2), int64(0)
+			f, s := int64(2), int64(0) // not returned, open
 			if received <= currentDay {
 				f = int64(returnFlags.index(&flag))
 			}
