@@ -449,7 +449,7 @@ func (d *decoder) aggCall(b []byte) (a physical.AggCall, err error) {
 	if err == nil {
 		if fn, ok := expr.Builtins().Lookup(a.Fn); !ok || fn.Kind != expr.AggregateFunction {
 			err = malformed("unknown aggregate %q", a.Fn)
-		} else if len(a.Args) != len(a.ArgTypes) {
+		} else if len(a.Args) != len(a.ArgTypes) || len(a.Args) == 0 && a.Fn != "count" {
 			err = malformed("arguments of %s", a.Fn)
 		}
 	}

@@ -69,6 +69,13 @@ func (d *decoder) typ(b []byte) (t columnar.Type, err error) {
 	if err == nil && (t.Precision > columnar.MaxPrecision || t.Scale > t.Precision || t.From > columnar.Second || t.To > columnar.Second) {
 		err = malformed("type parameters")
 	}
+	first, last := columnar.Day, columnar.Second
+	if t.Kind == columnar.YearMonthInterval {
+		first, last = columnar.Year, columnar.Month
+	}
+	if err == nil && (t.Kind == columnar.YearMonthInterval || t.Kind == columnar.DayTimeInterval) && (t.From < first || t.To < t.From || t.To > last) {
+		err = malformed("fields of an interval")
+	}
 	if want := map[columnar.Kind]int{columnar.List: 1, columnar.Map: 2}; err == nil && t.IsNested() {
 		if t.Nested == nil || want[t.Kind] != 0 && len(t.Nested.Fields) != want[t.Kind] {
 			err = malformed("children of a nested type")
