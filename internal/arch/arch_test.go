@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 
 // modules lists the third-party modules that a folder may use.
 var modules = map[string][]string{
+	".":                 {"github.com/apache/arrow-go/v18"},
 	"columnar/ipc":      {"github.com/apache/arrow-go/v18"},
 	"connector/ipc":     {"github.com/apache/arrow-go/v18"},
 	"plan/wire":         {"google.golang.org/protobuf"},
