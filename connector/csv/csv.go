@@ -324,6 +324,7 @@ type records struct {
 	path   string
 	line   int
 	offset int64 // bytes consumed
+	stop   int64 // offset from which on no record begins any more; 0 = none
 	buf    []byte
 	fields []value
 }
@@ -336,6 +337,9 @@ func newRecords(r io.Reader, o options, path string, line int) *records {
 // lines are skipped.
 func (r *records) next() ([]value, error) {
 	for {
+		if r.stop > 0 && r.offset >= r.stop { // behind empty lines begins the next split
+			return nil, io.EOF
+		}
 		line, err := r.read()
 		if err != nil {
 			return nil, err

@@ -104,6 +104,9 @@ func newReader(d *descriptor, path string, from, end int64, req connector.ScanRe
 			return nil, err
 		}
 	}
+	if x.end > x.from { // else no record begins here, as fill knows
+		x.r.stop = x.end - x.from
+	}
 	return x, nil
 }
 
