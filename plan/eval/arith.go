@@ -163,7 +163,7 @@ func (p *Program) arithmetic(c *expr.Call) function {
 
 func divideByZero(c *expr.Call) error {
 	return diag.NewAt(c.Place, diag.DivideByZero, "division by zero in %s", c).
-		WithRemedy("use try_divide or NULLIF(divisor, 0) to get NULL instead")
+		WithRemedy("write NULLIF(divisor, 0) to get NULL instead")
 }
 
 func overflow(c *expr.Call) error {
