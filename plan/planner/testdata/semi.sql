@@ -1,0 +1,1 @@
+SELECT o_orderpriority, count(*) FROM orders WHERE EXISTS (SELECT * FROM lineitem WHERE l_orderkey = o_orderkey AND l_commitdate < l_receiptdate) AND o_orderdate < DATE '1993-07-01' GROUP BY o_orderpriority
