@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 )
@@ -9,9 +8,11 @@ import (
 // quantum is the unit in which reservations draw from their Broker.
 const quantum = 1 << 20
 
-// Watermarks of the share of the budget in use, in percent.
+// Watermarks of the share of the budget in use, in percent: above tightPercent
+// memory is tight until it falls below idlePercent.
 const (
-	tightPercent    = 70
+	idlePercent     = 70
+	tightPercent    = 85
 	criticalPercent = 95
 )
 
@@ -20,6 +21,7 @@ type Broker struct {
 	budget   int64
 	reserved atomic.Int64
 	peak     atomic.Int64
+	tight    atomic.Bool
 }
 
 // NewBroker returns a broker of budget bytes.
@@ -38,8 +40,10 @@ func (b *Broker) Peak() int64 { return b.peak.Load() }
 // granted: the reservation starts empty and Grow tells.
 func (b *Broker) Reserve(name string, minimum int64) Reservation {
 	r := &reservation{broker: b, name: name}
+	r.root = r
 	if minimum > 0 && b.take(roundUp(minimum)) {
-		r.granted.Store(roundUp(minimum))
+		r.least = roundUp(minimum)
+		r.granted.Store(r.least)
 	}
 	return r
 }
@@ -54,143 +58,59 @@ func (b *Broker) take(n int64) bool {
 			return false
 		}
 		if b.reserved.CompareAndSwap(old, old+n) {
-			for {
-				p := b.peak.Load()
-				if old+n <= p || b.peak.CompareAndSwap(p, old+n) {
-					return true
-				}
-			}
+			raise(&b.peak, old+n)
+			return true
 		}
 	}
 }
 
 func (b *Broker) give(n int64) { b.reserved.Add(-n) }
 
-func (b *Broker) level() Level {
-	used := b.reserved.Load()
-	switch {
-	case used*100 >= b.budget*criticalPercent:
-		return Critical
-	case used*100 >= b.budget*tightPercent:
-		return Tight
-	}
-	return Idle
-}
-
-// reservation draws from a broker (a root) or from its parent (a child). A root
-// holds granted bytes in whole quanta and uses some of them.
-type reservation struct {
-	broker  *Broker
-	parent  *reservation
-	name    string
-	granted atomic.Int64 // roots only
-	used    atomic.Int64
-	peak    atomic.Int64
-	mu      sync.Mutex // the slow path: changing granted
-	closed  atomic.Bool
-}
-
-func (r *reservation) Grow(_ context.Context, n int64) error {
-	if !r.TryGrow(n) {
-		return ErrSpill
-	}
-	return nil
-}
-
-func (r *reservation) TryGrow(n int64) bool {
-	if n <= 0 {
-		return true
-	}
-	if r.closed.Load() {
-		return false
-	}
-	if r.parent != nil {
-		if !r.parent.TryGrow(n) {
-			return false
-		}
-		r.note(r.used.Add(n))
-		return true
-	}
-	now := r.used.Add(n)
-	if now > r.granted.Load() && !r.extend(now) {
-		r.used.Add(-n)
-		return false
-	}
-	r.note(now)
-	return true
-}
-
-// extend draws quanta until the grant covers need.
-func (r *reservation) extend(need int64) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	more := roundUp(need) - r.granted.Load()
-	if more <= 0 {
-		return true
-	}
-	if !r.broker.take(more) {
-		return false
-	}
-	r.granted.Add(more)
-	return true
-}
-
-func (r *reservation) note(now int64) {
+// raise sets a peak to now if that is more.
+func raise(peak *atomic.Int64, now int64) {
 	for {
-		p := r.peak.Load()
-		if now <= p || r.peak.CompareAndSwap(p, now) {
+		p := peak.Load()
+		if now <= p || peak.CompareAndSwap(p, now) {
 			return
 		}
 	}
 }
 
-func (r *reservation) Shrink(n int64) {
-	if n <= 0 || r.closed.Load() {
-		return
+// level tells by the watermarks how scarce memory is.
+func (b *Broker) level() Level {
+	used := b.reserved.Load() * 100
+	switch {
+	case used >= b.budget*criticalPercent:
+		b.tight.Store(true)
+		return Critical
+	case used >= b.budget*tightPercent:
+		b.tight.Store(true)
+		return Tight
+	case used < b.budget*idlePercent:
+		if b.tight.Load() {
+			b.tight.Store(false)
+		}
+		return Idle
+	case b.tight.Load():
+		return Tight
 	}
-	now := r.used.Add(-n)
-	if now < 0 { // more was given back than held: keep the books right
-		n += now
-		r.used.Store(0)
-	}
-	if r.parent != nil {
-		r.parent.Shrink(n)
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if spare := r.granted.Load() - roundUp(max(0, r.used.Load())) - quantum; spare > 0 { // keep one for the way up again
-		r.granted.Add(-spare)
-		r.broker.give(spare)
-	}
+	return Idle
 }
 
-func (r *reservation) Held() int64     { return r.used.Load() }
-func (r *reservation) Peak() int64     { return r.peak.Load() }
-func (r *reservation) Pressure() Level { return r.broker.level() }
+var _ Reservation = (*reservation)(nil)
 
-func (r *reservation) Child(name string) Reservation {
-	return &reservation{broker: r.broker, parent: r, name: name}
-}
-
-func (r *reservation) Transfer(to Reservation, n int64) error {
-	if !to.TryGrow(n) { // both are counted for a moment
-		return ErrSpill
-	}
-	r.Shrink(n)
-	return nil
-}
-
-func (r *reservation) Close() {
-	if !r.closed.CompareAndSwap(false, true) {
-		return
-	}
-	held := r.used.Swap(0)
-	if r.parent != nil {
-		r.parent.Shrink(held)
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.broker.give(r.granted.Swap(0))
+// reservation draws from a broker (a root) or from its parent (a child). A root
+// holds granted bytes in whole quanta and uses some of them; what a child uses,
+// all above it use too.
+type reservation struct {
+	broker  *Broker
+	parent  *reservation
+	root    *reservation
+	name    string
+	used    atomic.Int64
+	peak    atomic.Int64
+	closed  atomic.Bool
+	granted atomic.Int64 // roots only, changed under mu
+	least   int64        // roots only: the minimum, kept until Close
+	mu      sync.Mutex   // the slow path: changing granted
 }

@@ -5,14 +5,19 @@
 //	  └── Reservation per task ── Child per operator
 //	        Grow / TryGrow / Shrink in bytes; the Broker sees 1 MiB quanta
 //
+//	Slabs (64 KiB – 16 MiB and more, outside the Go heap, pooled by the process)
+//	  └── Scratch per operator, charged to its Reservation
+//
 // Invariants:
 //
 //   - M1 The sum of what reservations hold never exceeds the budget.
 //   - M2 The hot path (growing inside an already granted quantum) takes no lock.
 //   - M3 A reservation that is closed gives everything back, its children's
 //     share included; the Broker's Reserved is then what it was before.
+//   - M4 Nobody reads a slab after FreeSlab, or scratch after Reset or Close.
+//     The invariants build tag poisons both, so that tests notice.
 //
-// The package imports the standard library only.
+// The package imports the standard library and internal/invariants.
 package memory
 
 import (

@@ -1,13 +1,17 @@
 package memory
 
-import "unsafe"
+import (
+	"unsafe"
 
-// minBlock is the size of a Scratch's first block.
-const minBlock = 64 << 10
+	"github.com/millrace-engine/millrace/internal/invariants"
+)
 
 // Scratch hands out working memory that is given back all at once: the output
 // of an evaluator or operator that lives until its next call. It is used by one
 // goroutine at a time. A nil Scratch allocates from the Go heap.
+//
+// It cuts slabs from front to back. Reset keeps them; several become one of the
+// sum of their sizes, so that a steady user has a single block.
 type Scratch struct {
 	reservation Reservation
 	blocks      [][]byte
@@ -16,7 +20,8 @@ type Scratch struct {
 	held        int64
 }
 
-// NewScratch returns a scratch that charges r, which may be nil.
+// NewScratch returns a scratch that charges r, which may be nil. It must be
+// closed: its memory is not the collector's.
 func NewScratch(r Reservation) *Scratch { return &Scratch{reservation: r} }
 
 // Bytes returns n bytes aligned to 64, of arbitrary content, valid until Reset.
@@ -24,7 +29,7 @@ func NewScratch(r Reservation) *Scratch { return &Scratch{reservation: r} }
 // is what a task needs to give anything back at all.
 func (s *Scratch) Bytes(n int) []byte {
 	if s == nil {
-		return aligned(n)[:n]
+		return aligned(n)
 	}
 	need := (n + 63) &^ 63
 	if len(s.blocks) == 0 || s.at+need > len(s.blocks[len(s.blocks)-1]) {
@@ -37,25 +42,22 @@ func (s *Scratch) Bytes(n int) []byte {
 	return out
 }
 
-func aligned(n int) []byte {
-	b := make([]byte, n+64)
-	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & 63)
-	return b[off : off+n : off+n]
-}
-
+// block adds a block that has room for need bytes.
 func (s *Scratch) block(need int) {
-	size := minBlock
+	size := minSlab
 	if k := len(s.blocks); k > 0 {
-		size = 2 * len(s.blocks[k-1])
+		size = min(2*len(s.blocks[k-1]), maxSlab)
 	}
 	s.add(max(need, size))
 }
 
 func (s *Scratch) add(size int) {
-	s.blocks = append(s.blocks, aligned(size))
+	b := AllocSlab(size)
+	b = b[:cap(b)]
+	s.blocks = append(s.blocks, b)
 	s.at = 0
-	if s.reservation != nil && s.reservation.TryGrow(int64(size)) {
-		s.held += int64(size)
+	if s.reservation != nil && s.reservation.TryGrow(int64(len(b))) {
+		s.held += int64(len(b))
 	}
 }
 
@@ -67,12 +69,18 @@ func (s *Scratch) Reset() {
 	if len(s.blocks) > 1 {
 		used := s.used
 		s.free()
-		s.add(max(minBlock, (used+minBlock-1)/minBlock*minBlock))
+		s.add(used)
+	} else if invariants.Enabled && len(s.blocks) == 1 {
+		poisonBytes(s.blocks[0][:s.at])
 	}
 	s.at, s.used = 0, 0
 }
 
 func (s *Scratch) free() {
+	for i, b := range s.blocks {
+		FreeSlab(b)
+		s.blocks[i] = nil
+	}
 	s.blocks = s.blocks[:0]
 	if s.held > 0 {
 		s.reservation.Shrink(s.held)
@@ -80,7 +88,18 @@ func (s *Scratch) free() {
 	s.held = 0
 }
 
-// Close gives all memory back.
+// Held returns the bytes of the blocks that the scratch holds.
+func (s *Scratch) Held() int64 {
+	n := int64(0)
+	if s != nil {
+		for _, b := range s.blocks {
+			n += int64(len(b))
+		}
+	}
+	return n
+}
+
+// Close gives all memory back. It is idempotent.
 func (s *Scratch) Close() {
 	if s != nil {
 		s.free()
@@ -88,7 +107,8 @@ func (s *Scratch) Close() {
 	}
 }
 
-// Slice returns n values of T from a scratch, of arbitrary content.
+// Slice returns n values of T from a scratch, of arbitrary content. T must not
+// hold pointers: the collector does not look into scratch memory.
 func Slice[T any](s *Scratch, n int) []T {
 	if n == 0 {
 		return nil

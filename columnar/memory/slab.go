@@ -1,0 +1,142 @@
+package memory
+
+import (
+	"fmt"
+	"math/bits"
+	"sync"
+	"unsafe"
+
+	"github.com/millrace-engine/millrace/internal/invariants"
+)
+
+// Slabs are blocks of memory outside the Go heap: the collector neither scans
+// them nor counts them. Sizes up to maxSlab are powers of two and pooled by the
+// whole process; larger ones come from the system and go back to it.
+const (
+	minSlab = 64 << 10
+	maxSlab = 16 << 20
+	classes = 9 // 64 KiB … 16 MiB
+
+	// maxIdle bounds the bytes of freed slabs that stay with the process.
+	maxIdle = 128 << 20
+
+	poison = 0xdb
+)
+
+type slabPool struct {
+	mu   sync.Mutex
+	idle [classes][][]byte
+	kept int64           // bytes of idle
+	live map[*byte]int64 // size by address
+	used int64           // bytes of live
+}
+
+var slabs = slabPool{live: map[*byte]int64{}}
+
+// own notes that a slab is in use.
+func (p *slabPool) own(b []byte) {
+	p.live[unsafe.SliceData(b)] = int64(cap(b))
+	p.used += int64(cap(b))
+}
+
+// classOf returns the class of slabs that hold n bytes, classes or more if none
+// does.
+func classOf(n int) int { return max(0, bits.Len(uint(n-1))-16) }
+
+// slabSize returns the bytes that a slab of n bytes takes.
+func slabSize(n int) int {
+	if n <= maxSlab {
+		return minSlab << classOf(max(n, 1))
+	}
+	return (n + minSlab - 1) &^ (minSlab - 1)
+}
+
+// AllocSlab returns n bytes of arbitrary content, aligned to 64, with all the
+// capacity that their slab has. Whoever has them gives them back by FreeSlab,
+// once. Safe for concurrent use.
+func AllocSlab(n int) []byte {
+	size := slabSize(n)
+	slabs.mu.Lock()
+	if size <= maxSlab {
+		c := classOf(size)
+		if k := len(slabs.idle[c]); k > 0 {
+			b := slabs.idle[c][k-1]
+			slabs.idle[c] = slabs.idle[c][:k-1]
+			slabs.kept -= int64(size)
+			slabs.own(b)
+			slabs.mu.Unlock()
+			return b[:n]
+		}
+	}
+	slabs.mu.Unlock()
+	b := mapSlab(size)
+	slabs.mu.Lock()
+	slabs.own(b)
+	slabs.mu.Unlock()
+	return b[:n]
+}
+
+// FreeSlab gives back what AllocSlab returned. Nobody may read it afterwards.
+func FreeSlab(b []byte) {
+	if cap(b) == 0 {
+		return
+	}
+	b = b[:cap(b)]
+	if invariants.Enabled {
+		poisonBytes(b)
+	}
+	slabs.mu.Lock()
+	size, ok := slabs.live[unsafe.SliceData(b)]
+	if !ok || size != int64(len(b)) {
+		slabs.mu.Unlock()
+		panic(fmt.Sprintf("memory: a slab of %d bytes is freed that was not allocated", len(b)))
+	}
+	delete(slabs.live, unsafe.SliceData(b))
+	slabs.used -= size
+	if size <= maxSlab && slabs.kept+size <= maxIdle {
+		c := classOf(len(b))
+		slabs.idle[c] = append(slabs.idle[c], b)
+		slabs.kept += size
+		b = nil
+	}
+	slabs.mu.Unlock()
+	if b != nil {
+		unmapSlab(b)
+	}
+}
+
+// SlabBytes returns the bytes of slabs in use, and of idle ones that the process
+// keeps for the next use.
+func SlabBytes() (live, idle int64) {
+	slabs.mu.Lock()
+	defer slabs.mu.Unlock()
+	return slabs.used, slabs.kept
+}
+
+// TrimSlabs gives all idle slabs back to the system.
+func TrimSlabs() {
+	slabs.mu.Lock()
+	var all [][]byte
+	for c := range slabs.idle {
+		all = append(all, slabs.idle[c]...)
+		slabs.idle[c] = nil
+	}
+	slabs.kept = 0
+	slabs.mu.Unlock()
+	for _, b := range all {
+		unmapSlab(b)
+	}
+}
+
+func poisonBytes(b []byte) {
+	for i := range b {
+		b[i] = poison
+	}
+}
+
+// aligned returns n bytes of the Go heap, zeroed, aligned to 64.
+func aligned(n int) []byte {
+	b := make([]byte, n+64)
+	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & 63)
+	return b[off : off+n : off+n]
+}
