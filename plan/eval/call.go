@@ -79,7 +79,7 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 			b.int(i, x/y)
 			return nil
 		}), true, nil
-	case "negative", "abs", "positive", "~", "&", "|", "^", "<<", ">>":
+	case "negative", "abs", "positive", "~", "&", "|", "^", "<<", ">>", ">>>":
 		return integral(c), true, nil
 	case "like", "ilike":
 		return like(c), true, nil
@@ -87,25 +87,23 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 		return rlike(c), true, nil
 	}
 	if f, ok := floats[name]; ok {
-		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
-			x := 0.0
-			if len(args) > 0 {
-				x = args[0].Float64At(i)
-			}
-			b.float(i, f(x))
-			return nil
-		}), true, nil
+		return floatFunction(c, f), true, nil
 	}
 	switch name {
-	case "pow", "atan2":
+	case "pow", "atan2", "hypot":
 		f := math.Pow
-		if name == "atan2" {
+		switch name {
+		case "atan2":
 			f = math.Atan2
+		case "hypot":
+			f = math.Hypot
 		}
 		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
 			b.float(i, f(args[0].Float64At(i), args[1].Float64At(i)))
 			return nil
 		}), true, nil
+	case "ln", "log2", "log10", "log1p", "log":
+		return logarithm(c), true, nil
 	case "round", "bround", "ceil", "floor":
 		return rounding(c), true, nil
 	case "isnan":
@@ -130,133 +128,6 @@ func hasNullLiteral(es []expr.Expr) bool {
 		}
 	}
 	return false
-}
-
-var floats = map[string]func(float64) float64{
-	"sqrt": math.Sqrt, "cbrt": math.Cbrt, "exp": math.Exp, "ln": math.Log, "log10": math.Log10, "log2": math.Log2,
-	"sin": math.Sin, "cos": math.Cos, "tan": math.Tan, "asin": math.Asin, "acos": math.Acos, "atan": math.Atan,
-	"radians": func(x float64) float64 { return x * math.Pi / 180 }, "degrees": func(x float64) float64 { return x * 180 / math.Pi },
-	"pi": func(float64) float64 { return math.Pi }, "e": func(float64) float64 { return math.E },
-	"sign": func(x float64) float64 {
-		switch {
-		case x > 0:
-			return 1
-		case x < 0:
-			return -1
-		}
-		return x
-	},
-}
-
-// integral computes sign changes and operations on bits.
-func integral(c *expr.Call) function {
-	name, t := c.Fn.Name, c.Typ
-	least := int64(-1) << (8*max(1, t.FixedWidth()) - 1)
-	return perRow(t, func(b *builder, args []*columnar.Vector, i int) error {
-		if t.IsFloat() {
-			x := args[0].Float64At(i)
-			if name == "negative" || name == "abs" && x < 0 {
-				x = -x
-			}
-			b.float(i, x)
-			return nil
-		}
-		if t.Kind == columnar.Decimal {
-			x := args[0].Int128At(i)
-			if name == "negative" || name == "abs" && x.Hi < 0 {
-				x = sub128(columnar.Int128{}, x)
-			}
-			b.decimal(i, x)
-			return nil
-		}
-		x := args[0].Int64At(i)
-		switch name {
-		case "negative", "abs":
-			if x == least {
-				return overflow(c)
-			}
-			if name == "negative" || x < 0 {
-				x = -x
-			}
-		case "~":
-			x = ^x
-		case "&":
-			x &= args[1].Int64At(i)
-		case "|":
-			x |= args[1].Int64At(i)
-		case "^":
-			x ^= args[1].Int64At(i)
-		case "<<":
-			x <<= uint(args[1].Int64At(i)) & 63
-		case ">>":
-			x >>= uint(args[1].Int64At(i)) & 63
-		}
-		b.int(i, x)
-		return nil
-	})
-}
-
-func rounding(c *expr.Call) function {
-	name, t := c.Fn.Name, c.Typ
-	from := c.Args[0].Type()
-	return perRow(t, func(b *builder, args []*columnar.Vector, i int) error {
-		scale := int64(0)
-		if len(args) > 1 {
-			scale = args[1].Int64At(i)
-		}
-		switch {
-		case from.Kind == columnar.Decimal:
-			x := args[0].Int128At(i).Big()
-			down := int(from.Scale) - int(t.Scale)
-			z := x
-			switch {
-			case name == "ceil" || name == "floor":
-				d := bigTen(down)
-				z = roundDown(x, d, name == "ceil")
-			case down > 0:
-				z = roundDiv(x, bigTen(down))
-			case scale < 0:
-				m := bigTen(int(-scale))
-				z = roundDiv(x, m)
-				z.Mul(z, m)
-			}
-			if z.CmpAbs(bigTen(int(t.Precision))) >= 0 {
-				return overflow(c)
-			}
-			d, _ := columnar.Int128FromBig(z)
-			b.decimal(i, d)
-		case from.IsFloat():
-			x := args[0].Float64At(i)
-			switch name {
-			case "ceil":
-				b.int(i, int64(math.Ceil(x)))
-			case "floor":
-				b.int(i, int64(math.Floor(x)))
-			case "bround":
-				m := math.Pow(10, float64(scale))
-				b.float(i, math.RoundToEven(x*m)/m)
-			default:
-				b.float(i, roundFloat(x, int(scale)))
-			}
-		default:
-			x := args[0].Int64At(i)
-			if scale < 0 && (name == "round" || name == "bround") {
-				if scale < -18 {
-					x = 0
-				} else {
-					m := tens[-scale]
-					half := m / 2
-					if x >= 0 {
-						x = (x + half) / m * m
-					} else {
-						x = (x - half) / m * m
-					}
-				}
-			}
-			b.int(i, x)
-		}
-		return nil
-	})
 }
 
 // pattern is a LIKE pattern taken apart: literal pieces between %, each of bytes

@@ -169,7 +169,7 @@ func all(n int, out []uint16) []uint16 {
 
 // selectRange serves flat signed vectors; the second result is false for others.
 func (t *test) selectRange(v *columnar.Vector, n int, sel, out []uint16, s *memory.Scratch) ([]uint16, bool) {
-	if v.Enc == columnar.Dict && v.Dict.Values.Len <= n {
+	if v.Enc == columnar.Dict && v.Dict.Values.Len <= n && v.Dict.Values.Width <= 8 {
 		ok := make([]bool, v.Dict.Values.Len)
 		for i := range ok {
 			x := v.Dict.Values.Int64At(i)

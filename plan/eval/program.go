@@ -61,6 +61,7 @@ type node struct {
 	lit    columnar.Vector
 	strict bool // shapes may be exploited: constants and dictionaries
 	cache  dictCache
+	varies bool // more than one argument depends on the batch: nothing to cache
 }
 
 // dictCache holds a node's values for one dictionary.
@@ -135,6 +136,13 @@ func (p *Program) add(e expr.Expr) (int, error) {
 		}
 		n.args = append(n.args, at)
 	}
+	depend := 0
+	for _, k := range kids {
+		if expr.Any(k, func(e expr.Expr) bool { _, ok := e.(*expr.Column); return ok }) {
+			depend++
+		}
+	}
+	n.varies = depend > 1
 	p.nodes = append(p.nodes, n)
 	return len(p.nodes) - 1, nil
 }
@@ -211,7 +219,7 @@ func (n *node) eval(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 	if d.Dict.Values.Len > r.n && d.Dict.Values.Len > 64<<10 || expr.Fallible(n.e) {
 		return n.fn(r, args)
 	}
-	if n.cache.dict != d.Dict || !d.Dict.Values.Stable {
+	if n.cache.dict != d.Dict || !d.Dict.Values.Stable || n.varies {
 		if d.Dict.Values.Len > 4*r.n && !d.Dict.Values.Stable {
 			return n.fn(r, args)
 		}

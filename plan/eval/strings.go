@@ -3,45 +3,12 @@ package eval
 import (
 	"bytes"
 	"math"
-	"math/big"
-	"strconv"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
-
-func roundDown(x, d *big.Int, up bool) *big.Int {
-	q, m := new(big.Int).QuoRem(x, d, new(big.Int))
-	switch {
-	case up && m.Sign() > 0:
-		q.Add(q, big.NewInt(1))
-	case !up && m.Sign() < 0:
-		q.Sub(q, big.NewInt(1))
-	}
-	return q
-}
-
-// roundFloat rounds the shortest decimal form of x half away from zero, as
-// Spark does.
-func roundFloat(x float64, scale int) float64 {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return x
-	}
-	r, ok := new(big.Rat).SetString(strconv.FormatFloat(x, 'e', -1, 64))
-	if !ok {
-		return x
-	}
-	m := new(big.Rat).SetInt(bigTen(max(scale, -scale)))
-	if scale < 0 {
-		m.Inv(m)
-	}
-	r.Mul(r, m)
-	z := roundDiv(r.Num(), r.Denom())
-	f, _ := new(big.Rat).Quo(new(big.Rat).SetInt(z), m).Float64()
-	return f
-}
 
 // slice returns characters [from, from+n) of a string, counted in code points.
 func slice(s []byte, from, n int) []byte {
@@ -72,6 +39,9 @@ func ascii(s []byte) bool {
 }
 
 func charIndex(s, part []byte, from int) int {
+	if len(part) == 0 {
+		return 1
+	}
 	start := len(slice(s, 0, from))
 	at := bytes.Index(s[start:], part)
 	if at < 0 {
@@ -127,7 +97,15 @@ func trimmer(left, right bool) rowFunction {
 
 var stringFunctions = map[string]rowFunction{
 	"length": func(b *builder, args []*columnar.Vector, i int) error {
-		b.int(i, int64(utf8.RuneCount(args[0].BytesAt(i))))
+		n := len(args[0].BytesAt(i))
+		if args[0].Type.Kind != columnar.Binary {
+			n = utf8.RuneCount(args[0].BytesAt(i))
+		}
+		b.int(i, int64(n))
+		return nil
+	},
+	"bit_length": func(b *builder, args []*columnar.Vector, i int) error {
+		b.int(i, 8*int64(len(args[0].BytesAt(i))))
 		return nil
 	},
 	"octet_length": func(b *builder, args []*columnar.Vector, i int) error {

@@ -142,12 +142,26 @@ func (p *Program) timeFunction(c *expr.Call) function {
 	switch name {
 	case "year", "month", "day", "quarter", "dayofweek", "weekday", "dayofyear", "weekofyear":
 		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
-			b.int(i, field(name, p.daysAt(args[0], i)))
+			switch args[0].Type.Kind {
+			case columnar.DayTimeInterval:
+				b.int(i, args[0].Int64At(i)/usPerDay)
+			case columnar.YearMonthInterval:
+				x := args[0].Int64At(i) % 12
+				if name == "year" {
+					x = args[0].Int64At(i) / 12
+				}
+				b.int(i, x)
+			default:
+				b.int(i, field(name, p.daysAt(args[0], i)))
+			}
 			return nil
 		})
 	case "hour", "minute", "second":
 		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
-			s := floorMod(p.local(args[0].Type, args[0].Int64At(i)), usPerDay) / usPerSecond
+			s := args[0].Int64At(i) % usPerDay / usPerSecond // an interval's fields have its sign
+			if args[0].Type.Kind != columnar.DayTimeInterval {
+				s = floorMod(p.local(args[0].Type, args[0].Int64At(i)), usPerDay) / usPerSecond
+			}
 			switch name {
 			case "hour":
 				s /= 3600
@@ -203,7 +217,7 @@ func (p *Program) timeFunction(c *expr.Call) function {
 		return perRow(c.Typ, func(b *builder, a []*columnar.Vector, i int) error {
 			us := p.local(a[1].Type, a[1].Int64At(i))
 			unit := strings.ToLower(string(a[0].BytesAt(i)))
-			step := map[string]int64{"microsecond": 1, "millisecond": 1000, "second": usPerSecond, "minute": 60 * usPerSecond, "hour": 3600 * usPerSecond, "day": usPerDay}[unit]
+			step := map[string]int64{"microsecond": 1, "millisecond": 1000, "second": usPerSecond, "minute": 60 * usPerSecond, "hour": 3600 * usPerSecond, "day": usPerDay, "dd": usPerDay}[unit]
 			if step > 0 {
 				us -= floorMod(us, step)
 			} else if d, ok := truncate(floorDiv(us, usPerDay), unit); ok {
@@ -269,6 +283,10 @@ func (p *Program) temporalOp(c *expr.Call) function {
 		default:
 			if y == math.MinInt64 {
 				return overflow(c)
+			}
+			if a.Kind == columnar.Timestamp && p.opts.zone() != time.UTC { // days are of the calendar, the rest is time
+				l := p.local(a, x) + sign*(y/usPerDay)*usPerDay
+				x, y = p.utc(a, l), y%usPerDay
 			}
 			s := add128(columnar.Int128Of(x), columnar.Int128Of(sign*y))
 			if !s.FitsInt64() {

@@ -37,7 +37,9 @@ var aliases = map[string]string{
 	"some": "bool_or", "any": "bool_or", "first_value": "first", "last_value": "last", "char_length": "length",
 	"character_length": "length", "len": "length", "lcase": "lower", "ucase": "upper", "substr": "substring",
 	"dayofmonth": "day", "power": "pow", "ceiling": "ceil", "mod": "%", "ifnull": "coalesce", "nvl": "coalesce",
-	"date_part": "extract", "datepart": "extract", "dateadd": "date_add", "date_diff": "datediff", "signum": "sign", "!=": "<>", "==": "=",
+	"dateadd": "date_add", "date_diff": "datediff", "signum": "sign", "!=": "<>", "==": "=",
+	"equal_null": "<=>", "regexp": "rlike", "regexp_like": "rlike", "shiftleft": "<<", "shiftright": ">>", "shiftrightunsigned": ">>>",
+	"btrim": "trim", "date": "to_date",
 }
 
 // Lookup finds a function by name, without case.
@@ -350,7 +352,7 @@ func operators() []*Function {
 		strict("rlike", "Matches a regular expression.", true, fixedTypes("rlike", columnar.BoolType, 2, str, str)),
 		strict("||", "Concatenates strings.", false, fixedTypes("||", str, 2, str, str)),
 	}
-	for _, op := range []string{"&", "|", "^", "<<", ">>"} {
+	for _, op := range []string{"&", "|", "^", "<<", ">>", ">>>"} {
 		fs = append(fs, strict(op, "Works on bits.", false, common(op, 2, 2, 0)))
 	}
 	fs = append(fs, strict("~", "Inverts bits.", false, sameNumeric("~", false)))
@@ -385,113 +387,6 @@ func sameNumeric(name string, intervals bool) func([]Expr) (Signature, error) {
 	}
 }
 
-func mathFunctions() []*Function {
-	d := columnar.Float64Type
-	var fs []*Function
-	for _, n := range []string{"sqrt", "cbrt", "exp", "ln", "log10", "log2", "sin", "cos", "tan", "asin", "acos", "atan", "radians", "degrees"} {
-		fs = append(fs, strict(n, "A function of one number.", false, fixedTypes(n, d, 1, d)))
-	}
-	round := func(name string) *Function {
-		return strict(name, "Rounds to a number of decimals.", true, func(args []Expr) (Signature, error) {
-			if err := arity(args, name, 1, 2); err != nil {
-				return Signature{}, err
-			}
-			t := args[0].Type()
-			if t.Kind == columnar.String || t.Kind == columnar.Null {
-				t = d
-			}
-			if !t.IsNumeric() {
-				return Signature{}, mismatch(name, args, "a number")
-			}
-			scale := int64(0)
-			if len(args) == 2 {
-				l, ok := args[1].(*Literal)
-				n, isInt := int64(0), false
-				if ok {
-					n, isInt = l.Value.(int64)
-				}
-				if !isInt {
-					return Signature{}, diag.New(diag.TypeMismatch, "the scale of %s must be an integer literal", name)
-				}
-				scale = n
-			}
-			s := Signature{Args: []columnar.Type{t}, Result: t}
-			if len(args) == 2 {
-				s.Args = append(s.Args, columnar.Int32Type)
-			}
-			if t.Kind == columnar.Decimal {
-				sc := min(max(0, int(scale)), int(t.Scale))
-				p := int(t.Precision) - int(t.Scale) + 1 + sc
-				s.Result = columnar.DecimalType(min(p, columnar.MaxPrecision), sc)
-			}
-			return s, nil
-		})
-	}
-	whole := func(name string) *Function {
-		return strict(name, "Rounds to a whole number.", true, func(args []Expr) (Signature, error) {
-			if err := arity(args, name, 1, 1); err != nil {
-				return Signature{}, err
-			}
-			t := args[0].Type()
-			if t.Kind == columnar.Decimal {
-				p := int(t.Precision) - int(t.Scale) + 1
-				return Signature{Args: []columnar.Type{t}, Result: columnar.DecimalType(min(p, columnar.MaxPrecision), 0)}, nil
-			}
-			if t.IsInteger() {
-				return Signature{Args: []columnar.Type{columnar.Int64Type}, Result: columnar.Int64Type}, nil
-			}
-			if !ImplicitCast(t, d) {
-				return Signature{}, mismatch(name, args, "a number")
-			}
-			return Signature{Args: []columnar.Type{d}, Result: columnar.Int64Type}, nil
-		})
-	}
-	return append(fs, round("round"), round("bround"), whole("ceil"), whole("floor"),
-		strict("abs", "The absolute value.", true, sameNumeric("abs", true)),
-		strict("sign", "−1, 0 or 1.", false, fixedTypes("sign", d, 1, d)),
-		strict("pow", "A number to a power.", false, fixedTypes("pow", d, 2, d, d)),
-		strict("atan2", "The angle of a point.", false, fixedTypes("atan2", d, 2, d, d)),
-		strict("pi", "π.", false, fixedTypes("pi", d, 0)),
-		strict("e", "Euler's number.", false, fixedTypes("e", d, 0)),
-	)
-}
-
-func stringFunctions() []*Function {
-	s, i, b := columnar.StringType, columnar.Int32Type, columnar.BoolType
-	f := func(name, doc string, result columnar.Type, least int, types ...columnar.Type) *Function {
-		return strict(name, doc, false, fixedTypes(name, result, least, types...))
-	}
-	concat := &Function{Name: "concat", NullOnNull: true, Doc: "Concatenates strings."}
-	concat.Resolve = func(args []Expr) (Signature, error) {
-		sig := Signature{Result: s}
-		for _, a := range args {
-			if !ImplicitCast(a.Type(), s) {
-				return sig, mismatch("concat", args, "strings")
-			}
-			sig.Args = append(sig.Args, s)
-		}
-		return sig, nil
-	}
-	return []*Function{
-		f("length", "The number of characters.", i, 1, s), f("octet_length", "The number of bytes.", i, 1, s),
-		f("lower", "In lower case.", s, 1, s), f("upper", "In upper case.", s, 1, s), f("initcap", "Each word capitalised.", s, 1, s),
-		f("trim", "Without spaces (or the given characters) around.", s, 1, s, s),
-		f("ltrim", "Without spaces (or the given characters) before.", s, 1, s, s),
-		f("rtrim", "Without spaces (or the given characters) behind.", s, 1, s, s),
-		f("substring", "The part from a position (from 1), of a length.", s, 2, s, i, i),
-		f("left", "The first characters.", s, 2, s, i), f("right", "The last characters.", s, 2, s, i),
-		f("replace", "Each occurrence replaced.", s, 2, s, s, s),
-		f("instr", "The position (from 1) of a part, 0 if none.", i, 2, s, s),
-		f("locate", "The position (from 1) of a part, 0 if none.", i, 2, s, s, i),
-		f("position", "The position (from 1) of a part, 0 if none.", i, 2, s, s),
-		f("lpad", "Padded on the left.", s, 2, s, i, s), f("rpad", "Padded on the right.", s, 2, s, i, s),
-		f("repeat", "Repeated.", s, 2, s, i), f("reverse", "Back to front.", s, 1, s),
-		f("startswith", "Whether it begins with a part.", b, 2, s, s), f("endswith", "Whether it ends with a part.", b, 2, s, s),
-		f("contains", "Whether it contains a part.", b, 2, s, s), f("ascii", "The code of the first character.", i, 1, s),
-		f("split_part", "The n-th part between delimiters.", s, 3, s, s, i), concat,
-	}
-}
-
 func timeFunctions() []*Function {
 	i, d, s := columnar.Int32Type, columnar.DateType, columnar.StringType
 	var fs []*Function
@@ -503,6 +398,10 @@ func timeFunctions() []*Function {
 			t := args[0].Type()
 			clock := name == "hour" || name == "minute" || name == "second"
 			switch {
+			case clock && (t.Kind == columnar.Time || t.Kind == columnar.DayTimeInterval),
+				name == "day" && t.Kind == columnar.DayTimeInterval,
+				(name == "year" || name == "month") && t.Kind == columnar.YearMonthInterval:
+				return Signature{Args: []columnar.Type{t}, Result: i}, nil
 			case clock && !isTemporal(t) || t.Kind == columnar.Date && clock:
 				t = columnar.TimestampType
 			case !isTemporal(t):
@@ -524,8 +423,11 @@ func timeFunctions() []*Function {
 		strict("add_months", "A date some months later.", true, fixedTypes("add_months", d, 2, d, i)),
 		strict("last_day", "The last day of the month.", false, fixedTypes("last_day", d, 1, d)),
 		strict("to_date", "A string or timestamp as a date.", true, func(args []Expr) (Signature, error) {
-			if err := arity(args, "to_date", 1, 1); err != nil {
+			if err := arity(args, "to_date", 1, 2); err != nil {
 				return Signature{}, err
+			}
+			if len(args) == 2 {
+				return Signature{}, diag.New(diag.Unsupported, "to_date with a pattern is not supported yet").WithRemedy("write dates as yyyy-MM-dd")
 			}
 			return Signature{Args: []columnar.Type{d}, Result: d}, nil
 		}),

@@ -1,0 +1,115 @@
+package millrace_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/settings"
+)
+
+// example is a query of Spark's function documentation with its rows, rendered
+// with tabs between the columns.
+type example struct {
+	Category string
+	Query    string
+	Result   []string
+}
+
+// differs lists the examples whose outcome may differ, with the reason.
+var differs = map[string]string{
+	`SELECT date_part('SECONDS', timestamp'2019-10-01 00:00:01.000001');`:                                                                    "EXTRACT leaves out the fraction of a second yet",
+	`SELECT date_part('seconds', interval 5 hours 30 seconds 1 milliseconds 1 microseconds);`:                                                "EXTRACT leaves out the fraction of a second yet",
+	`SELECT datepart('seconds', interval 5 hours 30 seconds 1 milliseconds 1 microseconds);`:                                                 "EXTRACT leaves out the fraction of a second yet",
+	`SELECT extract(SECOND "EXTRACT leaves out the fraction of a second yet"OM time '09:08:01.000001');`:                                     "EXTRACT leaves out the fraction of a second yet",
+	`SELECT extract(seconds "EXTRACT leaves out the fraction of a second yet"OM interval 5 hours 30 seconds 1 milliseconds 1 microseconds);`: "EXTRACT leaves out the fraction of a second yet",
+	`SELECT regexp('%SystemDrive%\Users\John', '%SystemDrive%\\Users.*');`:                                                                   "it supposes the setting escapedStringLiterals, which is not there",
+	`SELECT regexp_like('%SystemDrive%\Users\John', '%SystemDrive%\\Users.*');`:                                                              "it supposes the setting escapedStringLiterals, which is not there",
+	`SELECT '%SystemDrive%\Users\John' ilike '\%SystemDrive\%\\users%';`:                                                                     "it supposes the setting escapedStringLiterals, which is not there",
+	`SELECT '\\abc' AS S, S like r'\\abc', S like '\\\\abc';`:                                                                                "an item of a list cannot refer to another one's alias yet",
+	`SET spark.sql.parser.escapedStringLiterals=false;`:                                                                                      "the setting is not there",
+	`SELECT abs(INTERVAL -'1-1' YEAR TO MONTH);`:                                                                                             "intervals are rendered as literals",
+	`SELECT first(col, true) FROM VALUES (NULL), (5), (20) AS tab(col);`:                                                                     "aggregates do not take IGNORE NULLS as an argument yet",
+	`SELECT first_value(col, true) FROM VALUES (NULL), (5), (20) AS tab(col);`:                                                               "aggregates do not take IGNORE NULLS as an argument yet",
+	`SELECT last_value(col, true) FROM VALUES (10), (5), (NULL) AS tab(col);`:                                                                "aggregates do not take IGNORE NULLS as an argument yet",
+}
+
+// absent are the classes with which a function or a syntax that does not exist
+// yet is refused.
+var absent = map[diag.Class]bool{diag.Unsupported: true, diag.UnresolvedRoutine: true, diag.Syntax: true}
+
+// TestConformance runs Spark's documented examples. Those that are refused as
+// not there yet are counted; a wrong answer is a failure.
+func TestConformance(t *testing.T) {
+	raw, err := os.ReadFile("../shared/conformance/spark-functions.json")
+	if err != nil {
+		t.Skip("the examples are not here: ", err)
+	}
+	var all []example
+	if err := json.Unmarshal(raw, &all); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, "local[2]", millrace.WithSetting(settings.TimeZone, "America/Los_Angeles")) // Spark's tests run there
+	right, wrong, excused := 0, 0, 0
+	missing := map[string]int{}
+	for _, x := range all {
+		rows, err := conform(s, x.Query)
+		for i := range rows { // the expected lines are trimmed
+			rows[i] = strings.TrimSpace(rows[i])
+		}
+		got, want := strings.Join(rows, "\n"), strings.Join(x.Result, "\n")
+		switch {
+		case absent[diag.ClassOf(err)]:
+			missing[x.Category]++
+			if testing.Verbose() {
+				t.Logf("not there yet: %s\n  %v", x.Query, err)
+			}
+		case err == nil && got == want:
+			right++
+			if why, ok := differs[x.Query]; ok {
+				t.Errorf("%s\nis right, but listed as different because %s", x.Query, why)
+			}
+		case differs[x.Query] != "":
+			excused++
+		default:
+			wrong++
+			t.Errorf("%s\ngot  %q, %v\nwant %q", x.Query, got, err, want)
+		}
+	}
+	var categories []string
+	n := 0
+	for c, k := range missing {
+		categories = append(categories, c)
+		n += k
+	}
+	sort.Strings(categories)
+	for _, c := range categories {
+		t.Logf("not there yet in %s: %d", c, missing[c])
+	}
+	t.Logf("%d right, %d not there yet, %d wrong, %d different with a reason, of %d", right, n, wrong, excused, len(all))
+}
+
+// conform runs a query and renders its rows.
+func conform(s *millrace.Session, query string) (rows []string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	df, err := s.SQL(ctx, strings.TrimSuffix(strings.TrimSpace(query), ";"))
+	if err != nil {
+		return nil, err
+	}
+	r, err := df.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = r.Each(func(values []string, _ []bool) error {
+		rows = append(rows, strings.Join(values, "\t"))
+		return nil
+	})
+	return rows, err
+}
