@@ -13,7 +13,7 @@ var floats = map[string]func(float64) float64{
 	"sqrt": math.Sqrt, "cbrt": math.Cbrt, "exp": math.Exp, "expm1": math.Expm1,
 	"sin": math.Sin, "cos": math.Cos, "tan": math.Tan, "asin": math.Asin, "acos": math.Acos, "atan": math.Atan,
 	"sinh": math.Sinh, "cosh": math.Cosh, "tanh": math.Tanh, "asinh": math.Asinh, "acosh": math.Acosh, "atanh": math.Atanh,
-	"cot": func(x float64) float64 { return math.Cos(x) / math.Sin(x) }, "sec": func(x float64) float64 { return 1 / math.Cos(x) },
+	"cot": func(x float64) float64 { return 1 / math.Tan(x) }, "sec": func(x float64) float64 { return 1 / math.Cos(x) },
 	"csc": func(x float64) float64 { return 1 / math.Sin(x) }, "rint": math.RoundToEven,
 	"radians": func(x float64) float64 { return x * (math.Pi / 180) }, "degrees": func(x float64) float64 { return x * (180 / math.Pi) },
 	"pi": func(float64) float64 { return math.Pi }, "e": func(float64) float64 { return math.E },
