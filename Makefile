@@ -25,8 +25,11 @@ race:
 fuzz:
 	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./plan/sql
 	go test -run '^$$' -fuzz FuzzDecodeStage -fuzztime $(FUZZTIME) ./plan/wire
+	go test -run '^$$' -fuzz FuzzDecodeTask -fuzztime $(FUZZTIME) ./plan/wire
+	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./columnar/chunk
 	go test -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME) ./connector/parquet
 	go test -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME) ./connector/csv
+	go test -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME) ./connector/ipc
 
 clean:
 	rm -rf bin

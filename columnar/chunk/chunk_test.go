@@ -1,0 +1,292 @@
+package chunk
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/internal/diag"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the fuzzing corpus anew")
+
+var types = []columnar.Type{columnar.NullType, columnar.BoolType, columnar.Int8Type, columnar.Int16Type, columnar.Int32Type, columnar.Int64Type,
+	{Kind: columnar.Uint8}, {Kind: columnar.Uint16}, {Kind: columnar.Uint32}, {Kind: columnar.Uint64}, {Kind: columnar.Float16},
+	columnar.Float32Type, columnar.Float64Type, columnar.DecimalType(9, 2), columnar.DecimalType(38, 4), columnar.StringType, columnar.BinaryType,
+	columnar.DateType, columnar.TimeType, columnar.TimestampType, columnar.TimestampNTZType, columnar.DayTimeType, columnar.YearMonthType}
+
+// flat returns n random values of a type. Few distinct bytes compress well.
+func flat(r *rand.Rand, t columnar.Type, n int, nulls bool) columnar.Vector {
+	v := columnar.Vector{Type: t, Len: n, Width: uint8(t.FixedWidth())}
+	noise := func(n int) []byte {
+		words := make([]uint64, (n+7)/8)
+		few := r.IntN(2) == 0
+		for i := range words {
+			if words[i] = r.Uint64(); few {
+				words[i] &= 0x0101
+			}
+		}
+		return columnar.BytesOf(words)[:n]
+	}
+	if t.Kind == columnar.Null {
+		return v
+	}
+	if nulls {
+		v.Valid = columnar.Bitmap(noise(columnar.BitmapBytes(n)))
+	}
+	switch {
+	case t.Kind == columnar.Bool:
+		v.Data = noise(columnar.BitmapBytes(n))
+	case t.IsBytes():
+		off := make([]int32, n+1)
+		for i := range n {
+			off[i+1] = off[i] + int32(r.IntN(9))
+		}
+		v.Data, v.Bytes = columnar.BytesOf(off), noise(int(off[n]))
+	default:
+		if t.Kind == columnar.Decimal && r.IntN(2) == 0 {
+			v.Width = 24 - v.Width
+		}
+		v.Data = noise(n * int(v.Width))
+	}
+	return v
+}
+
+// random returns a vector of n rows in one of the encodings.
+func random(r *rand.Rand, t columnar.Type, enc columnar.Encoding, n int, nulls bool) columnar.Vector {
+	switch {
+	case t.Kind == columnar.Null:
+		return flat(r, t, n, false)
+	case enc == columnar.Const:
+		v := flat(r, t, 1, nulls)
+		v.Enc, v.Len = enc, n
+		return v
+	case enc == columnar.Dict && t.Kind != columnar.Bool:
+		d := flat(r, t, 1+r.IntN(20), false)
+		codes := make([]uint32, n)
+		for i := range codes {
+			codes[i] = uint32(r.IntN(d.Len))
+		}
+		v := columnar.Vector{Type: t, Enc: enc, Len: n, Data: columnar.BytesOf(codes), Dict: &columnar.Dictionary{Values: d, Unique: r.IntN(2) == 0}}
+		if nulls {
+			v.Valid = flat(r, columnar.BoolType, n, false).Data
+		}
+		return v
+	}
+	return flat(r, t, n, nulls)
+}
+
+// show renders a row's value exactly, whatever the encoding.
+func show(v *columnar.Vector, row int) string {
+	switch {
+	case v.NullAt(row):
+		return "null"
+	case v.Type.IsBytes():
+		return fmt.Sprintf("%q", v.BytesAt(row))
+	case v.Type.Kind == columnar.Decimal:
+		return fmt.Sprint(v.Int128At(row))
+	}
+	return fmt.Sprint(v.Int64At(row)) // floats by their bits
+}
+
+func same(t *testing.T, want, got *columnar.Batch) {
+	t.Helper()
+	if got.Rows != want.Selected() || got.Sel != nil || len(got.Cols) != len(want.Cols) {
+		t.Fatalf("%d rows of %d columns, want %d of %d", got.Rows, len(got.Cols), want.Selected(), len(want.Cols))
+	}
+	for c := range got.Cols {
+		g, w := &got.Cols[c], &want.Cols[c]
+		if g.Len != got.Rows || !g.Stable || g.Type != w.Type {
+			t.Fatalf("column %d is %s with %d rows", c, g.Type, g.Len)
+		}
+		if g.Width != w.Width && g.Enc == w.Enc && w.Type.Kind != columnar.Null {
+			t.Fatalf("column %d (%s) is %d bytes wide, was %d", c, w.Type, g.Width, w.Width)
+		}
+		for i := range got.Rows {
+			if a, b := show(g, i), show(w, want.RowAt(i)); a != b {
+				t.Fatalf("column %d (%s, encoding %d), row %d: %s, want %s", c, w.Type, w.Enc, i, a, b)
+			}
+		}
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	for _, n := range []int{0, 1, 7, 64, 65, 1000, columnar.MaxRows} {
+		for _, enc := range []columnar.Encoding{columnar.Flat, columnar.Dict, columnar.Const} {
+			for _, nulls := range []bool{false, true} {
+				b := &columnar.Batch{Schema: &columnar.Schema{}, Rows: n}
+				for i, x := range types {
+					b.Cols = append(b.Cols, random(r, x, enc, n, nulls))
+					b.Schema.Fields = append(b.Schema.Fields, columnar.Field{Name: fmt.Sprint("c", i), Type: x, Nullable: true})
+				}
+				for range 2 {
+					data, err := Encode(b)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, err := Decode(data, b.Schema)
+					if err != nil {
+						t.Fatalf("%d rows, encoding %d: %v", n, enc, err)
+					}
+					same(t, b, got)
+					b.Sel = []uint16{} // the second time with a selection
+					for i := range n {
+						if r.IntN(3) == 0 {
+							b.Sel = append(b.Sel, uint16(i))
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestShapes(t *testing.T) {
+	s := columnar.NewSchema(columnar.Field{Name: "s", Type: columnar.StringType})
+	all := columnar.Vector{Type: columnar.StringType, Len: 4, Data: columnar.BytesOf([]int32{0, 2, 3, 5, 9}), Bytes: []byte("aabccdddd")}
+	part := columnar.Vector{Type: columnar.StringType, Len: 2, Data: all.Data[4:], Bytes: all.Bytes} // offsets from 2 on
+	data, err := Encode(&columnar.Batch{Schema: s, Rows: 2, Cols: []columnar.Vector{part}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(data, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := &got.Cols[0]; v.StringAt(0) != "b" || v.StringAt(1) != "cc" || len(v.Bytes) != 3 {
+		t.Errorf("a slice of strings decodes to %q", v.Bytes)
+	}
+	zeros := columnar.Vector{Type: columnar.Int64Type, Width: 8, Len: 8000, Data: make([]byte, 64000)}
+	ints := columnar.NewSchema(columnar.Field{Name: "i", Type: columnar.Int64Type})
+	if data, err = Encode(&columnar.Batch{Schema: ints, Rows: 8000, Cols: []columnar.Vector{zeros}}); err != nil || len(data) > 1000 {
+		t.Errorf("64 KB of zeros take %d bytes (%v)", len(data), err)
+	}
+	list := columnar.ListType(columnar.Int64Type, true)
+	nested := &columnar.Batch{Cols: []columnar.Vector{{Type: list}}}
+	if _, err := Encode(nested); diag.ClassOf(err) != diag.Unsupported {
+		t.Errorf("a nested column: %v", err)
+	}
+	if _, err := Decode(data, s); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("another schema: %v", err)
+	}
+}
+
+var fuzzSchema = func() *columnar.Schema {
+	s := &columnar.Schema{}
+	for _, t := range []columnar.Type{columnar.Int64Type, columnar.StringType, columnar.BoolType, columnar.DecimalType(38, 2)} {
+		s.Fields = append(s.Fields, columnar.Field{Name: t.String(), Type: t, Nullable: true})
+	}
+	return s
+}()
+
+func fuzzSeeds(t testing.TB) map[string][]byte {
+	r, out := rand.New(rand.NewPCG(1, 2)), map[string][]byte{}
+	for enc, name := range []string{"flat", "dict", "const"} {
+		for _, n := range []int{0, 40} {
+			b := &columnar.Batch{Schema: fuzzSchema, Rows: n}
+			for _, f := range fuzzSchema.Fields {
+				b.Cols = append(b.Cols, random(r, f.Type, columnar.Encoding(enc), n, n > 0))
+			}
+			data, err := Encode(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[fmt.Sprint(name, n)] = data
+		}
+	}
+	return out
+}
+
+// TestEveryBit: no flipped bit and no cut goes unnoticed.
+func TestEveryBit(t *testing.T) {
+	for name, data := range fuzzSeeds(t) {
+		for i := range data {
+			b := append([]byte{}, data...)
+			b[i] ^= 1 << (i & 7)
+			if _, err := Decode(b, fuzzSchema); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("%s with byte %d changed: %v", name, i, err)
+			}
+			if _, err := Decode(data[:i], fuzzSchema); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("%s cut at %d: %v", name, i, err)
+			}
+		}
+		if _, err := Decode(append(data, 0), fuzzSchema); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("%s with a byte more: %v", name, err)
+		}
+	}
+}
+
+// TestCorpus: chunks written before are still read.
+func TestCorpus(t *testing.T) {
+	for name, data := range fuzzSeeds(t) {
+		path := filepath.Join("testdata", "fuzz", "FuzzDecode", name)
+		if *rewrite {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", data)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		entry, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old, err := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(string(entry), "go test fuzz v1\n[]byte("), ")\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := Decode(data, fuzzSchema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode([]byte(old), fuzzSchema)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		same(t, want, got)
+	}
+}
+
+// FuzzDecode: any bytes, with their checksums made right so that what lies
+// behind them is reached, are refused or give a batch of which every value can
+// be read.
+func FuzzDecode(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := Decode(data, fuzzSchema); err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("an error of another kind: %v", err)
+		}
+		b, err := Decode(seal(data), fuzzSchema)
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("an error of another kind: %v", err)
+			}
+			return
+		}
+		for c := range b.Cols {
+			for i := range b.Rows {
+				show(&b.Cols[c], i)
+			}
+		}
+		again, err := Encode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode(again, fuzzSchema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, b, got)
+	})
+}

@@ -1,0 +1,225 @@
+package chunk
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/pierrec/lz4/v4"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/memory"
+)
+
+// ErrCorrupt is wrapped by every decoding failure: the bytes are not a chunk of
+// this schema, or were damaged on their way.
+var ErrCorrupt = errors.New("chunk: corrupt")
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+// decoder walks the header and the body at once.
+type decoder struct {
+	head []byte // what is left of the chunk, from the header's place
+	body []byte // what is left of the body
+	raw  int    // raw bytes so far
+}
+
+// Decode returns the batch that Encode stored. Its memory is its own. The schema
+// must be the one of the encoded batch.
+func Decode(b []byte, schema *columnar.Schema) (*columnar.Batch, error) {
+	rows, size, err := header(b, schema)
+	if err != nil {
+		return nil, err
+	}
+	d := &decoder{head: b[fixedHeader:size], body: b[size+trailer:]}
+	out := &columnar.Batch{Schema: schema, Rows: rows, Cols: make([]columnar.Vector, schema.Len())}
+	for i, f := range schema.Fields {
+		if err := d.column(&out.Cols[i], f, rows); err != nil {
+			return nil, fmt.Errorf("%w (column %d, %s)", err, i, f.Type)
+		}
+	}
+	if len(d.body) != 0 {
+		return nil, corrupt("%d bytes behind the last column", len(d.body))
+	}
+	return out, nil
+}
+
+// header verifies magic, version, counts and both checksums and returns the rows
+// and the header's bytes without checksums.
+func header(b []byte, schema *columnar.Schema) (rows, size int, err error) {
+	if len(b) < fixedHeader+trailer || string(b[:4]) != magic {
+		return 0, 0, corrupt("no chunk begins here")
+	}
+	if b[4] != Version {
+		return 0, 0, corrupt("version %d; this process reads %d", b[4], Version)
+	}
+	n, cols := binary.LittleEndian.Uint32(b[5:]), binary.LittleEndian.Uint32(b[9:])
+	if n > columnar.MaxRows || int64(cols) != int64(schema.Len()) {
+		return 0, 0, corrupt("%d rows of %d columns, expected at most %d of %d", n, cols, columnar.MaxRows, schema.Len())
+	}
+	size = fixedHeader
+	for _, f := range schema.Fields {
+		if len(b) < size+columnBytes+trailer {
+			return 0, 0, corrupt("the header is cut")
+		}
+		size += columnBytes + bufferBytes*count(f.Type, columnar.Encoding(b[size]), b[size+2])
+	}
+	if len(b) < size+trailer {
+		return 0, 0, corrupt("the header is cut")
+	}
+	if got := crc32.Checksum(b[:size], castagnoli); got != binary.LittleEndian.Uint32(b[size:]) {
+		return 0, 0, corrupt("the header's checksum differs")
+	}
+	if got := xxhash.Sum64(b[size+trailer:]); got != binary.LittleEndian.Uint64(b[size+4:]) {
+		return 0, 0, corrupt("the body's checksum differs")
+	}
+	return int(n), size, nil
+}
+
+// count returns the number of buffers of a column.
+func count(t columnar.Type, enc columnar.Encoding, flags byte) int {
+	if t.Kind == columnar.Null {
+		return 0
+	}
+	n := 1 + int(flags&hasValid)
+	if enc == columnar.Dict {
+		n++
+	}
+	if t.IsBytes() {
+		n++
+	}
+	return n
+}
+
+// buffer returns the next buffer, which must have want raw bytes; −1 stands for
+// any number.
+func (d *decoder) buffer(want int) ([]byte, error) {
+	raw, stored := int(binary.LittleEndian.Uint32(d.head)), int(binary.LittleEndian.Uint32(d.head[4:]))
+	d.head = d.head[bufferBytes:]
+	d.raw += raw
+	switch {
+	case want >= 0 && raw != want:
+		return nil, corrupt("a buffer of %d bytes, expected %d", raw, want)
+	case stored > len(d.body):
+		return nil, corrupt("a buffer of %d stored bytes, %d are left", stored, len(d.body))
+	case raw > maxBuffer || d.raw > maxRaw || stored > raw || raw > stored*expansion:
+		return nil, corrupt("%d stored bytes cannot hold %d", stored, raw)
+	}
+	src := d.body[:stored]
+	d.body = d.body[stored:]
+	var s *memory.Scratch
+	out := s.Bytes((raw + 7) &^ 7) // bitmaps are read a word at a time
+	if stored == raw {
+		copy(out, src)
+	} else if n, err := lz4.UncompressBlock(src, out[:raw]); err != nil || n != raw {
+		return nil, corrupt("an LZ4 block is damaged")
+	}
+	return out[:raw:len(out)], nil
+}
+
+// bitmap returns the next buffer as n bits, in whole words.
+func (d *decoder) bitmap(n int) (columnar.Bitmap, error) {
+	b, err := d.buffer((n + 7) / 8)
+	return columnar.Bitmap(b[:cap(b)]), err
+}
+
+// column decodes one column of n rows.
+func (d *decoder) column(v *columnar.Vector, f columnar.Field, n int) (err error) {
+	enc, width, flags := columnar.Encoding(d.head[0]), d.head[1], d.head[2]
+	reserved := d.head[3]
+	d.head = d.head[columnBytes:]
+	if enc > columnar.Const || flags > hasValid|isUnique || reserved != 0 || f.Type.IsNested() {
+		return corrupt("encoding %d with flags %d", enc, flags)
+	}
+	if natural := f.Type.FixedWidth(); int(width) != natural && (f.Type.Kind != columnar.Decimal || width != 8 && width != 16) {
+		return corrupt("values %d bytes wide", width)
+	}
+	*v = columnar.Vector{Type: f.Type, Enc: enc, Len: n, Width: width, Stable: true}
+	if f.Type.Kind == columnar.Null {
+		return nil
+	}
+	stored := n
+	if enc == columnar.Const {
+		stored = 1
+	}
+	if flags&hasValid != 0 {
+		if v.Valid, err = d.bitmap(stored); err != nil {
+			return err
+		}
+	}
+	if enc != columnar.Dict {
+		return d.values(v, stored)
+	}
+	v.Width = 0
+	if v.Data, err = d.buffer(4 * n); err != nil {
+		return err
+	}
+	v.Dict = &columnar.Dictionary{Unique: flags&isUnique != 0,
+		Values: columnar.Vector{Type: f.Type, Width: width, Stable: true}}
+	if err = d.values(&v.Dict.Values, -1); err != nil {
+		return err
+	}
+	limit := uint32(v.Dict.Values.Len)
+	for _, c := range v.Codes() {
+		if c >= limit {
+			return corrupt("a code %d of %d values", c, limit)
+		}
+	}
+	return nil
+}
+
+// values decodes n values; −1 stands for a dictionary's, whose number follows
+// from its data.
+func (d *decoder) values(v *columnar.Vector, n int) (err error) {
+	dictionary := n < 0
+	switch {
+	case v.Type.Kind == columnar.Bool && dictionary:
+		return corrupt("a dictionary of booleans")
+	case v.Type.Kind == columnar.Bool:
+		v.Data, err = d.bitmap(n)
+		return err
+	case v.Type.IsBytes():
+		want := -1
+		if !dictionary {
+			want = 4 * (n + 1)
+		}
+		if v.Data, err = d.buffer(want); err != nil {
+			return err
+		}
+		if v.Bytes, err = d.buffer(-1); err != nil {
+			return err
+		}
+		n = len(v.Data)/4 - 1
+	case dictionary:
+		if v.Data, err = d.buffer(-1); err != nil {
+			return err
+		}
+		n = len(v.Data) / int(v.Width)
+	default:
+		v.Data, err = d.buffer(n * int(v.Width))
+		return err
+	}
+	if dictionary {
+		if v.Len = n; n < 1 {
+			return corrupt("a dictionary of %d values", n)
+		}
+	}
+	if v.Type.IsBytes() {
+		off := columnar.View[int32](v.Data, n+1)
+		last := int32(0)
+		for _, o := range off {
+			if o < last {
+				return corrupt("offsets do not ascend")
+			}
+			last = o
+		}
+		if off[0] != 0 || int(last) != len(v.Bytes) {
+			return corrupt("offsets %d … %d of %d bytes", off[0], last, len(v.Bytes))
+		}
+	}
+	return nil
+}
