@@ -51,9 +51,9 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 	case "<=>":
 		return same, false, nil
 	case "in":
-		return inList, !hasNullLiteral(c.Args), nil
+		return inList, valueLiterals(c.Args[1:]), nil
 	case "between":
-		return between, true, nil
+		return between, valueLiterals(c.Args[1:]), nil
 	case "greatest":
 		return extreme(gt, c.Typ), false, nil
 	case "least":
@@ -121,13 +121,16 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 	return nil, false, diag.NewAt(c.Place, diag.Unsupported, "the function %s is not supported yet", name)
 }
 
-func hasNullLiteral(es []expr.Expr) bool {
+// valueLiterals reports that no expression is anything but a literal with a
+// value. Without them IN and BETWEEN are not strict: a null in a list is no
+// reason for null where another entry decides.
+func valueLiterals(es []expr.Expr) bool {
 	for _, e := range es {
-		if l, ok := e.(*expr.Literal); ok && l.Value == nil {
-			return true
+		if l, ok := e.(*expr.Literal); !ok || l.Value == nil {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // pattern is a LIKE pattern taken apart: literal pieces between %, each of bytes

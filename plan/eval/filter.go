@@ -91,7 +91,9 @@ func rangeOf(e expr.Expr) (t test, ok bool) {
 		if !v.FitsInt64() {
 			return t, false
 		}
-		x = int64(v.Lo)
+		if x = int64(v.Lo); x == minInt64 || x == maxInt64 { // they stand for no bound
+			return t, false
+		}
 	default:
 		return t, false
 	}
@@ -253,7 +255,7 @@ func (t *test) slowRange(v *columnar.Vector, n int, sel, out []uint16) []uint16 
 		} else {
 			x = columnar.Int128Of(v.Int64At(int(r)))
 		}
-		if orderWide(x, columnar.Int128Of(t.lo)) >= 0 && orderWide(x, columnar.Int128Of(t.hi)) <= 0 {
+		if (t.lo == minInt64 || orderWide(x, columnar.Int128Of(t.lo)) >= 0) && (t.hi == maxInt64 || orderWide(x, columnar.Int128Of(t.hi)) <= 0) {
 			out = append(out, r)
 		}
 	}
