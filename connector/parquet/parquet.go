@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -88,6 +89,10 @@ func (c *Connector) open(path string) (f *file, err error) {
 		return nil, fs.Explain(serr, path)
 	}
 	f = &file{path: path, size: info.Size(), time: info.ModTime(), os: h}
+	if err = footerFits(h, info.Size()); err != nil {
+		h.Close()
+		return nil, corrupt(path, err)
+	}
 	if f.pq, err = pq.OpenFile(h, info.Size(), pq.SkipBloomFilters(true), pq.ReadBufferSize(1<<18)); err != nil {
 		h.Close()
 		return nil, corrupt(path, err)
@@ -105,6 +110,22 @@ func (c *Connector) open(path string) (f *file, err error) {
 		c.order = c.order[1:]
 	}
 	return f, nil
+}
+
+// footerFits verifies that the footer's length lies within the file: the library
+// allocates as much as is claimed.
+func footerFits(r io.ReaderAt, size int64) error {
+	var tail [8]byte
+	if size < 12 {
+		return fmt.Errorf("it has %d bytes", size)
+	}
+	if _, err := r.ReadAt(tail[:], size-8); err != nil {
+		return err
+	}
+	if n := int64(binary.LittleEndian.Uint32(tail[:])); n > size-12 {
+		return fmt.Errorf("a footer of %d bytes in a file of %d", n, size)
+	}
+	return nil
 }
 
 // schemaOf maps the columns of a file to types.
@@ -202,7 +223,8 @@ func (t *table) Statistics() catalog.Statistics { return t.stats }
 func (t *table) Descriptor() catalog.Descriptor { return t.desc }
 
 // Open implements connector.Connector.
-func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (connector.Table, error) {
+func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (_ connector.Table, err error) {
+	defer guard(ref.Path, &err)
 	found, err := fs.Find(ref.Path)
 	if err != nil {
 		return nil, err
@@ -327,7 +349,13 @@ func literal(v pq.Value, t columnar.Type) any {
 
 // Splits implements connector.Connector: one split per row group that may hold
 // matching rows.
-func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connector.ScanRequest) ([]connector.Split, error) {
+func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connector.ScanRequest) (_ []connector.Split, err error) {
+	path := ""
+	defer func() {
+		if p := recover(); p != nil {
+			err = corrupt(path, fmt.Errorf("%v", p))
+		}
+	}()
 	var desc descriptor
 	if err := json.Unmarshal(d.Data, &desc); err != nil {
 		return nil, diag.New(diag.Internal, "the description of a Parquet table is damaged: %v", err)
@@ -337,6 +365,7 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		path = x.Path
 		f, err := c.open(x.Path)
 		if err != nil {
 			return nil, err
