@@ -88,14 +88,19 @@ func open(path string) (s *source, err error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, corrupt(path, err)
 	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, corrupt(path, err)
+	}
+	bounds := []aipc.Option{aipc.WithMetadataSizeLimit(info.Size()), aipc.WithBodySizeLimit(info.Size()), aipc.WithAllocator(bounded(info.Size()))}
 	var schema *arrow.Schema
 	if bytes.Equal(magic[:], []byte("ARROW1")) {
-		if s.file, err = aipc.NewFileReader(f); err != nil {
+		if s.file, err = aipc.NewFileReader(f, bounds...); err != nil {
 			return nil, corrupt(path, err)
 		}
 		schema = s.file.Schema()
 	} else {
-		if s.stream, err = aipc.NewReader(f); err != nil {
+		if s.stream, err = aipc.NewReaderFromMessageReader(aipc.NewMessageReader(f, bounds...), bounds...); err != nil {
 			return nil, corrupt(path, err)
 		}
 		schema = s.stream.Schema()
