@@ -2,12 +2,11 @@ package eval
 
 import (
 	"github.com/millrace-engine/millrace/columnar"
-	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
 )
 
-// builder makes a flat vector row by row, in order, one value per row of the
-// batch: for functions that no kernel serves.
+// builder makes a flat vector row by row, in ascending order of rows: for
+// functions that no loop serves.
 type builder struct {
 	r     *rows
 	t     columnar.Type
@@ -15,20 +14,22 @@ type builder struct {
 	wide  []columnar.Int128 // decimals, until their width is known
 	bytes []byte
 	off   []int32
+	next  int // strings: rows below have their offset
 }
 
 func newBuilder(r *rows, t columnar.Type) *builder {
 	b := &builder{r: r, t: t, v: columnar.Vector{Type: t, Len: r.n, Width: uint8(t.FixedWidth())}}
 	switch {
 	case t.Kind == columnar.Bool:
-		b.v.Data = r.s.Bytes(columnar.BitmapBytes(r.n))
+		b.v.Data = r.bitmap()
 		clear(b.v.Data)
 	case t.IsBytes():
 		b.off = memory.Slice[int32](r.s, r.n+1)
-		clear(b.off)
+		b.off[0] = 0
 	case t.Kind == columnar.Decimal:
-		b.wide = make([]columnar.Int128, r.n)
-	default:
+		b.wide = memory.Slice[columnar.Int128](r.s, r.n)
+		clear(b.wide)
+	case t.Kind != columnar.Null:
 		b.v.Data = r.s.Bytes(r.n * int(b.v.Width))
 		clear(b.v.Data)
 	}
@@ -37,13 +38,10 @@ func newBuilder(r *rows, t columnar.Type) *builder {
 
 func (b *builder) null(i int) {
 	if b.v.Valid == nil {
-		b.v.Valid = columnar.Bitmap(b.r.s.Bytes(columnar.BitmapBytes(b.r.n)))
+		b.v.Valid = b.r.bitmap()
 		b.v.Valid.Fill(b.r.n, true)
 	}
 	b.v.Valid.Clear(i)
-	if b.off != nil {
-		b.off[i+1] = int32(len(b.bytes))
-	}
 }
 
 func (b *builder) bool(i int, x bool) { b.v.Bits().SetTo(i, x) }
@@ -71,10 +69,23 @@ func (b *builder) float(i int, x float64) {
 
 func (b *builder) decimal(i int, x columnar.Int128) { b.wide[i] = x }
 
-// str sets row i; rows must come in order, skipped ones are empty.
+// str sets row i; rows between are empty.
 func (b *builder) str(i int, x []byte) {
+	b.begin(i)
 	b.bytes = append(b.bytes, x...)
+	b.end(i)
+}
+
+// begin and end surround appending to bytes for row i.
+func (b *builder) begin(i int) {
+	for ; b.next < i; b.next++ {
+		b.off[b.next+1] = int32(len(b.bytes))
+	}
+}
+
+func (b *builder) end(i int) {
 	b.off[i+1] = int32(len(b.bytes))
+	b.next = i + 1
 }
 
 // copy takes row i of a vector of the same type.
@@ -96,24 +107,22 @@ func (b *builder) copy(v *columnar.Vector, i int) {
 func (b *builder) vector() columnar.Vector {
 	switch {
 	case b.off != nil:
-		for i := 1; i < len(b.off); i++ { // rows that nobody set
-			b.off[i] = max(b.off[i], b.off[i-1])
-		}
+		b.begin(b.r.n)
 		b.v.Data, b.v.Bytes = columnar.BytesOf(b.off), b.bytes
 	case b.wide != nil:
-		b.v.Width, b.v.Data = narrow(b.wide)
+		b.v.Width, b.v.Data = narrow(b.wide, b.r.s)
 	}
 	return b.v
 }
 
 // narrow stores decimals as narrow as they allow (I6 of columnar).
-func narrow(xs []columnar.Int128) (uint8, []byte) {
+func narrow(xs []columnar.Int128, s *memory.Scratch) (uint8, []byte) {
 	for _, x := range xs {
 		if !x.FitsInt64() {
 			return 16, columnar.BytesOf(xs)
 		}
 	}
-	ys := make([]int64, len(xs))
+	ys := memory.Slice[int64](s, len(xs))
 	for i, x := range xs {
 		ys[i] = int64(x.Lo)
 	}
@@ -123,15 +132,22 @@ func narrow(xs []columnar.Int128) (uint8, []byte) {
 // perRow wraps a function of single rows: strict in nulls, called for the rows
 // that count only.
 func perRow(t columnar.Type, f func(b *builder, args []*columnar.Vector, i int) error) function {
+	var buffer []byte // strings of the last batch; the next one overwrites them
 	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 		valid, none := validity(r, args)
 		if none {
 			return allNull(t, r.n), nil
 		}
 		b := newBuilder(r, t)
+		if r.s != nil {
+			b.bytes = buffer[:0]
+		}
+		if valid != nil {
+			b.v.Valid = r.bitmap()
+			copy(b.v.Valid, valid)
+		}
 		err := r.each(func(i int) error {
 			if valid != nil && !valid.Get(i) {
-				b.null(i)
 				return nil
 			}
 			return f(b, args, i)
@@ -139,14 +155,9 @@ func perRow(t columnar.Type, f func(b *builder, args []*columnar.Vector, i int) 
 		if err != nil {
 			return columnar.Vector{}, err
 		}
+		if r.s != nil {
+			buffer = b.bytes
+		}
 		return b.vector(), nil
 	}
-}
-
-func flat(v *columnar.Vector, s *memory.Scratch) *columnar.Vector {
-	if v.Enc == columnar.Flat {
-		return v
-	}
-	f := kernel.Flatten(v, s)
-	return &f
 }

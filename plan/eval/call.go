@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/millrace-engine/millrace/columnar"
-	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/expr"
 )
@@ -30,17 +29,8 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 	case "not":
 		return logic(name), false, nil
 	case "if":
-		if lazy(c) {
-			fn, err = p.caseWhen(&expr.Case{Whens: []expr.When{{Cond: c.Args[0], Then: c.Args[1]}}, Else: c.Args[2]})
-			return fn, false, err
-		}
-		return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
-			is, _ := truth(r, args[0])
-			yes := kernel.SelectBits(is, nil, r.n, r.sel, make([]uint16, 0, r.n))
-			no := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
-			kernel.Not(no, is, r.n)
-			return merge(r, c.Typ, []choice{{*args[1], yes}, {*args[2], kernel.SelectBits(no, nil, r.n, r.sel, make([]uint16, 0, r.n))}})
-		}, false, nil
+		fn, err = p.caseWhen(&expr.Case{Whens: []expr.When{{Cond: c.Args[0], Then: c.Args[1]}}, Else: c.Args[2], Place: c.Place})
+		return fn, false, err
 	case "coalesce":
 		fn, err = p.coalesce(c)
 		return fn, false, err
@@ -51,7 +41,8 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 	case "<=>":
 		return same, false, nil
 	case "in":
-		return inList, valueLiterals(c.Args[1:]), nil
+		fn, strict = inList(c)
+		return fn, strict, nil
 	case "between":
 		return between, valueLiterals(c.Args[1:]), nil
 	case "greatest":
@@ -65,20 +56,8 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 		return func(r *rows, _ []*columnar.Vector) (columnar.Vector, error) {
 			return Constant(t, columnar.StringType, r.n), nil
 		}, false, nil
-	case "+", "-", "*", "/", "%":
+	case "+", "-", "*", "/", "%", "div", "pmod":
 		return p.arithmetic(c), true, nil
-	case "div":
-		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
-			x, y := args[0].Int64At(i), args[1].Int64At(i)
-			switch {
-			case y == 0:
-				return divideByZero(c)
-			case x == math.MinInt64 && y == -1:
-				return overflow(c)
-			}
-			b.int(i, x/y)
-			return nil
-		}), true, nil
 	case "negative", "abs", "positive", "~", "&", "|", "^", "<<", ">>", ">>>":
 		return integral(c), true, nil
 	case "like", "ilike":

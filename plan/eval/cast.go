@@ -18,79 +18,156 @@ var (
 	errOverflow = errors.New("overflow")
 )
 
-// cast converts to a type: fast for widening numbers, else row by row.
+// cast converts to a type: by loops between numbers, else row by row.
 func (p *Program) cast(c *expr.Cast) function {
 	from, to := c.Arg.Type(), c.To
 	slow := p.castRows(c)
+	fast := castLoop(from, to, !expr.CastFails(from, to))
 	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 		v := args[0]
 		switch {
 		case from.Equal(to):
 			return *v, nil
-		case from.Kind == columnar.Null:
+		case from.Kind == columnar.Null || v.Type.Kind == columnar.Null:
 			return allNull(to, r.n), nil
 		case from.IsBytes() && to.IsBytes():
 			out := *v
 			out.Type = to
 			if v.Dict != nil {
 				d := *v.Dict
-				d.Values.Type = to
+				d.ID, d.Values.Type = 0, to
 				out.Dict = &d
 			}
 			return out, nil
-		case from.Kind == columnar.Decimal && to.Kind == columnar.Decimal && v.Width == 8 && to.Scale >= from.Scale && v.Enc == columnar.Flat && r.n > 0:
-			if w, ok := rescaled(v, int(to.Scale-from.Scale), r); ok {
-				lo, hi := bounds[int64](w, r.n)
-				if most := maxUnscaled(to.Precision); lo >= -most && hi <= most {
-					out := *w
-					out.Type = to
-					return out, nil
-				}
-			}
-		case v.Enc == columnar.Flat && from.IsSignedInteger() && to.Kind == columnar.Int64:
-			out := memory.Slice[int64](r.s, r.n)
-			widenInts(v, out)
-			return columnar.Vector{Type: to, Width: 8, Len: r.n, Valid: v.Valid, Data: columnar.BytesOf(out)}, nil
-		case v.Enc == columnar.Flat && from.IsSignedInteger() && to.Kind == columnar.Float64:
-			ints := memory.Slice[int64](r.s, r.n)
-			widenInts(v, ints)
-			out := memory.Slice[float64](r.s, r.n)
-			for i, x := range ints {
-				out[i] = float64(x)
-			}
-			return columnar.Vector{Type: to, Width: 8, Len: r.n, Valid: v.Valid, Data: columnar.BytesOf(out)}, nil
-		case v.Enc == columnar.Flat && from.IsSignedInteger() && to.Kind == columnar.Decimal && to.Precision <= 18 && r.n > 0:
-			ints := memory.Slice[int64](r.s, r.n)
-			widenInts(v, ints)
-			w := columnar.Vector{Type: to, Width: 8, Len: r.n, Valid: v.Valid, Data: columnar.BytesOf(ints)}
-			if x, ok := rescaled(&w, int(to.Scale), r); ok {
-				lo, hi := bounds[int64](x, r.n)
-				if most := maxUnscaled(to.Precision); lo >= -most && hi <= most {
-					return *x, nil
-				}
+		}
+		if fast != nil {
+			v = shape(v, r)
+			out := columnar.Vector{Type: to, Width: uint8(to.FixedWidth()), Len: r.n, Valid: v.Valid}
+			if v.Enc == columnar.Flat && fast(r, v, &out) {
+				return out, nil
 			}
 		}
 		return slow(r, args)
 	}
 }
 
-func widenInts(v *columnar.Vector, out []int64) {
+// castLoop returns the loop between two types of numbers, or nil. A loop fills
+// out.Data, unless a value may not fit: then the rows that count must be looked
+// at one by one. safe says that every value fits.
+func castLoop(from, to columnar.Type, safe bool) func(r *rows, v, out *columnar.Vector) bool {
+	switch {
+	case from.IsSignedInteger() && to.IsSignedInteger() && safe:
+		return func(r *rows, v, out *columnar.Vector) bool {
+			switch to.FixedWidth() {
+			case 2:
+				out.Data = convertInts[int16](r, v)
+			case 4:
+				out.Data = convertInts[int32](r, v)
+			default:
+				out.Data = convertInts[int64](r, v)
+			}
+			return true
+		}
+	case from.IsSignedInteger() && to.Kind == columnar.Float64:
+		return func(r *rows, v, out *columnar.Vector) bool {
+			out.Data = convertInts[float64](r, v)
+			return true
+		}
+	case (from.IsSignedInteger() || from.Kind == columnar.Decimal) && to.Kind == columnar.Decimal:
+		return func(r *rows, v, out *columnar.Vector) bool {
+			if v.Width == 16 {
+				return false
+			}
+			w := *v
+			if from.Kind != columnar.Decimal {
+				w.Data, w.Width = convertInts[int64](r, v), 8
+			}
+			by := int(to.Scale) - int(from.Scale)
+			x, ok := &w, true
+			if by >= 0 {
+				x, ok = rescaled(&w, by, r)
+			} else {
+				x, ok = scaledDown(&w, -by, r)
+			}
+			if !ok {
+				return false
+			}
+			if !safe && to.Precision <= 18 && exceeds(columnar.View[int64](x.Data, r.n), tens[to.Precision]-1) {
+				return false
+			}
+			out.Data, out.Width = x.Data, 8
+			return true
+		}
+	case from.Kind == columnar.Decimal && to.Kind == columnar.Float64 && from.Scale <= 18:
+		return func(r *rows, v, out *columnar.Vector) bool {
+			if v.Width != 8 {
+				return false
+			}
+			xs := columnar.View[int64](v.Data, r.n)
+			if exceeds(xs, 1<<53) { // else both are exact and one division rounds once
+				return false
+			}
+			ys, by := memory.Slice[float64](r.s, r.n), float64(tens[from.Scale])
+			for i, x := range xs {
+				ys[i] = float64(x) / by
+			}
+			out.Data = columnar.BytesOf(ys)
+			return true
+		}
+	}
+	return nil
+}
+
+// exceeds reports whether a value lies beyond ±most.
+func exceeds(xs []int64, most int64) bool {
+	var out int64
+	for _, x := range xs {
+		out |= (most - x) | (most + x)
+	}
+	return out < 0
+}
+
+// scaledDown divides 8-byte values by a power of ten, rounding half away from
+// zero.
+func scaledDown(v *columnar.Vector, by int, r *rows) (*columnar.Vector, bool) {
+	if by > 18 {
+		return nil, false
+	}
+	xs, m := columnar.View[int64](v.Data, r.n), tens[by]
+	if exceeds(xs, 1<<62) {
+		return nil, false
+	}
+	out, half := memory.Slice[int64](r.s, r.n), m/2
+	for i, x := range xs {
+		sign := x >> 63
+		out[i] = (x + (half ^ sign) - sign) / m
+	}
+	w := *v
+	w.Data, w.Stable = columnar.BytesOf(out), false
+	return &w, true
+}
+
+func convertInts[T int8 | int16 | int32 | int64 | float64](r *rows, v *columnar.Vector) []byte {
+	out := memory.Slice[T](r.s, r.n)
 	switch v.Width {
 	case 1:
-		for i, x := range columnar.Values[int8](v) {
-			out[i] = int64(x)
+		for i, x := range columnar.View[int8](v.Data, r.n) {
+			out[i] = T(x)
 		}
 	case 2:
-		for i, x := range columnar.Values[int16](v) {
-			out[i] = int64(x)
+		for i, x := range columnar.View[int16](v.Data, r.n) {
+			out[i] = T(x)
 		}
 	case 4:
-		for i, x := range columnar.Values[int32](v) {
-			out[i] = int64(x)
+		for i, x := range columnar.View[int32](v.Data, r.n) {
+			out[i] = T(x)
 		}
 	default:
-		copy(out, columnar.Values[int64](v))
+		for i, x := range columnar.View[int64](v.Data, r.n) {
+			out[i] = T(x)
+		}
 	}
+	return columnar.BytesOf(out)
 }
 
 func (p *Program) castRows(c *expr.Cast) function {

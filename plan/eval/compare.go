@@ -113,6 +113,64 @@ func compareInts[T interface {
 	}
 }
 
+// compareFloats writes a op b for floats, of which b may be one value. Order is
+// SQL's: NaN equals itself and is greatest, −0 is 0.
+func compareFloats[T ~float32 | ~float64](op int, a, b []T, out columnar.Bitmap) {
+	one := len(b) == 1
+	for base := 0; base < len(a); base += 64 {
+		p := a[base:min(base+64, len(a))]
+		var w uint64
+		for j, x := range p {
+			y := b[0]
+			if !one {
+				y = b[base+j]
+			}
+			nx, ny := bit(x != x), bit(y != y)
+			same := bit(x == y) | nx&ny
+			less := bit(x < y) | ny&^nx
+			var z uint64
+			switch op {
+			case eq:
+				z = same
+			case ne:
+				z = same ^ 1
+			case lt:
+				z = less
+			case le:
+				z = less | same
+			case gt:
+				z = (less | same) ^ 1
+			default:
+				z = less ^ 1
+			}
+			w |= z << (j & 63)
+		}
+		binary.LittleEndian.PutUint64(out[base>>3:], w)
+	}
+}
+
+// compareText writes a op c for strings.
+func compareText(op int, a *columnar.Vector, c []byte, out columnar.Bitmap) {
+	off, data := a.Offsets(), a.Bytes
+	for base := 0; base < a.Len; base += 64 {
+		var w uint64
+		for j := range min(64, a.Len-base) {
+			s := data[off[base+j]:off[base+j+1]]
+			var hit bool
+			switch op {
+			case eq:
+				hit = string(s) == string(c)
+			case ne:
+				hit = string(s) != string(c)
+			default:
+				hit = holds(op, bytes.Compare(s, c))
+			}
+			w |= bit(hit) << (j & 63)
+		}
+		binary.LittleEndian.PutUint64(out[base>>3:], w)
+	}
+}
+
 // holds reports whether an order (−1, 0, 1) satisfies an operator.
 func holds(op, c int) bool {
 	switch op {
@@ -177,11 +235,10 @@ func orderAt(a *columnar.Vector, i int, b *columnar.Vector, j int) int {
 	return order(a.Int64At(i), b.Int64At(j))
 }
 
-func shape(v *columnar.Vector, r *rows) *columnar.Vector {
-	if v.Enc == columnar.Dict {
-		return flat(v, r.s)
-	}
-	return v
+// EqualAt reports whether row i of a equals row j of b: rows of one type that
+// are not null.
+func EqualAt(a *columnar.Vector, i int, b *columnar.Vector, j int) bool {
+	return orderAt(a, i, b, j) == 0
 }
 
 func compare(op int) function {
@@ -190,48 +247,71 @@ func compare(op int) function {
 		if none {
 			return allNull(columnar.BoolType, r.n), nil
 		}
-		a, b := args[0], args[1]
-		out := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
+		out := r.bitmap()
 		v := columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: out, Valid: valid}
-		t := a.Type
-		if t.IsBytes() || t.IsFloat() || t.Kind == columnar.Bool || t.Kind == columnar.Uint64 || a.Width != b.Width || a.Width == 16 || a.Enc == columnar.Const && b.Enc == columnar.Const {
-			clear(out)
-			err := r.each(func(i int) error {
-				if valid == nil || valid.Get(i) {
-					if holds(op, orderAt(a, i, b, i)) {
-						out.Set(i)
-					}
-				}
-				return nil
-			})
-			return v, err
-		}
-		a, b = shape(a, r), shape(b, r)
-		unsigned := t.Kind >= columnar.Uint8 && t.Kind <= columnar.Uint32
-		switch {
-		case a.Width == 1 && unsigned:
-			compareInts[uint8](op, a, b, out)
-		case a.Width == 2 && unsigned:
-			compareInts[uint16](op, a, b, out)
-		case a.Width == 4 && unsigned:
-			compareInts[uint32](op, a, b, out)
-		case a.Width == 1:
-			compareInts[int8](op, a, b, out)
-		case a.Width == 2:
-			compareInts[int16](op, a, b, out)
-		case a.Width == 4:
-			compareInts[int32](op, a, b, out)
-		default:
-			compareInts[int64](op, a, b, out)
-		}
+		compareInto(op, args[0], args[1], out, r, valid)
 		return v, nil
+	}
+}
+
+// compareInto picks the loop for the shapes of two vectors of one type.
+func compareInto(op int, a, b *columnar.Vector, out columnar.Bitmap, r *rows, valid columnar.Bitmap) {
+	t := a.Type
+	if a.Enc == columnar.Const {
+		a, b, op = b, a, swapped[op]
+	}
+	switch {
+	case a.Enc == columnar.Const: // both
+		out.Fill(8*len(out), holds(op, orderAt(a, 0, b, 0)))
+		return
+	case a.Enc == columnar.Dict && b.Enc == columnar.Dict && a.Dict == b.Dict && a.Dict.Unique && op <= ne:
+		compareVec(op, a.Codes(), b.Codes(), out)
+		return
+	case t.IsBytes() && b.Enc == columnar.Const && a.Enc == columnar.Flat:
+		compareText(op, a, b.BytesAt(0), out)
+		return
+	case t.IsBytes() || t.Kind == columnar.Bool || narrowest(a) != narrowest(b) || narrowest(a) == 16:
+		clear(out)
+		_ = r.each(func(i int) error {
+			if valid == nil || valid.Get(i) {
+				if holds(op, orderAt(a, i, b, i)) {
+					out.Set(i)
+				}
+			}
+			return nil
+		})
+		return
+	}
+	a, b = shape(a, r), shape(b, r)
+	unsigned := t.Kind >= columnar.Uint8 && t.Kind <= columnar.Uint64
+	switch {
+	case t.Kind == columnar.Float32:
+		compareFloats(op, columnar.Values[float32](a), columnar.Values[float32](b), out)
+	case t.IsFloat():
+		compareFloats(op, columnar.Values[float64](a), columnar.Values[float64](b), out)
+	case a.Width == 1 && unsigned:
+		compareInts[uint8](op, a, b, out)
+	case a.Width == 2 && unsigned:
+		compareInts[uint16](op, a, b, out)
+	case a.Width == 4 && unsigned:
+		compareInts[uint32](op, a, b, out)
+	case unsigned:
+		compareInts[uint64](op, a, b, out)
+	case a.Width == 1:
+		compareInts[int8](op, a, b, out)
+	case a.Width == 2:
+		compareInts[int16](op, a, b, out)
+	case a.Width == 4:
+		compareInts[int32](op, a, b, out)
+	default:
+		compareInts[int64](op, a, b, out)
 	}
 }
 
 // same is <=>: nulls are equal.
 func same(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 	a, b := args[0], args[1]
-	out := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
+	out := r.bitmap()
 	clear(out)
 	err := r.each(func(i int) error {
 		an, bn := a.NullAt(i), b.NullAt(i)
@@ -243,92 +323,7 @@ func same(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 	return columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: out}, err
 }
 
-// inList is IN over a list: a set of literals for integers and strings, else
-// one comparison after the other.
-func inList(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
-	v := args[0]
-	if v.Type.Kind == columnar.Null || v.Enc == columnar.Const && v.NullAt(0) {
-		return allNull(columnar.BoolType, r.n), nil
-	}
-	t, f := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n))), columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
-	clear(t)
-	clear(f)
-	hasNull := false
-	var list []*columnar.Vector
-	constant := true
-	for _, a := range args[1:] {
-		if a.Type.Kind == columnar.Null || a.Enc == columnar.Const && a.NullAt(0) {
-			hasNull = true
-			continue
-		}
-		constant = constant && a.Enc == columnar.Const
-		list = append(list, a)
-	}
-	set := func(i int, found, doubt bool) {
-		if found {
-			t.Set(i)
-		} else if !doubt {
-			f.Set(i)
-		}
-	}
-	switch {
-	case constant && v.Type.IsBytes():
-		m := map[string]bool{}
-		for _, a := range list {
-			m[string(a.BytesAt(0))] = true
-		}
-		r.each(func(i int) error {
-			if !v.NullAt(i) {
-				set(i, m[string(v.BytesAt(i))], hasNull)
-			}
-			return nil
-		})
-	case constant && v.Width > 0 && v.Width <= 8 && !v.Type.IsFloat() && v.Type.Kind != columnar.Decimal:
-		xs := make([]int64, len(list))
-		m := map[int64]bool{}
-		for i, a := range list {
-			xs[i] = a.Int64At(0)
-			m[xs[i]] = true
-		}
-		r.each(func(i int) error {
-			if v.NullAt(i) {
-				return nil
-			}
-			x := v.Int64At(i)
-			found := false
-			if len(xs) > 8 {
-				found = m[x]
-			} else {
-				for _, y := range xs {
-					found = found || x == y
-				}
-			}
-			set(i, found, hasNull)
-			return nil
-		})
-	default:
-		r.each(func(i int) error {
-			if v.NullAt(i) {
-				return nil
-			}
-			found, doubt := false, hasNull
-			for _, a := range list {
-				if a.NullAt(i) {
-					doubt = true
-				} else if orderAt(v, i, a, i) == 0 {
-					found = true
-					break
-				}
-			}
-			set(i, found, doubt)
-			return nil
-		})
-	}
-	return booleans(r, t, f), nil
-}
-
-// extreme is GREATEST and LEAST, which skip nulls; nullif and between are
-// comparisons too.
+// extreme is GREATEST and LEAST, which skip nulls.
 func extreme(op int, t columnar.Type) function {
 	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 		b := newBuilder(r, t)
@@ -365,6 +360,8 @@ func nullIf(t columnar.Type) function {
 	}
 }
 
+// between is not strict: a value below the lower bound is not between, whatever
+// the upper one.
 func between(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 	lo, err := compare(ge)(r, []*columnar.Vector{args[0], args[1]})
 	if err != nil {
@@ -375,10 +372,4 @@ func between(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 		return hi, err
 	}
 	return logic("and")(r, []*columnar.Vector{&lo, &hi})
-}
-
-// EqualAt reports whether row i of a equals row j of b: rows of one type that
-// are not null.
-func EqualAt(a *columnar.Vector, i int, b *columnar.Vector, j int) bool {
-	return orderAt(a, i, b, j) == 0
 }

@@ -9,9 +9,17 @@ import (
 
 // Filter selects the rows for which all conjuncts are true. It is used by one
 // goroutine at a time.
+//
+// Conjuncts that cannot fail come first, the most useful of them (fewest rows
+// kept for the least work, as seen so far) before the others; the rest follow
+// as written. So a conjunct that can fail sees no row that an earlier one
+// rejected, whatever the order of the others.
 type Filter struct {
 	tests []test
+	safe  int // so many tests may change places
+	turns int
 	buf   [2][]uint16
+	root  *Program // the parent of all branches; it computes nothing
 }
 
 // test is one conjunct: a range of an integer-like column, or any expression.
@@ -19,40 +27,95 @@ type test struct {
 	column  int // range: position of the column
 	lo, hi  int64
 	isRange bool
-	program *Program
+	cost    float64 // estimated work per row
+	in, out float64 // rows seen and kept, fading
+	branch  *branch
 }
 
 // CompileFilter prepares conjuncts. Comparisons of one integer, date, time or
 // narrow decimal column with literals become ranges; ranges of one column are
-// intersected and tested first.
+// intersected.
 func CompileFilter(conjuncts []expr.Expr, opts Options) (*Filter, error) {
-	f := &Filter{}
+	f := &Filter{root: &Program{opts: opts}}
 	var rest []test
 	for _, c := range conjuncts {
 		if t, ok := rangeOf(c); ok {
-			merged := false
-			for i := range f.tests {
-				if f.tests[i].column == t.column {
-					f.tests[i].lo, f.tests[i].hi = max(f.tests[i].lo, t.lo), min(f.tests[i].hi, t.hi)
-					merged = true
-				}
-			}
-			if !merged {
-				f.tests = append(f.tests, t)
-			}
+			f.addRange(t)
 			continue
 		}
-		p, err := Compile([]expr.Expr{c}, opts)
+		b, err := f.root.branch(c)
 		if err != nil {
 			return nil, err
 		}
-		rest = append(rest, test{program: p})
+		t := test{branch: b, cost: costOf(c)}
+		if expr.Fallible(c) {
+			rest = append(rest, t)
+		} else {
+			f.tests = append(f.tests, t)
+		}
 	}
+	f.safe = len(f.tests)
 	f.tests = append(f.tests, rest...)
 	for i := range f.buf {
 		f.buf[i] = make([]uint16, columnar.MaxRows)
 	}
+	f.order()
 	return f, nil
+}
+
+func (f *Filter) addRange(t test) {
+	for i := range f.tests {
+		if o := &f.tests[i]; o.isRange && o.column == t.column {
+			o.lo, o.hi = max(o.lo, t.lo), min(o.hi, t.hi)
+			return
+		}
+	}
+	t.cost = 1
+	f.tests = append(f.tests, t)
+}
+
+// costOf estimates the work of a condition per row, in units of a comparison of
+// integers. Only the order of tests depends on it.
+func costOf(e expr.Expr) float64 {
+	cost := 0.0
+	expr.Walk(e, func(e expr.Expr) bool {
+		switch x := e.(type) {
+		case *expr.Call:
+			cost++
+			if len(x.Args) > 0 && x.Args[0].Type().IsBytes() {
+				cost += 4
+			}
+			switch x.Fn.Name {
+			case "like", "ilike":
+				cost += 10
+			case "rlike", "regexp_replace", "regexp_extract":
+				cost += 200
+			}
+		case *expr.Cast:
+			cost += 2
+			if x.Arg.Type().IsBytes() || x.To.IsBytes() {
+				cost += 30
+			}
+		case *expr.Case:
+			cost += 5
+		}
+		return true
+	})
+	return cost
+}
+
+// order sorts the tests that cannot fail by work per row rejected.
+func (f *Filter) order() {
+	rank := func(t *test) float64 {
+		kept := (t.out + 1) / (t.in + 3) // a third, before anything was seen
+		return t.cost / (1.001 - kept)
+	}
+	ts := f.tests[:f.safe]
+	for i := 1; i < len(ts); i++ {
+		for j := i; j > 0 && rank(&ts[j]) < rank(&ts[j-1]); j-- {
+			ts[j], ts[j-1] = ts[j-1], ts[j]
+		}
+	}
 }
 
 const (
@@ -123,43 +186,70 @@ func rangeOf(e expr.Expr) (t test, ok bool) {
 // conjunct is true.
 func (f *Filter) Select(b *columnar.Batch, s *memory.Scratch, out []uint16) ([]uint16, error) {
 	sel := b.Sel
+	if b.Rows > len(f.buf[0]) {
+		for i := range f.buf {
+			f.buf[i] = make([]uint16, b.Rows)
+		}
+	}
 	for i := range f.tests {
 		t := &f.tests[i]
 		dst := f.buf[i&1][:0]
-		if sel != nil && len(sel) == 0 {
+		if sel != nil && len(sel) == 0 || b.Rows == 0 {
 			break
 		}
-		if t.isRange {
-			if next, ok := t.selectRange(&b.Cols[t.column], b.Rows, sel, dst, s); ok {
-				sel = next
-				continue
-			}
-			sel = t.slowRange(&b.Cols[t.column], b.Rows, sel, dst)
-			continue
+		before := b.Rows
+		if sel != nil {
+			before = len(sel)
 		}
-		vs, err := t.program.run(&rows{n: b.Rows, sel: sel, s: s, batch: b})
-		if err != nil {
+		var err error
+		if t.isRange {
+			sel = t.selectRange(&b.Cols[t.column], b.Rows, sel, dst)
+		} else if sel, err = t.selectTrue(b, s, sel, dst); err != nil {
 			return nil, err
 		}
-		v := vs[0]
-		switch {
-		case v.Type.Kind == columnar.Null:
-			sel = dst
-		case v.Enc == columnar.Const:
-			if v.NullAt(0) || !v.Bits().Get(0) {
-				sel = dst
-			} else if sel == nil {
-				sel = all(b.Rows, dst)
-			}
-		default:
-			v = kernel.Flatten(&v, s)
-			sel = kernel.SelectBits(v.Bits(), v.Valid, b.Rows, sel, dst)
+		t.in += float64(before)
+		t.out += float64(len(sel))
+	}
+	if f.turns++; f.turns&15 == 2 && f.safe > 1 {
+		f.order()
+		for i := range f.tests {
+			f.tests[i].in, f.tests[i].out = f.tests[i].in/2, f.tests[i].out/2
 		}
 	}
 	if sel == nil {
 		sel = all(b.Rows, f.buf[0][:0])
 	}
 	return append(out, sel...), nil
+}
+
+func (t *test) selectTrue(b *columnar.Batch, s *memory.Scratch, sel, dst []uint16) ([]uint16, error) {
+	r := rows{n: b.Rows, sel: sel, s: s, batch: b}
+	c, err := t.branch.run(&r, sel)
+	if err != nil {
+		return nil, err
+	}
+	v := &c.v
+	switch {
+	case v.Type.Kind == columnar.Null:
+		return dst, nil
+	case v.Enc == columnar.Const:
+		if v.NullAt(0) || !v.Bits().Get(0) {
+			return dst, nil
+		}
+		if sel == nil {
+			return all(b.Rows, dst), nil
+		}
+		return append(dst, sel...), nil
+	}
+	v = flat(v, s)
+	if !c.dense {
+		return kernel.SelectBits(v.Bits(), v.Valid, b.Rows, sel, dst), nil
+	}
+	dst = kernel.SelectBits(v.Bits(), v.Valid, len(sel), nil, dst)
+	for i, k := range dst {
+		dst[i] = sel[k]
+	}
+	return dst, nil
 }
 
 func all(n int, out []uint16) []uint16 {
@@ -169,49 +259,47 @@ func all(n int, out []uint16) []uint16 {
 	return out
 }
 
-// selectRange serves flat signed vectors; the second result is false for others.
-func (t *test) selectRange(v *columnar.Vector, n int, sel, out []uint16, s *memory.Scratch) ([]uint16, bool) {
-	if v.Enc == columnar.Dict && v.Dict.Values.Len <= n && v.Dict.Values.Width <= 8 {
-		ok := make([]bool, v.Dict.Values.Len)
+// selectRange keeps the rows of sel, or of all n, whose value is in the range.
+func (t *test) selectRange(v *columnar.Vector, n int, sel, out []uint16) []uint16 {
+	if t.lo > t.hi {
+		return out
+	}
+	switch {
+	case v.Enc == columnar.Dict && v.Dict.Values.Len <= n && narrowest(v) <= 8:
+		ok := make([]byte, v.Dict.Values.Len)
 		for i := range ok {
 			x := v.Dict.Values.Int64At(i)
-			ok[i] = x >= t.lo && x <= t.hi
+			ok[i] = byte(bit(x >= t.lo) & bit(x <= t.hi))
 		}
-		out = out[:cap(out)]
-		k := 0
-		codes := v.Codes()
-		if sel == nil {
-			for i, c := range codes {
-				out[k] = uint16(i)
-				k += int(bit(ok[c]))
-			}
-		} else {
-			for _, r := range sel {
-				out[k] = r
-				k += int(bit(ok[codes[r]]))
-			}
-		}
-		return dropNulls(v, out[:k]), true
-	}
-	if v.Enc != columnar.Flat {
-		return nil, false
-	}
-	switch v.Width {
-	case 4:
+		return dropNulls(v, pickCodes(ok, v.Codes(), sel, out))
+	case v.Enc == columnar.Flat && v.Width == 4:
 		lo, hi := max(t.lo, -1<<31), min(t.hi, 1<<31-1)
 		if lo > hi {
-			return out, true
+			return out
 		}
-		out = pickRange(columnar.Values[int32](v), int32(lo), int32(hi), sel, out)
-	case 8:
-		if t.lo > t.hi {
-			return out, true
-		}
-		out = pickRange(columnar.Values[int64](v), t.lo, t.hi, sel, out)
-	default:
-		return nil, false
+		return dropNulls(v, pickRange(columnar.Values[int32](v), int32(lo), uint32(hi)-uint32(lo), sel, out))
+	case v.Enc == columnar.Flat && v.Width == 8:
+		return dropNulls(v, pickWideRange(columnar.Values[int64](v), t.lo, uint64(t.hi)-uint64(t.lo), sel, out))
 	}
-	return dropNulls(v, out), true
+	return t.slowRange(v, n, sel, out)
+}
+
+func pickCodes(ok []byte, codes []uint32, sel, out []uint16) []uint16 {
+	k := 0
+	if sel == nil {
+		out = out[:len(codes)]
+		for i, c := range codes {
+			out[k] = uint16(i)
+			k += int(ok[c])
+		}
+		return out[:k]
+	}
+	out = out[:len(sel)]
+	for _, r := range sel {
+		out[k] = r
+		k += int(ok[codes[r]])
+	}
+	return out[:k]
 }
 
 func dropNulls(v *columnar.Vector, sel []uint16) []uint16 {
@@ -226,24 +314,44 @@ func dropNulls(v *columnar.Vector, sel []uint16) []uint16 {
 	return sel[:k]
 }
 
-func pickRange[T int32 | int64](vs []T, lo, hi T, sel, out []uint16) []uint16 {
-	out = out[:cap(out)]
+// pickRange keeps rows with lo <= x <= lo+span, in one comparison.
+func pickRange(vs []int32, lo int32, span uint32, sel, out []uint16) []uint16 {
 	k := 0
 	if sel == nil {
+		out = out[:len(vs)]
 		for i, x := range vs {
 			out[k] = uint16(i)
-			k += int(bit(x >= lo) & bit(x <= hi))
+			k += int(bit(uint32(x)-uint32(lo) <= span))
 		}
 		return out[:k]
 	}
+	out = out[:len(sel)]
 	for _, r := range sel {
-		x := vs[r]
 		out[k] = r
-		k += int(bit(x >= lo) & bit(x <= hi))
+		k += int(bit(uint32(vs[r])-uint32(lo) <= span))
 	}
 	return out[:k]
 }
 
+func pickWideRange(vs []int64, lo int64, span uint64, sel, out []uint16) []uint16 {
+	k := 0
+	if sel == nil {
+		out = out[:len(vs)]
+		for i, x := range vs {
+			out[k] = uint16(i)
+			k += int(bit(uint64(x)-uint64(lo) <= span))
+		}
+		return out[:k]
+	}
+	out = out[:len(sel)]
+	for _, r := range sel {
+		out[k] = r
+		k += int(bit(uint64(vs[r])-uint64(lo) <= span))
+	}
+	return out[:k]
+}
+
+// slowRange serves every shape and width.
 func (t *test) slowRange(v *columnar.Vector, n int, sel, out []uint16) []uint16 {
 	one := func(r uint16) {
 		if v.NullAt(int(r)) {
@@ -255,6 +363,7 @@ func (t *test) slowRange(v *columnar.Vector, n int, sel, out []uint16) []uint16 
 		} else {
 			x = columnar.Int128Of(v.Int64At(int(r)))
 		}
+		// An open end means any value: wide decimals reach beyond 64 bits.
 		if (t.lo == minInt64 || orderWide(x, columnar.Int128Of(t.lo)) >= 0) && (t.hi == maxInt64 || orderWide(x, columnar.Int128Of(t.hi)) <= 0) {
 			out = append(out, r)
 		}

@@ -9,19 +9,18 @@ import (
 // truth returns a boolean vector as two bitmaps: rows that are true and rows
 // that are false. Null rows are in neither.
 func truth(r *rows, v *columnar.Vector) (t, f columnar.Bitmap) {
-	n := columnar.BitmapBytes(r.n)
-	t, f = r.s.Bytes(n), r.s.Bytes(n)
+	t, f = r.bitmap(), r.bitmap()
 	if v.Type.Kind == columnar.Null || v.Enc == columnar.Const {
 		is := v.Type.Kind != columnar.Null && !v.NullAt(0)
-		t.Fill(8*n, is && v.Bits().Get(0))
-		f.Fill(8*n, is && !v.Bits().Get(0))
+		t.Fill(8*len(t), is && v.Bits().Get(0))
+		f.Fill(8*len(f), is && !v.Bits().Get(0))
 		return t, f
 	}
-	flat := kernel.Flatten(v, r.s)
-	kernel.And(t, flat.Bits(), flat.Valid, r.n)
-	kernel.Not(f, flat.Bits(), r.n)
-	if flat.Valid != nil {
-		kernel.And(f, f, flat.Valid, r.n)
+	v = flat(v, r.s)
+	kernel.And(t, v.Bits(), v.Valid, r.n)
+	kernel.Not(f, v.Bits(), r.n)
+	if v.Valid != nil {
+		kernel.And(f, f, v.Valid, r.n)
 	}
 	return t, f
 }
@@ -30,7 +29,7 @@ func truth(r *rows, v *columnar.Vector) (t, f columnar.Bitmap) {
 // false.
 func booleans(r *rows, t, f columnar.Bitmap) columnar.Vector {
 	v := columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: t}
-	valid := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
+	valid := r.bitmap()
 	kernel.Or(valid, t, f, r.n)
 	if valid.Count(r.n) < r.n {
 		v.Valid = valid
@@ -38,15 +37,38 @@ func booleans(r *rows, t, f columnar.Bitmap) columnar.Vector {
 	return v
 }
 
+// plain returns a boolean vector without nulls as bits, else nil.
+func plain(v *columnar.Vector) columnar.Bitmap {
+	if v.Type.Kind != columnar.Bool || v.Enc != columnar.Flat || v.Valid != nil {
+		return nil
+	}
+	return v.Bits()
+}
+
 func logic(name string) function {
 	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
-		n := columnar.BitmapBytes(r.n)
+		if a := plain(args[0]); a != nil { // two-valued
+			out := r.bitmap()
+			v := columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: out}
+			if name == "not" {
+				kernel.Not(out, a, r.n)
+				return v, nil
+			}
+			if b := plain(args[1]); b != nil {
+				if name == "and" {
+					kernel.And(out, a, b, r.n)
+				} else {
+					kernel.Or(out, a, b, r.n)
+				}
+				return v, nil
+			}
+		}
 		at, af := truth(r, args[0])
 		if name == "not" {
 			return booleans(r, af, at), nil
 		}
 		bt, bf := truth(r, args[1])
-		t, f := columnar.Bitmap(r.s.Bytes(n)), columnar.Bitmap(r.s.Bytes(n))
+		t, f := r.bitmap(), r.bitmap()
 		if name == "and" {
 			kernel.And(t, at, bt, r.n)
 			kernel.Or(f, af, bf, r.n)
@@ -60,17 +82,17 @@ func logic(name string) function {
 
 // lazyLogic computes the right side only where the left does not decide.
 func (p *Program) lazyLogic(c *expr.Call) (function, error) {
-	left, err := p.sub(c.Args[0])
+	left, err := p.branch(c.Args[0])
 	if err != nil {
 		return nil, err
 	}
-	right, err := p.sub(c.Args[1])
+	right, err := p.branch(c.Args[1])
 	if err != nil {
 		return nil, err
 	}
 	combine := logic(c.Fn.Name)
 	return func(r *rows, _ []*columnar.Vector) (columnar.Vector, error) {
-		a, err := left(r, r.sel)
+		a, err := left.full(r, r.sel)
 		if err != nil {
 			return a, err
 		}
@@ -79,13 +101,13 @@ func (p *Program) lazyLogic(c *expr.Call) (function, error) {
 		if c.Fn.Name == "or" {
 			decided = t
 		}
-		open := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
+		open := r.bitmap()
 		kernel.Not(open, decided, r.n)
-		sel := kernel.SelectBits(open, nil, r.n, r.sel, make([]uint16, 0, r.n))
+		sel := r.pick(open, r.sel)
 		if len(sel) == 0 {
 			return a, nil
 		}
-		b, err := right(r, sel)
+		b, err := right.full(r, sel)
 		if err != nil {
 			return b, err
 		}
@@ -96,7 +118,7 @@ func (p *Program) lazyLogic(c *expr.Call) (function, error) {
 func isNull(name string) function {
 	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 		a := args[0]
-		out := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
+		out := r.bitmap()
 		want := name == "isnull"
 		switch {
 		case a.Type.Kind == columnar.Null || a.Enc == columnar.Const:
@@ -106,7 +128,7 @@ func isNull(name string) function {
 		case want:
 			kernel.Not(out, a.Valid, r.n)
 		default:
-			copy(out, a.Valid[:columnar.BitmapBytes(r.n)])
+			kernel.And(out, a.Valid, nil, r.n)
 		}
 		return columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: out}, nil
 	}
@@ -120,148 +142,4 @@ func isTruth(name string) function {
 		}
 		return columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: t}, nil
 	}
-}
-
-// choice is a value for some of the rows.
-type choice struct {
-	v    columnar.Vector
-	rows []uint16
-}
-
-// merge assembles a vector of a type out of choices for disjoint rows; other
-// rows are null.
-func merge(r *rows, t columnar.Type, parts []choice) (columnar.Vector, error) {
-	if len(parts) == 1 && len(parts[0].rows) == r.n && parts[0].v.Type.Equal(t) {
-		return parts[0].v, nil
-	}
-	if t.Kind == columnar.Null {
-		return allNull(t, r.n), nil
-	}
-	from := make([]int16, r.n)
-	for i := range from {
-		from[i] = -1
-	}
-	for k, p := range parts {
-		for _, i := range p.rows {
-			from[i] = int16(k)
-		}
-	}
-	b := newBuilder(r, t)
-	for i := range r.n {
-		if k := from[i]; k < 0 || parts[k].v.NullAt(i) {
-			b.null(i)
-		} else {
-			b.copy(&parts[k].v, i)
-		}
-	}
-	return b.vector(), nil
-}
-
-func allRows(r *rows) []uint16 {
-	if r.sel != nil {
-		return r.sel
-	}
-	out := make([]uint16, r.n)
-	for i := range out {
-		out[i] = uint16(i)
-	}
-	return out
-}
-
-// caseWhen computes each condition for the rows that no earlier one took, and
-// each value for the rows of its condition.
-func (p *Program) caseWhen(c *expr.Case) (function, error) {
-	type branch struct {
-		cond, then func(*rows, []uint16) (columnar.Vector, error)
-	}
-	branches := make([]branch, len(c.Whens))
-	var err error
-	for i, w := range c.Whens {
-		if branches[i].cond, err = p.sub(w.Cond); err != nil {
-			return nil, err
-		}
-		if branches[i].then, err = p.sub(w.Then); err != nil {
-			return nil, err
-		}
-	}
-	var other func(*rows, []uint16) (columnar.Vector, error)
-	if c.Else != nil {
-		if other, err = p.sub(c.Else); err != nil {
-			return nil, err
-		}
-	}
-	t := c.Type()
-	return func(r *rows, _ []*columnar.Vector) (columnar.Vector, error) {
-		left := allRows(r)
-		var parts []choice
-		for _, b := range branches {
-			if len(left) == 0 {
-				break
-			}
-			v, err := b.cond(r, left)
-			if err != nil {
-				return v, err
-			}
-			is, _ := truth(r, &v)
-			taken := kernel.SelectBits(is, nil, r.n, left, make([]uint16, 0, len(left)))
-			if len(taken) == 0 {
-				continue
-			}
-			if v, err = b.then(r, taken); err != nil {
-				return v, err
-			}
-			parts = append(parts, choice{v, taken})
-			rest := columnar.Bitmap(r.s.Bytes(columnar.BitmapBytes(r.n)))
-			kernel.Not(rest, is, r.n)
-			left = kernel.SelectBits(rest, nil, r.n, left, make([]uint16, 0, len(left)))
-		}
-		if other != nil && len(left) > 0 {
-			v, err := other(r, left)
-			if err != nil {
-				return v, err
-			}
-			parts = append(parts, choice{v, left})
-		}
-		return merge(r, t, parts)
-	}, nil
-}
-
-// coalesce computes each argument for the rows that are null so far.
-func (p *Program) coalesce(c *expr.Call) (function, error) {
-	subs := make([]func(*rows, []uint16) (columnar.Vector, error), len(c.Args))
-	for i, a := range c.Args {
-		s, err := p.sub(a)
-		if err != nil {
-			return nil, err
-		}
-		subs[i] = s
-	}
-	return func(r *rows, _ []*columnar.Vector) (columnar.Vector, error) {
-		left := allRows(r)
-		var parts []choice
-		for _, s := range subs {
-			if len(left) == 0 {
-				break
-			}
-			v, err := s(r, left)
-			if err != nil {
-				return v, err
-			}
-			if !v.HasNulls() {
-				parts = append(parts, choice{v, left})
-				break
-			}
-			var have, rest []uint16
-			for _, i := range left {
-				if v.NullAt(int(i)) {
-					rest = append(rest, i)
-				} else {
-					have = append(have, i)
-				}
-			}
-			parts = append(parts, choice{v, have})
-			left = rest
-		}
-		return merge(r, c.Typ, parts)
-	}, nil
 }

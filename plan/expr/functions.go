@@ -18,7 +18,7 @@ type FunctionTable struct {
 // Builtins returns the functions that Millrace knows.
 var Builtins = sync.OnceValue(func() *FunctionTable {
 	t := &FunctionTable{byName: map[string]*Function{}}
-	for _, list := range [][]*Function{operators(), mathFunctions(), stringFunctions(), timeFunctions(), conditionals(), aggregates()} {
+	for _, list := range [][]*Function{operators(), mathFunctions(), stringFunctions(), encodings(), timeFunctions(), conditionals(), aggregates()} {
 		for _, f := range list {
 			t.byName[f.Name] = f
 			t.names = append(t.names, f.Name)
@@ -39,7 +39,7 @@ var aliases = map[string]string{
 	"dayofmonth": "day", "power": "pow", "ceiling": "ceil", "mod": "%", "ifnull": "coalesce", "nvl": "coalesce",
 	"dateadd": "date_add", "date_diff": "datediff", "signum": "sign", "!=": "<>", "==": "=",
 	"equal_null": "<=>", "regexp": "rlike", "regexp_like": "rlike", "shiftleft": "<<", "shiftright": ">>", "shiftrightunsigned": ">>>",
-	"btrim": "trim", "date": "to_date",
+	"btrim": "trim", "char": "chr", "sha": "sha1", "getbit": "bit_get", "date": "to_date",
 }
 
 // Lookup finds a function by name, without case.
@@ -433,6 +433,14 @@ func timeFunctions() []*Function {
 		}),
 		strict("trunc", "A date cut to YEAR, QUARTER, MONTH or WEEK.", false, fixedTypes("trunc", d, 2, d, s)),
 		strict("date_trunc", "A timestamp cut to a unit.", false, fixedTypes("date_trunc", columnar.TimestampType, 2, s, columnar.TimestampType)),
+		strict("date_from_unix_date", "The date some days after 1970-01-01.", true, fixedTypes("date_from_unix_date", d, 1, i)),
+		strict("next_day", "The first date after another that is a day of the week.", true, fixedTypes("next_day", d, 2, d, s)),
+		strict("timestamp_seconds", "A timestamp out of seconds since 1970.", true, fixedTypes("timestamp_seconds", columnar.TimestampType, 1, columnar.Int64Type)),
+		strict("timestamp_millis", "A timestamp out of milliseconds since 1970.", true, fixedTypes("timestamp_millis", columnar.TimestampType, 1, columnar.Int64Type)),
+		strict("timestamp_micros", "A timestamp out of microseconds since 1970.", true, fixedTypes("timestamp_micros", columnar.TimestampType, 1, columnar.Int64Type)),
+		strict("unix_seconds", "Seconds since 1970.", false, fixedTypes("unix_seconds", columnar.Int64Type, 1, columnar.TimestampType)),
+		strict("unix_millis", "Milliseconds since 1970.", false, fixedTypes("unix_millis", columnar.Int64Type, 1, columnar.TimestampType)),
+		strict("unix_micros", "Microseconds since 1970.", false, fixedTypes("unix_micros", columnar.Int64Type, 1, columnar.TimestampType)),
 		strict("unix_date", "Days since 1970-01-01.", false, fixedTypes("unix_date", i, 1, d)),
 		strict("make_date", "A date from year, month and day.", true, fixedTypes("make_date", d, 3, i, i, i)),
 	)
@@ -546,17 +554,17 @@ func Fallible(e Expr) bool {
 	return Any(e, func(e Expr) bool {
 		switch x := e.(type) {
 		case *Call:
-			return x.Fn.Fallible && !safeArithmetic(x)
+			return x.Fn.Fallible && !SafeCall(x)
 		case *Cast:
-			return !x.Try && castFails(x.Arg.Type(), x.To)
+			return !x.Try && CastFails(x.Arg.Type(), x.To)
 		}
 		return false
 	})
 }
 
-// safeArithmetic reports decimal operations whose result type holds every
+// SafeCall reports decimal operations whose result type holds every
 // outcome.
-func safeArithmetic(c *Call) bool {
+func SafeCall(c *Call) bool {
 	if len(c.Args) != 2 {
 		return c.Typ.IsFloat()
 	}
@@ -578,7 +586,8 @@ func safeArithmetic(c *Call) bool {
 	return false
 }
 
-func castFails(from, to columnar.Type) bool {
+// CastFails reports whether a cast between two types may fail on some value.
+func CastFails(from, to columnar.Type) bool {
 	switch {
 	case from.Equal(to) || from.Kind == columnar.Null || to.Kind == columnar.String || to.IsFloat() && from.IsNumeric():
 		return false

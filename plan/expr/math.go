@@ -84,6 +84,15 @@ func mathFunctions() []*Function {
 		strict("log", "The natural logarithm, or that to a base.", false, nullable(fixedTypes("log", d, 1, d, d))),
 		strict("pow", "A number to a power.", false, fixedTypes("pow", d, 2, d, d)),
 		strict("atan2", "The angle of a point.", false, fixedTypes("atan2", d, 2, d, d)),
+		strict("pmod", "The remainder, not negative for a positive divisor.", true, func(args []Expr) (Signature, error) {
+			s, err := arithmetic("%").Resolve(args)
+			if err == nil && !s.Result.IsFloat() && !s.Result.IsSignedInteger() {
+				err = diag.New(diag.Unsupported, "pmod of decimals is not supported yet")
+			}
+			return s, err
+		}),
+		&Function{Name: "nanvl", Doc: "The first value, the second if it is not a number.", Resolve: fixedTypes("nanvl", d, 2, d, d)},
+		attempt("try_add", "+"), attempt("try_subtract", "-"), attempt("try_multiply", "*"), attempt("try_divide", "/"), attempt("try_mod", "%"),
 		strict("pi", "π.", false, fixedTypes("pi", d, 0)),
 		strict("e", "Euler's number.", false, fixedTypes("e", d, 0)),
 	)
@@ -123,4 +132,9 @@ func roundedDecimal(t columnar.Type, scale int) columnar.Type {
 	}
 	s := min(scale, int(t.Scale))
 	return columnar.DecimalType(min(whole+s, columnar.MaxPrecision), s)
+}
+
+// attempt makes an operator that is null where it would fail.
+func attempt(name, op string) *Function {
+	return strict(name, "Arithmetic that is null where it would fail.", false, nullable(arithmetic(op).Resolve))
 }

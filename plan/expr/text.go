@@ -36,6 +36,44 @@ func stringFunctions() []*Function {
 		bytesOr("startswith", "Whether it begins with a part.", b, 2), bytesOr("endswith", "Whether it ends with a part.", b, 2),
 		bytesOr("contains", "Whether it contains a part.", b, 2), f("ascii", "The code of the first character.", i, 1, s),
 		f("split_part", "The n-th part between delimiters.", s, 3, s, s, i), concat,
+		f("overlay", "A part replaced from a position (from 1), of a length.", s, 3, s, s, i, i),
+		f("substring_index", "The part before the n-th delimiter, or behind it from the end.", s, 3, s, s, i),
+		f("translate", "Characters replaced by others.", s, 3, s, s, s),
+	}
+}
+
+// encodings are functions that turn values into other notations of themselves.
+func encodings() []*Function {
+	s, i, l, bin := columnar.StringType, columnar.Int32Type, columnar.Int64Type, columnar.BinaryType
+	f := func(name, doc string, result columnar.Type, types ...columnar.Type) *Function {
+		return strict(name, doc, false, fixedTypes(name, result, len(types), types...))
+	}
+	fallible := func(name, doc string, result columnar.Type, least int, types ...columnar.Type) *Function {
+		return strict(name, doc, true, fixedTypes(name, result, least, types...))
+	}
+	hex := strict("hex", "A number, string or binary in hexadecimal.", false, func(args []Expr) (Signature, error) {
+		if len(args) == 1 && args[0].Type().IsBytes() {
+			return Signature{Args: []columnar.Type{args[0].Type()}, Result: s}, nil
+		}
+		return fixedTypes("hex", s, 1, l)(args)
+	})
+	return []*Function{
+		f("md5", "The MD5 digest in hexadecimal.", s, bin), f("sha1", "The SHA-1 digest in hexadecimal.", s, bin),
+		f("crc32", "The CRC-32 checksum.", l, bin), f("base64", "In base 64.", s, bin),
+		fallible("unbase64", "Out of base 64.", bin, 1, s), hex,
+		strict("unhex", "Out of hexadecimal; null if it is none.", false, nullable(fixedTypes("unhex", bin, 1, s))),
+		f("bin", "A number in binary.", s, l), f("bit_count", "The number of bits that are set.", i, l),
+		fallible("bit_get", "A bit of a number, from 0.", columnar.Int8Type, 2, l, i),
+		f("url_encode", "As a part of a URL.", s, s), fallible("url_decode", "Out of a part of a URL.", s, 1, s),
+		fallible("encode", "A string as bytes of a character set.", bin, 2, s, s),
+		fallible("decode", "A string out of bytes of a character set.", s, 2, bin, s),
+		bytesOr("is_valid_utf8", "Whether it is UTF-8.", columnar.BoolType, 1),
+		f("chr", "The character of a code.", s, l),
+		fallible("regexp_replace", "Each match replaced; $1 is a group.", s, 3, s, s, s),
+		fallible("regexp_extract", "A group of the first match, empty if there is none.", s, 2, s, s, i),
+		fallible("regexp_count", "The number of matches.", i, 2, s, s),
+		fallible("regexp_instr", "The position (from 1) of the first match, 0 if none.", i, 2, s, s),
+		strict("regexp_substr", "The first match.", true, nullable(fixedTypes("regexp_substr", s, 2, s, s))),
 	}
 }
 
