@@ -8,21 +8,36 @@ import (
 	"github.com/millrace-engine/millrace/plan/logical"
 )
 
-func isAggregate(e expr.Expr) bool {
-	return expr.Any(e, func(e expr.Expr) bool {
-		c, ok := e.(*expr.UnresolvedCall)
-		if !ok || c.Over != nil {
-			return false
-		}
-		f, ok := expr.Builtins().Lookup(c.Fn)
-		return ok && f.Kind == expr.AggregateFunction
-	})
+func isAggregateName(name string) bool {
+	f, ok := expr.Builtins().Lookup(name)
+	return ok && f.Kind == expr.AggregateFunction
 }
 
+// aggregateIn returns the first call of an aggregate function in a written
+// expression, outside subqueries and windows; nil if there is none.
+func aggregateIn(e expr.Expr) *expr.UnresolvedCall {
+	var found *expr.UnresolvedCall
+	expr.Walk(e, func(e expr.Expr) bool {
+		if c, ok := e.(*expr.UnresolvedCall); ok && c.Over == nil && found == nil && isAggregateName(c.Fn) {
+			found = c
+		}
+		return found == nil
+	})
+	return found
+}
+
+func isAggregate(e expr.Expr) bool { return aggregateIn(e) != nil }
+
+// aggregate resolves GROUP BY with its select list, or a list of aggregates
+// without GROUP BY.
 func (a *analyzer) aggregate(g *logical.Aggregate, outer *scope) (logical.Plan, []column, error) {
 	if g.Sets != nil {
-		return nil, nil, diag.New(diag.Unsupported, "GROUPING SETS, ROLLUP and CUBE are not supported yet").
+		e := diag.New(diag.Unsupported, "GROUPING SETS, ROLLUP and CUBE are not supported yet").
 			WithRemedy("write one GROUP BY query per set and combine them with UNION ALL")
+		if len(g.Keys) > 0 {
+			e.Pos = g.Keys[0].Pos()
+		}
+		return nil, nil, e
 	}
 	child, cols, err := a.plan(g.Child, outer)
 	if err != nil {
@@ -32,34 +47,12 @@ func (a *analyzer) aggregate(g *logical.Aggregate, outer *scope) (logical.Plan, 
 	if err != nil {
 		return nil, nil, err
 	}
-	in := &scope{columns: cols, outer: outer}
-	var keys []expr.Expr
-	for _, k := range g.Keys {
-		if n, ok := k.(*expr.Name); ok && len(g.Keys) == 1 && len(n.Parts) == 1 && strings.EqualFold(n.Parts[0], "ALL") && find(cols, n.Parts) == nil {
-			for _, w := range written {
-				if !isAggregate(w) {
-					if al, ok := w.(*expr.Alias); ok {
-						w = al.Arg
-					}
-					e, err := a.expr(w, in)
-					if err != nil {
-						return nil, nil, err
-					}
-					keys = append(keys, e)
-				}
-			}
-			break
-		}
-		e, err := a.groupKey(k, written, in)
-		if err != nil {
-			return nil, nil, err
-		}
-		if al, ok := e.(*expr.Alias); ok {
-			e = al.Arg
-		}
-		keys = append(keys, e)
+	keys, err := a.groupKeys(g.Keys, written, &scope{columns: cols, outer: outer})
+	if err != nil {
+		return nil, nil, err
 	}
-	var list []expr.Expr
+	l := a.newList(cols)
+	in := &scope{columns: cols, outer: outer}
 	for _, w := range written {
 		e, err := a.expr(w, in)
 		if err != nil {
@@ -68,33 +61,88 @@ func (a *analyzer) aggregate(g *logical.Aggregate, outer *scope) (logical.Plan, 
 		if err := grouped(e, keys, cols); err != nil {
 			return nil, nil, err
 		}
-		list = append(list, a.named(e, w))
+		in.aliases = l.add(e, w)
 	}
-	out := &logical.Aggregate{Keys: keys, List: list, Child: child}
+	out := &logical.Aggregate{Keys: keys, List: l.items, Child: child}
 	a.below[out] = cols
-	return out, listColumns(list, cols), nil
+	return out, l.columns, nil
 }
 
-// groupKey resolves a GROUP BY item: an ordinal, a column, an alias of the list.
-func (a *analyzer) groupKey(k expr.Expr, written []expr.Expr, in *scope) (expr.Expr, error) {
-	if l, ok := k.(*expr.Literal); ok && l.Typ.IsInteger() {
-		n, _ := l.Value.(int64)
-		if n < 1 || int(n) > len(written) {
-			return nil, diag.NewAt(l.Place, diag.InvalidQuery, "GROUP BY position %d is not in the select list, which has %d items", n, len(written))
-		}
-		k = written[n-1]
-	} else if n, ok := k.(*expr.Name); ok && len(n.Parts) == 1 && find(in.columns, n.Parts) == nil {
-		for _, w := range written {
-			if al, ok := w.(*expr.Alias); ok && strings.EqualFold(al.Name, n.Parts[0]) {
-				k = al.Arg
-				break
+// groupKeys resolves GROUP BY; GROUP BY ALL are the items without aggregates.
+// A key that is there already is left out.
+func (a *analyzer) groupKeys(written, list []expr.Expr, in *scope) ([]expr.Expr, error) {
+	if len(written) == 1 {
+		n, ok := written[0].(*expr.Name)
+		if ok && len(n.Parts) == 1 && strings.EqualFold(n.Parts[0], "all") && len(find(in.columns, n.Parts)) == 0 {
+			written = nil
+			for _, w := range list {
+				if !isAggregate(w) {
+					written = append(written, stripAlias(w))
+				}
 			}
 		}
 	}
-	if isAggregate(k) {
-		return nil, diag.NewAt(k.Pos(), diag.InvalidQuery, "an aggregate function cannot be grouped by")
+	var keys []expr.Expr
+next:
+	for _, k := range written {
+		e, err := a.groupKey(k, list, in)
+		if err != nil {
+			return nil, err
+		}
+		e = stripAlias(e)
+		if e.Type().IsNested() {
+			return nil, diag.NewAt(k.Pos(), diag.TypeMismatch, "values of type %s cannot be grouped by", e.Type())
+		}
+		for _, o := range keys {
+			if expr.Equal(o, e) {
+				continue next
+			}
+		}
+		keys = append(keys, e)
+	}
+	return keys, nil
+}
+
+func stripAlias(e expr.Expr) expr.Expr {
+	if al, ok := e.(*expr.Alias); ok {
+		return al.Arg
+	}
+	return e
+}
+
+// groupKey resolves a GROUP BY item: an ordinal, a column, an alias of the list
+// (where no column has the name), an expression of such.
+func (a *analyzer) groupKey(k expr.Expr, list []expr.Expr, in *scope) (expr.Expr, error) {
+	at := k.Pos()
+	if l, ok := k.(*expr.Literal); ok && l.Typ.IsInteger() {
+		n, _ := l.Value.(int64)
+		if n < 1 || int(n) > len(list) {
+			return nil, diag.NewAt(l.Place, diag.InvalidQuery, "GROUP BY position %d is not in the select list, which has %d items", n, len(list))
+		}
+		k = stripAlias(list[n-1])
+	}
+	k = aliased(k, list, in.columns, 0)
+	if agg := aggregateIn(k); agg != nil {
+		return nil, diag.NewAt(at, diag.InvalidQuery, "the aggregate function %s cannot be grouped by", agg.Fn).WithRemedy("group by columns, or aggregate in a subquery")
 	}
 	return a.expr(k, in)
+}
+
+// aliased replaces names that no column has by the items of the list that have
+// them as alias.
+func aliased(k expr.Expr, list []expr.Expr, cols []column, depth int) expr.Expr {
+	return expr.Rewrite(k, func(e expr.Expr) expr.Expr {
+		n, ok := e.(*expr.Name)
+		if !ok || len(n.Parts) != 1 || len(find(cols, n.Parts)) > 0 {
+			return e
+		}
+		for i, w := range list {
+			if al, ok := w.(*expr.Alias); ok && strings.EqualFold(al.Name, n.Parts[0]) && depth < len(list) {
+				return aliased(al.Arg, list[:i], cols, depth+1) // it may itself use aliases before it
+			}
+		}
+		return e
+	})
 }
 
 // grouped checks that an item of the list is made of keys and aggregates.
@@ -104,17 +152,37 @@ func grouped(e expr.Expr, keys []expr.Expr, cols []column) error {
 			return nil
 		}
 	}
+	missing := func(x *expr.Attr) error {
+		for _, c := range cols {
+			if c.ID != x.ID {
+				continue
+			}
+			err := diag.NewAt(x.Place, diag.MissingGroupBy, "column %s is neither grouped by nor inside an aggregate function", x.Name)
+			if len(keys) == 0 {
+				return err.WithRemedy("add GROUP BY %s, or take any_value(%s)", x.Name, x.Name)
+			}
+			return err.WithRemedy("add %s to GROUP BY, or take any_value(%s)", x.Name, x.Name)
+		}
+		return nil // of an enclosing query
+	}
 	switch x := e.(type) {
 	case *expr.Agg:
 		return nil
 	case *expr.Attr:
-		for _, c := range cols {
-			if c.ID == x.ID {
-				return diag.NewAt(x.Place, diag.MissingGroupBy, "column %s is neither grouped by nor inside an aggregate function", x.Name).
-					WithRemedy("add %s to GROUP BY, or take any_value(%s)", x.Name, x.Name)
+		return missing(x)
+	case *expr.Subquery:
+		for _, o := range x.Outer {
+			key := false
+			for _, k := range keys {
+				key = key || expr.Equal(k, o)
+			}
+			if key {
+				continue
+			}
+			if err := missing(o); err != nil {
+				return err
 			}
 		}
-		return nil
 	}
 	for _, k := range e.Children() {
 		if err := grouped(k, keys, cols); err != nil {

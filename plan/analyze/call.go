@@ -1,0 +1,237 @@
+package analyze
+
+import (
+	"strings"
+	"time"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/expr"
+)
+
+// call resolves a call: its arguments, the function, the types.
+func (a *analyzer) call(c *expr.UnresolvedCall, s *scope) (expr.Expr, error) {
+	if c.Over != nil {
+		return nil, diag.NewAt(c.Place, diag.Unsupported, "window functions are not supported yet").
+			WithRemedy("aggregate in a subquery and join it")
+	}
+	name := strings.ToLower(c.Fn)
+	args, err := a.arguments(c, name, s)
+	if err != nil {
+		return nil, err
+	}
+	if e, err := a.special(c, name, args); e != nil || err != nil {
+		return e, err
+	}
+	f, ok := expr.Builtins().Lookup(name)
+	if !ok {
+		return nil, unknownFunction(c)
+	}
+	switch f.Kind {
+	case expr.AggregateFunction:
+		return a.aggregateCall(f, c, args, s)
+	case expr.WindowFunction:
+		return nil, diag.NewAt(c.Place, diag.InvalidQuery, "the window function %s needs an OVER clause", f.Name)
+	}
+	if c.Distinct || c.Filter != nil || len(c.OrderBy) > 0 {
+		what := "DISTINCT"
+		if c.Filter != nil {
+			what = "FILTER"
+		} else if !c.Distinct {
+			what = "WITHIN GROUP"
+		}
+		return nil, diag.NewAt(c.Place, diag.InvalidQuery, "%s belongs to aggregate functions; %s is none", what, f.Name)
+	}
+	return a.callResolved(f.Name, args, c.Place)
+}
+
+// arguments resolves the arguments of a call; count(*) has none, a star in other
+// calls stands for columns.
+func (a *analyzer) arguments(c *expr.UnresolvedCall, name string, s *scope) ([]expr.Expr, error) {
+	if countsRows(c) {
+		return nil, nil
+	}
+	full, err := starArguments(c, s.columns)
+	if err != nil {
+		return nil, err
+	}
+	c = full.(*expr.UnresolvedCall)
+	args := make([]expr.Expr, len(c.Args))
+	for i, k := range c.Args {
+		if args[i], err = a.expr(k, s); err != nil {
+			return nil, err
+		}
+	}
+	if name == "count" && len(args) == 0 {
+		return nil, diag.NewAt(c.Place, diag.WrongArguments, "count takes at least 1 argument, not 0").WithRemedy("write count(*) to count rows")
+	}
+	return args, nil
+}
+
+func unknownFunction(c *expr.UnresolvedCall) error {
+	e := diag.NewAt(c.Place, diag.UnresolvedRoutine, "there is no function %s", c.Fn)
+	if near := nearest(c.Fn, expr.Builtins().Names()); near != "" {
+		return e.WithRemedy("did you mean %s?", near)
+	}
+	return e.WithRemedy("SHOW FUNCTIONS lists them")
+}
+
+// special resolves the calls that are not functions of rows: constants of the
+// statement, and those that stand for others.
+func (a *analyzer) special(c *expr.UnresolvedCall, name string, args []expr.Expr) (expr.Expr, error) {
+	constant := func(v any, t columnar.Type) (expr.Expr, error) {
+		if len(args) > 0 {
+			return nil, diag.NewAt(c.Place, diag.WrongArguments, "%s takes no arguments, not %d", c.Fn, len(args))
+		}
+		return &expr.Literal{Value: v, Typ: t, Place: c.Place}, nil
+	}
+	switch name {
+	case "current_date", "curdate":
+		return constant(floorDiv(a.wallClock(), 86400e6), columnar.DateType)
+	case "current_timestamp", "now":
+		return constant(a.opts.Now.UnixMicro(), columnar.TimestampType)
+	case "localtimestamp":
+		return constant(a.wallClock(), columnar.TimestampNTZType)
+	case "current_timezone":
+		return constant(a.zone().String(), columnar.StringType)
+	case "current_database", "current_schema":
+		return constant("default", columnar.StringType)
+	case "current_catalog":
+		return constant("spark_catalog", columnar.StringType)
+	case "isunknown":
+		return a.callResolved("isnull", args, c.Place)
+	case "nvl2":
+		if len(args) != 3 {
+			return nil, diag.NewAt(c.Place, diag.WrongArguments, "nvl2 takes 3 arguments, not %d", len(args))
+		}
+		test, err := a.callResolved("isnotnull", args[:1], c.Place)
+		if err != nil {
+			return nil, err
+		}
+		return a.callResolved("if", []expr.Expr{test, args[1], args[2]}, c.Place)
+	case "extract", "date_part", "datepart":
+		return a.extract(args, c.Place)
+	}
+	return nil, nil
+}
+
+// wallClock is the time of the statement as clocks in the zone show it, in µs.
+func (a *analyzer) wallClock() int64 {
+	t := a.opts.Now.In(a.zone())
+	_, offset := t.Zone()
+	return t.UnixMicro() + int64(offset)*int64(time.Second/time.Microsecond)
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// callResolved makes a call of a scalar function on resolved arguments.
+func (a *analyzer) callResolved(name string, args []expr.Expr, at diag.Pos) (expr.Expr, error) {
+	f, _ := expr.Builtins().Lookup(name)
+	sig, err := f.Resolve(args)
+	if err != nil {
+		return nil, place(err, at)
+	}
+	cast := make([]expr.Expr, len(args))
+	for i, x := range args {
+		cast[i] = a.castTo(x, sig.Args[i])
+	}
+	if f.Name == "positive" {
+		return cast[0], nil
+	}
+	return &expr.Call{Fn: f, Args: cast, Typ: sig.Result, Null: expr.CallNullable(f, cast, sig), Place: at}, nil
+}
+
+// aggregateCall resolves a call of an aggregate function.
+func (a *analyzer) aggregateCall(f *expr.Function, c *expr.UnresolvedCall, args []expr.Expr, s *scope) (expr.Expr, error) {
+	nested := func(e expr.Expr) bool { _, ok := e.(*expr.Agg); return ok }
+	for _, x := range args {
+		if expr.Any(x, nested) {
+			return nil, diag.NewAt(c.Place, diag.InvalidQuery, "aggregate functions cannot be nested").WithRemedy("aggregate in a subquery first")
+		}
+	}
+	sig := expr.Signature{Result: columnar.Int64Type}
+	if len(args) > 0 || f.Name != "count" {
+		var err error
+		if sig, err = f.Resolve(args); err != nil {
+			return nil, place(err, c.Place)
+		}
+	}
+	g := &expr.Agg{Fn: f, Distinct: c.Distinct, Typ: sig.Result, Null: !f.NeverNull, Place: c.Place}
+	for i, x := range args {
+		g.Args = append(g.Args, a.castTo(x, sig.Args[i]))
+	}
+	if f.Name == "count" && !c.Distinct && len(g.Args) > 0 { // count(1), count(column without nulls)
+		some := false
+		for _, x := range g.Args {
+			some = some || x.Nullable()
+		}
+		if !some {
+			g.Args = nil
+		}
+	}
+	if g.Distinct {
+		for _, x := range g.Args {
+			if x.Type().IsNested() {
+				return nil, diag.NewAt(c.Place, diag.TypeMismatch, "DISTINCT cannot compare values of type %s", x.Type())
+			}
+		}
+	}
+	if c.Filter != nil {
+		var err error
+		if g.Filter, err = a.condition(c.Filter, s, "FILTER"); err != nil {
+			return nil, err
+		}
+		if expr.Any(g.Filter, nested) {
+			return nil, diag.NewAt(c.Place, diag.InvalidQuery, "FILTER cannot use aggregate functions").WithRemedy("aggregate in a subquery first")
+		}
+	}
+	if len(c.OrderBy) > 0 {
+		return nil, diag.NewAt(c.Place, diag.Unsupported, "WITHIN GROUP is not supported yet")
+	}
+	if g.Distinct && (f.Name == "min" || f.Name == "max" || f.Name == "bool_and" || f.Name == "bool_or") {
+		g.Distinct = false
+	}
+	return g, nil
+}
+
+// extractFields are the fields of EXTRACT by name, each with its function.
+var extractFields = map[string]string{
+	"year": "year", "years": "year", "y": "year", "yr": "year", "yrs": "year",
+	"quarter": "quarter", "qtr": "quarter", "month": "month", "months": "month", "mon": "month", "mons": "month",
+	"week": "weekofyear", "weeks": "weekofyear", "w": "weekofyear", "day": "day", "days": "day", "d": "day",
+	"doy": "dayofyear", "dow": "dayofweek", "dayofweek": "dayofweek", "hour": "hour", "hours": "hour", "h": "hour", "hr": "hour", "hrs": "hour",
+	"minute": "minute", "minutes": "minute", "min": "minute", "mins": "minute", "m": "minute",
+}
+
+// extract is EXTRACT(field FROM x): the field's own function.
+func (a *analyzer) extract(args []expr.Expr, at diag.Pos) (expr.Expr, error) {
+	if len(args) != 2 {
+		return nil, diag.NewAt(at, diag.WrongArguments, "EXTRACT takes a field and a date or timestamp")
+	}
+	l, ok := args[0].(*expr.Literal)
+	field, isText := "", false
+	if ok {
+		field, isText = l.Value.(string)
+	}
+	if !isText {
+		return nil, diag.NewAt(at, diag.InvalidArgument, "the field of EXTRACT must be a name or a string literal")
+	}
+	if k := args[1].Type().Kind; k == columnar.DayTimeInterval || k == columnar.YearMonthInterval {
+		return nil, diag.NewAt(at, diag.Unsupported, "EXTRACT of %s is not supported yet", args[1].Type())
+	}
+	name, known := extractFields[strings.ToLower(field)]
+	if !known {
+		if f := strings.ToLower(field); f == "second" || f == "seconds" || f == "s" || f == "sec" || f == "secs" {
+			return nil, diag.NewAt(at, diag.Unsupported, "EXTRACT of SECOND with its fraction is not supported yet").
+				WithRemedy("use second() for whole seconds")
+		}
+		return nil, diag.NewAt(at, diag.InvalidArgument, "EXTRACT knows no field %q", field).WithRemedy("use YEAR, QUARTER, MONTH, WEEK, DAY, DOY, DOW, HOUR or MINUTE")
+	}
+	return a.callResolved(name, args[1:], at)
+}

@@ -1,0 +1,182 @@
+package analyze
+
+import (
+	"github.com/millrace-engine/millrace/plan/expr"
+	"github.com/millrace-engine/millrace/plan/logical"
+)
+
+// Fresh copies a resolved plan with new ids for all columns that it defines, as
+// another reference to the same rows needs. Columns of enclosing queries keep
+// their ids. The second result maps old to new ids.
+func Fresh(p logical.Plan, next *expr.ID) (logical.Plan, map[expr.ID]expr.ID) {
+	ids := map[expr.ID]expr.ID{}
+	for _, id := range defined(p) {
+		*next++
+		ids[id] = *next
+	}
+	return renumber(p, ids), ids
+}
+
+// defined lists the ids that a plan defines, its subqueries included, each once,
+// in the order of the tree.
+func defined(p logical.Plan) []expr.ID {
+	var out []expr.ID
+	seen := expr.IDSet{}
+	add := func(id expr.ID) {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	var walk func(p logical.Plan)
+	walk = func(p logical.Plan) {
+		for _, k := range p.Children() {
+			walk(k)
+		}
+		switch x := p.(type) {
+		case *logical.Scan, *logical.Values, *logical.Union, *logical.SetOp, *logical.Shared:
+			for _, at := range x.Output() {
+				add(at.ID)
+			}
+		case *logical.Join:
+			if x.Mark != nil {
+				add(x.Mark.ID)
+			}
+		}
+		for _, e := range p.Exprs() {
+			expr.Walk(e, func(e expr.Expr) bool {
+				switch x := e.(type) {
+				case *expr.Alias:
+					add(x.ID)
+				case *expr.Subquery:
+					walk(x.Plan.(logical.Plan))
+				}
+				return true
+			})
+		}
+	}
+	walk(p)
+	return out
+}
+
+// renumber replaces ids, definitions and uses alike.
+func renumber(p logical.Plan, ids map[expr.ID]expr.ID) logical.Plan {
+	return mapAttrs(p, func(at *expr.Attr) *expr.Attr {
+		if id, ok := ids[at.ID]; ok {
+			d := *at
+			d.ID = id
+			return &d
+		}
+		return at
+	}, ids)
+}
+
+// mapAttrs rebuilds a plan with each attribute replaced by f of it and the ids
+// of aliases by those of ids, subqueries included.
+func mapAttrs(p logical.Plan, f func(*expr.Attr) *expr.Attr, ids map[expr.ID]expr.ID) logical.Plan {
+	list := func(as []*expr.Attr) []*expr.Attr {
+		out := make([]*expr.Attr, len(as))
+		for i, at := range as {
+			out[i] = f(at)
+		}
+		return out
+	}
+	rewrite := func(e expr.Expr) expr.Expr {
+		return expr.Rewrite(e, func(e expr.Expr) expr.Expr {
+			switch x := e.(type) {
+			case *expr.Attr:
+				return f(x)
+			case *expr.Alias:
+				if id, ok := ids[x.ID]; ok {
+					d := *x
+					d.ID = id
+					return &d
+				}
+			case *expr.Subquery:
+				d := *x
+				d.Plan, d.Outer = mapAttrs(x.Plan.(logical.Plan), f, ids), list(x.Outer)
+				return &d
+			}
+			return e
+		})
+	}
+	out, _ := logical.Transform(p, func(p logical.Plan) (logical.Plan, error) {
+		p, _ = logical.MapExprs(p, func(e expr.Expr) (expr.Expr, error) { return rewrite(e), nil })
+		switch x := p.(type) {
+		case *logical.Scan:
+			d := *x
+			d.Attrs = list(x.Attrs)
+			return &d, nil
+		case *logical.Values:
+			d := *x
+			d.Attrs = list(x.Attrs)
+			return &d, nil
+		case *logical.Union:
+			return &logical.Union{Inputs: x.Inputs, Attrs: list(x.Attrs)}, nil
+		case *logical.SetOp:
+			d := *x
+			d.Attrs = list(x.Attrs)
+			return &d, nil
+		case *logical.Shared:
+			return &logical.Shared{ID: x.ID, Child: x.Child, Attrs: list(x.Attrs)}, nil
+		case *logical.Join:
+			if x.Mark != nil {
+				d := *x
+				d.Mark = f(x.Mark)
+				return &d, nil
+			}
+		}
+		return p, nil
+	})
+	return out
+}
+
+// replaceOuter replaces columns of the enclosing query in a subquery.
+func replaceOuter(s *expr.Subquery, to map[expr.ID]*expr.Attr) *expr.Subquery {
+	f := func(at *expr.Attr) *expr.Attr {
+		if t, ok := to[at.ID]; ok {
+			return t
+		}
+		return at
+	}
+	d := *s
+	d.Plan = mapAttrs(s.Plan.(logical.Plan), f, nil)
+	d.Outer = nil
+	for _, o := range s.Outer {
+		use(&d.Outer, f(o))
+	}
+	return &d
+}
+
+// apart gives the right side of a join or set operation fresh ids where it
+// shares any with the left, which happens to plans that came resolved only.
+func (a *analyzer) apart(l, r logical.Plan, rc []column) (logical.Plan, []column) {
+	if !a.resolved {
+		return r, rc
+	}
+	left := expr.IDSet{}
+	for _, id := range defined(l) {
+		left[id] = true
+	}
+	shared := false
+	for _, id := range defined(r) {
+		shared = shared || left[id]
+	}
+	if !shared {
+		return r, rc
+	}
+	p, ids := Fresh(r, a.opts.NextID)
+	out := make([]column, len(rc))
+	for i, c := range rc {
+		if id, ok := ids[c.ID]; ok {
+			d := *c.Attr
+			d.ID = id
+			c.Attr = &d
+		}
+		if id, ok := ids[c.twin]; ok {
+			c.twin = id
+		}
+		out[i] = c
+	}
+	return p, out
+}

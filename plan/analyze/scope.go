@@ -1,0 +1,239 @@
+package analyze
+
+import (
+	"strings"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/expr"
+)
+
+// column is something a name can refer to.
+type column struct {
+	*expr.Attr
+	qualifier string
+	hidden    bool // reachable by qualifier only (the other side of USING)
+	// twin is the id of the column that this one repeats (SELECT a, a), else 0.
+	// A name that fits both is not ambiguous.
+	twin expr.ID
+}
+
+// origin identifies the column that a reference means, whichever copy it takes.
+func (c column) origin() expr.ID {
+	if c.twin != 0 {
+		return c.twin
+	}
+	return c.ID
+}
+
+// String is the column as a message names it.
+func (c column) String() string {
+	if c.qualifier != "" {
+		return c.qualifier + "." + c.Name
+	}
+	return c.Name
+}
+
+// scope is the columns that names may refer to, and those of enclosing queries.
+//
+//	SELECT (SELECT max(x) FROM u WHERE u.k = t.k) FROM t
+//	               columns: u.x, u.k ─┘    └─ outer: columns t.k, …
+type scope struct {
+	columns []column
+	outer   *scope
+	// aliases are the items of the select list before the one being resolved:
+	// they may be referred to where no column has the name.
+	aliases []*expr.Alias
+}
+
+// columnsOf makes columns of attributes, under a qualifier or, without one, the
+// attributes' own.
+func columnsOf(attrs []*expr.Attr, qualifier string) []column {
+	out := make([]column, len(attrs))
+	for i, a := range attrs {
+		q := qualifier
+		if q == "" {
+			q = a.Qualifier
+		}
+		out[i] = column{Attr: a, qualifier: q}
+	}
+	return out
+}
+
+// requalify renames columns: a new qualifier, and names if given. Hidden columns
+// end here.
+func requalify(cols []column, qualifier string, names []string) []column {
+	out := make([]column, 0, len(cols))
+	for _, c := range cols {
+		if c.hidden {
+			continue
+		}
+		d := *c.Attr
+		d.Qualifier = qualifier
+		if names != nil {
+			d.Name = names[len(out)]
+		}
+		out = append(out, column{Attr: &d, qualifier: qualifier, twin: c.twin})
+	}
+	return out
+}
+
+// find returns the columns that a name may mean: those of the last part's name
+// whose qualifier agrees with the part before.
+func find(cols []column, parts []string) []column {
+	var out []column
+	name := last(parts)
+	for _, c := range cols {
+		if !strings.EqualFold(c.Name, name) {
+			continue
+		}
+		if len(parts) == 1 {
+			if c.hidden {
+				continue
+			}
+		} else if !strings.EqualFold(c.qualifier, parts[len(parts)-2]) {
+			continue
+		}
+		same := false
+		for _, o := range out {
+			same = same || o.origin() == c.origin()
+		}
+		if !same {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func last(s []string) string { return s[len(s)-1] }
+
+// name resolves a reference: to a column of the query, else to an alias before
+// it in the list, else to a column of an enclosing query.
+func (a *analyzer) name(n *expr.Name, s *scope) (expr.Expr, error) {
+	for at := s; at != nil; at = at.outer {
+		found := find(at.columns, n.Parts)
+		if len(found) > 1 {
+			return nil, ambiguous(n, found)
+		}
+		if len(found) == 1 {
+			attr := *found[0].Attr
+			attr.Place = n.Place
+			return &attr, nil
+		}
+		if len(n.Parts) > 1 {
+			if f := find(at.columns, n.Parts[:len(n.Parts)-1]); len(f) > 0 {
+				return nil, field(n, f[0])
+			}
+		} else if e, err := at.alias(n); e != nil || err != nil {
+			return e, err
+		}
+	}
+	return nil, unresolved(n, s)
+}
+
+// alias finds a name among the items of the list so far.
+func (s *scope) alias(n *expr.Name) (expr.Expr, error) {
+	var found *expr.Alias
+	for _, al := range s.aliases {
+		if !strings.EqualFold(al.Name, n.Parts[0]) {
+			continue
+		}
+		if found != nil {
+			return nil, diag.NewAt(n.Place, diag.AmbiguousReference, "%s is ambiguous: the select list has several items of this name", n).
+				WithRemedy("give them different names")
+		}
+		found = al
+	}
+	if found == nil {
+		return nil, nil
+	}
+	return found.Arg, nil
+}
+
+func ambiguous(n *expr.Name, found []column) error {
+	names := make([]string, len(found))
+	distinct := false
+	for i, f := range found {
+		names[i] = f.String()
+		distinct = distinct || i > 0 && !strings.EqualFold(names[i], names[0])
+	}
+	e := diag.NewAt(n.Place, diag.AmbiguousReference, "column %s is ambiguous: it may be %s", n, strings.Join(names, " or "))
+	if !distinct {
+		return e.WithRemedy("give the columns different names where they are made")
+	}
+	return e.WithRemedy("write the table's name before it")
+}
+
+// field refuses a.b where a is a column: a struct's field, or a mistake.
+func field(n *expr.Name, c column) error {
+	if c.Typ.Kind == columnar.Struct || c.Typ.Kind == columnar.Map {
+		return diag.NewAt(n.Place, diag.Unsupported, "reading fields of %s, as in %s, is not supported yet", c.Typ, n)
+	}
+	return diag.NewAt(n.Place, diag.UnresolvedColumn, "there is no column %s: %s is of type %s and has no fields", n, c.Name, c.Typ)
+}
+
+func unresolved(n *expr.Name, s *scope) error {
+	e := diag.NewAt(n.Place, diag.UnresolvedColumn, "there is no column %s", n)
+	var names []string
+	for at := s; at != nil; at = at.outer {
+		for _, c := range at.columns {
+			if len(n.Parts) > 1 {
+				names = append(names, c.String())
+			} else if !c.hidden {
+				names = append(names, c.Name)
+			}
+		}
+		for _, al := range at.aliases {
+			names = append(names, al.Name)
+		}
+	}
+	if near := nearest(strings.Join(n.Parts, "."), names); near != "" {
+		return e.WithRemedy("did you mean %s?", near)
+	}
+	if len(names) > 0 {
+		list := names[:min(len(names), 20)]
+		more := ""
+		if len(names) > len(list) {
+			more = ", …"
+		}
+		return e.WithRemedy("the columns are %s%s", strings.Join(list, ", "), more)
+	}
+	return e.WithRemedy("the query has no FROM")
+}
+
+// nearest returns the name with the least edit distance, without case, if it is
+// small against the length; the first of equals.
+func nearest(name string, names []string) string {
+	name = strings.ToLower(name)
+	best, limit := "", 1+len(name)/3
+	for _, n := range names {
+		if d := distance(name, strings.ToLower(n)); d <= limit && (best == "" || d < limit) {
+			best, limit = n, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's, in bytes; long names count as far apart.
+func distance(a, b string) int {
+	if len(a) > 128 || len(b) > 128 {
+		return 128
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(row[j+1]+1, row[j]+1, cost)
+		}
+	}
+	return row[len(b)]
+}
