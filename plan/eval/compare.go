@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/kernel"
 )
 
 // An operator of comparison, and what it becomes when its sides are swapped.
@@ -31,71 +32,112 @@ func bit(b bool) uint64 {
 	return 0
 }
 
-// compareConst writes a op c for all values, 64 rows a word.
+// less writes a < c for all values, eight to a byte.
+func less[T ordered](a []T, c T, out columnar.Bitmap) {
+	n := len(a) &^ 7
+	for i := 0; i < n; i += 8 {
+		p := a[i : i+8 : i+8]
+		out[i>>3] = byte(bit(p[0] < c) | bit(p[1] < c)<<1 | bit(p[2] < c)<<2 | bit(p[3] < c)<<3 |
+			bit(p[4] < c)<<4 | bit(p[5] < c)<<5 | bit(p[6] < c)<<6 | bit(p[7] < c)<<7)
+	}
+	if n < len(a) {
+		out[n>>3] = 0
+	}
+	for i := n; i < len(a); i++ {
+		out[i>>3] |= byte(bit(a[i] < c) << (i & 7))
+	}
+}
+
+// more writes a > c.
+func more[T ordered](a []T, c T, out columnar.Bitmap) {
+	n := len(a) &^ 7
+	for i := 0; i < n; i += 8 {
+		p := a[i : i+8 : i+8]
+		out[i>>3] = byte(bit(p[0] > c) | bit(p[1] > c)<<1 | bit(p[2] > c)<<2 | bit(p[3] > c)<<3 |
+			bit(p[4] > c)<<4 | bit(p[5] > c)<<5 | bit(p[6] > c)<<6 | bit(p[7] > c)<<7)
+	}
+	if n < len(a) {
+		out[n>>3] = 0
+	}
+	for i := n; i < len(a); i++ {
+		out[i>>3] |= byte(bit(a[i] > c) << (i & 7))
+	}
+}
+
+// equal writes a = c.
+func equal[T ordered](a []T, c T, out columnar.Bitmap) {
+	n := len(a) &^ 7
+	for i := 0; i < n; i += 8 {
+		p := a[i : i+8 : i+8]
+		out[i>>3] = byte(bit(p[0] == c) | bit(p[1] == c)<<1 | bit(p[2] == c)<<2 | bit(p[3] == c)<<3 |
+			bit(p[4] == c)<<4 | bit(p[5] == c)<<5 | bit(p[6] == c)<<6 | bit(p[7] == c)<<7)
+	}
+	if n < len(a) {
+		out[n>>3] = 0
+	}
+	for i := n; i < len(a); i++ {
+		out[i>>3] |= byte(bit(a[i] == c) << (i & 7))
+	}
+}
+
+// lessVec writes a < b, equalVec a = b.
+func lessVec[T ordered](a, b []T, out columnar.Bitmap) {
+	n := len(a) &^ 7
+	for i := 0; i < n; i += 8 {
+		p, q := a[i:i+8:i+8], b[i:i+8:i+8]
+		out[i>>3] = byte(bit(p[0] < q[0]) | bit(p[1] < q[1])<<1 | bit(p[2] < q[2])<<2 | bit(p[3] < q[3])<<3 |
+			bit(p[4] < q[4])<<4 | bit(p[5] < q[5])<<5 | bit(p[6] < q[6])<<6 | bit(p[7] < q[7])<<7)
+	}
+	if n < len(a) {
+		out[n>>3] = 0
+	}
+	for i := n; i < len(a); i++ {
+		out[i>>3] |= byte(bit(a[i] < b[i]) << (i & 7))
+	}
+}
+
+func equalVec[T ordered](a, b []T, out columnar.Bitmap) {
+	n := len(a) &^ 7
+	for i := 0; i < n; i += 8 {
+		p, q := a[i:i+8:i+8], b[i:i+8:i+8]
+		out[i>>3] = byte(bit(p[0] == q[0]) | bit(p[1] == q[1])<<1 | bit(p[2] == q[2])<<2 | bit(p[3] == q[3])<<3 |
+			bit(p[4] == q[4])<<4 | bit(p[5] == q[5])<<5 | bit(p[6] == q[6])<<6 | bit(p[7] == q[7])<<7)
+	}
+	if n < len(a) {
+		out[n>>3] = 0
+	}
+	for i := n; i < len(a); i++ {
+		out[i>>3] |= byte(bit(a[i] == b[i]) << (i & 7))
+	}
+}
+
+// compareConst writes a op c: the other three operators are the opposites.
 func compareConst[T ordered](op int, a []T, c T, out columnar.Bitmap) {
-	for base := 0; base < len(a); base += 64 {
-		part := a[base:min(base+64, len(a))]
-		var w uint64
-		switch op {
-		case eq:
-			for j, x := range part {
-				w |= bit(x == c) << (j & 63)
-			}
-		case ne:
-			for j, x := range part {
-				w |= bit(x != c) << (j & 63)
-			}
-		case lt:
-			for j, x := range part {
-				w |= bit(x < c) << (j & 63)
-			}
-		case le:
-			for j, x := range part {
-				w |= bit(x <= c) << (j & 63)
-			}
-		case gt:
-			for j, x := range part {
-				w |= bit(x > c) << (j & 63)
-			}
-		default:
-			for j, x := range part {
-				w |= bit(x >= c) << (j & 63)
-			}
-		}
-		binary.LittleEndian.PutUint64(out[base>>3:], w)
+	switch op {
+	case eq, ne:
+		equal(a, c, out)
+	case lt, ge:
+		less(a, c, out)
+	default:
+		more(a, c, out)
+	}
+	if op == ne || op == ge || op == le {
+		kernel.Not(out, out, len(a))
 	}
 }
 
 func compareVec[T ordered](op int, a, b []T, out columnar.Bitmap) {
-	for base := 0; base < len(a); base += 64 {
-		p := a[base:min(base+64, len(a))]
-		q := b[base:][:len(p)]
-		var w uint64
-		switch op {
-		case eq:
-			for j, x := range p {
-				w |= bit(x == q[j]) << (j & 63)
-			}
-		case ne:
-			for j, x := range p {
-				w |= bit(x != q[j]) << (j & 63)
-			}
-		case lt, gt:
-			if op == gt {
-				p, q = q, p
-			}
-			for j, x := range p {
-				w |= bit(x < q[j]) << (j & 63)
-			}
-		default:
-			if op == ge {
-				p, q = q, p
-			}
-			for j, x := range p {
-				w |= bit(x <= q[j]) << (j & 63)
-			}
-		}
-		binary.LittleEndian.PutUint64(out[base>>3:], w)
+	b = b[:len(a)]
+	switch op {
+	case eq, ne:
+		equalVec(a, b, out)
+	case lt, ge:
+		lessVec(a, b, out)
+	default:
+		lessVec(b, a, out)
+	}
+	if op == ne || op == ge || op == le {
+		kernel.Not(out, out, len(a))
 	}
 }
 
