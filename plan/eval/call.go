@@ -83,6 +83,10 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 		}), true, nil
 	case "ln", "log2", "log10", "log1p", "log":
 		return logarithm(c), true, nil
+	case "pmod":
+		return positiveModulo(c), true, nil
+	case "nanvl":
+		return notNaN(c), false, nil
 	case "round", "bround", "ceil", "floor":
 		return rounding(c), true, nil
 	case "isnan":
@@ -93,6 +97,15 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 	}
 	if f, ok := stringFunctions[name]; ok {
 		return perRow(c.Typ, f), true, nil
+	}
+	if f, ok := encodingFunctions[name]; ok {
+		return perRow(c.Typ, f), true, nil
+	}
+	if f := regexpFunction(c); f != nil {
+		return f, true, nil
+	}
+	if attempts[name] != "" {
+		return p.attempt(c), true, nil
 	}
 	if f := p.timeFunction(c); f != nil {
 		return f, true, nil

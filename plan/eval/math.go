@@ -251,3 +251,54 @@ func roundFloat(name string, x float64, scale int) float64 {
 	f, _ := new(big.Rat).Quo(new(big.Rat).SetInt(z), m).Float64()
 	return f
 }
+
+// notNaN is NANVL: the second value where the first is not a number.
+func notNaN(c *expr.Call) function {
+	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+		b := newBuilder(r, c.Typ)
+		err := r.each(func(i int) error {
+			a := args[0]
+			if !a.NullAt(i) && math.IsNaN(a.Float64At(i)) {
+				a = args[1]
+			}
+			if a.NullAt(i) {
+				b.null(i)
+			} else {
+				b.copy(a, i)
+			}
+			return nil
+		})
+		return b.vector(), err
+	}
+}
+
+// positiveModulo is the remainder that is not negative for a positive divisor,
+// on integers and doubles.
+func positiveModulo(c *expr.Call) function {
+	return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
+		if c.Typ.IsFloat() {
+			x, y := args[0].Float64At(i), args[1].Float64At(i)
+			if y == 0 {
+				return divideByZero(c)
+			}
+			if x = math.Mod(x, y); x < 0 {
+				x = math.Mod(x+y, y)
+			}
+			b.float(i, x)
+			return nil
+		}
+		x, y := args[0].Int64At(i), args[1].Int64At(i)
+		if y == 0 {
+			return divideByZero(c)
+		}
+		if y == -1 {
+			b.int(i, 0)
+			return nil
+		}
+		if x %= y; x < 0 {
+			x = (x + y) % y
+		}
+		b.int(i, x)
+		return nil
+	})
+}

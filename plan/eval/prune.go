@@ -49,6 +49,9 @@ func pruneCompare(op int, column, literal expr.Expr, stats []catalog.ColumnStati
 	}
 	below := s.Min != nil && comparableValues(s.Min, l.Value)
 	above := s.Max != nil && comparableValues(s.Max, l.Value)
+	if x, ok := l.Value.(float64); ok && (op == gt || op == ge || x != x) {
+		return false // NaN is greatest, and statistics leave it out
+	}
 	switch op {
 	case eq:
 		return below && Order(l.Value, s.Min) < 0 || above && Order(l.Value, s.Max) > 0

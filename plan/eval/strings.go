@@ -3,6 +3,7 @@ package eval
 import (
 	"bytes"
 	"math"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -228,6 +229,33 @@ var stringFunctions = map[string]rowFunction{
 		return nil
 	},
 	"concat": concat, "||": concat,
+	"overlay": func(b *builder, args []*columnar.Vector, i int) error {
+		s, with, from := args[0].BytesAt(i), args[1].BytesAt(i), int(args[2].Int64At(i))
+		n := utf8.RuneCount(with)
+		if len(args) > 3 && args[3].Int64At(i) >= 0 {
+			n = int(args[3].Int64At(i))
+		}
+		out := append([]byte{}, slice(s, 0, from-1)...)
+		b.str(i, append(append(out, with...), slice(s, max(0, from-1+n), math.MaxInt32)...))
+		return nil
+	},
+	"substring_index": func(b *builder, args []*columnar.Vector, i int) error {
+		b.str(i, beforeDelimiter(args[0].BytesAt(i), args[1].BytesAt(i), int(args[2].Int64At(i))))
+		return nil
+	},
+	"translate": func(b *builder, args []*columnar.Vector, i int) error {
+		from, to := []rune(string(args[1].BytesAt(i))), []rune(string(args[2].BytesAt(i)))
+		b.str(i, bytes.Map(func(r rune) rune {
+			switch k := slices.Index(from, r); {
+			case k < 0:
+				return r
+			case k < len(to):
+				return to[k]
+			}
+			return -1
+		}, args[0].BytesAt(i)))
+		return nil
+	},
 }
 
 func concat(b *builder, args []*columnar.Vector, i int) error {
@@ -263,5 +291,33 @@ func padder(left bool) rowFunction {
 		}
 		b.str(i, pad(args[0].BytesAt(i), n, fill, left))
 		return nil
+	}
+}
+
+// beforeDelimiter returns what stands before the n-th delimiter, or behind the
+// n-th from the end if n is negative; all of s if there are not so many.
+func beforeDelimiter(s, sep []byte, n int) []byte {
+	if len(sep) == 0 || n == 0 {
+		return nil
+	}
+	for at := 0; n > 0; n-- {
+		k := bytes.Index(s[at:], sep)
+		switch {
+		case k < 0:
+			return s
+		case n == 1:
+			return s[:at+k]
+		}
+		at += k + len(sep)
+	}
+	for end := len(s); ; n++ {
+		k := bytes.LastIndex(s[:end], sep)
+		switch {
+		case k < 0:
+			return s
+		case n == -1:
+			return s[k+len(sep):]
+		}
+		end = k
 	}
 }

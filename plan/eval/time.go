@@ -189,6 +189,44 @@ func (p *Program) timeFunction(c *expr.Call) function {
 			y, m, _ := civil(a[0].Int64At(i))
 			return text.DaysOf(y, m, lastDay(y, m))
 		})
+	case "timestamp_seconds", "timestamp_millis", "timestamp_micros":
+		by := map[string]int64{"timestamp_seconds": usPerSecond, "timestamp_millis": 1000, "timestamp_micros": 1}[name]
+		return perRow(c.Typ, func(b *builder, a []*columnar.Vector, i int) error {
+			x := mul64(a[0].Int64At(i), by)
+			if !x.FitsInt64() {
+				return overflow(c)
+			}
+			b.int(i, int64(x.Lo))
+			return nil
+		})
+	case "unix_seconds", "unix_millis", "unix_micros":
+		by := map[string]int64{"unix_seconds": usPerSecond, "unix_millis": 1000, "unix_micros": 1}[name]
+		return perRow(c.Typ, func(b *builder, a []*columnar.Vector, i int) error {
+			b.int(i, floorDiv(a[0].Int64At(i), by))
+			return nil
+		})
+	case "next_day":
+		return perRow(c.Typ, func(b *builder, a []*columnar.Vector, i int) error {
+			day := strings.ToLower(text.Trim(string(a[1].BytesAt(i))))
+			at := int64(-1)
+			for k, n := range []string{"thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday"} {
+				if day == n || day == n[:3] || day == n[:2] {
+					at = int64(k)
+				}
+			}
+			if at < 0 {
+				return diag.NewAt(c.Place, diag.InvalidArgument, "there is no day of the week '%s'", day)
+			}
+			x := a[0].Int64At(i)
+			x += 7 - floorMod(x-at, 7) // day 0 was a Thursday
+			if x > maxDays {
+				return dateOverflow(c)
+			}
+			b.int(i, x)
+			return nil
+		})
+	case "date_from_unix_date":
+		return date(func(a []*columnar.Vector, i int) int64 { return a[0].Int64At(i) })
 	case "unix_date", "to_date":
 		return perRow(c.Typ, func(b *builder, a []*columnar.Vector, i int) error {
 			b.int(i, a[0].Int64At(i))

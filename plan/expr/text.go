@@ -1,6 +1,9 @@
 package expr
 
-import "github.com/millrace-engine/millrace/columnar"
+import (
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/internal/diag"
+)
 
 func stringFunctions() []*Function {
 	s, i, b := columnar.StringType, columnar.Int32Type, columnar.BoolType
@@ -66,7 +69,12 @@ func encodings() []*Function {
 		fallible("bit_get", "A bit of a number, from 0.", columnar.Int8Type, 2, l, i),
 		f("url_encode", "As a part of a URL.", s, s), fallible("url_decode", "Out of a part of a URL.", s, 1, s),
 		fallible("encode", "A string as bytes of a character set.", bin, 2, s, s),
-		fallible("decode", "A string out of bytes of a character set.", s, 2, bin, s),
+		strict("decode", "A string out of bytes of a character set.", true, func(args []Expr) (Signature, error) {
+			if len(args) > 2 {
+				return Signature{}, diag.New(diag.Unsupported, "decode with pairs of values is not supported yet").WithRemedy("use CASE")
+			}
+			return fixedTypes("decode", s, 2, bin, s)(args)
+		}),
 		bytesOr("is_valid_utf8", "Whether it is UTF-8.", columnar.BoolType, 1),
 		f("chr", "The character of a code.", s, l),
 		fallible("regexp_replace", "Each match replaced; $1 is a group.", s, 3, s, s, s),
