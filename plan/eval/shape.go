@@ -1,8 +1,6 @@
 package eval
 
 import (
-	"encoding/binary"
-
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -168,6 +166,8 @@ func (n *node) byValue(r *rows, args []*columnar.Vector, at int, out *columnar.V
 	return nil
 }
 
+// truthTable returns the values of a boolean vector as bytes: bit 0 is whether
+// it is true, bit 1 whether it is valid.
 func truthTable(v *columnar.Vector) []byte {
 	t := make([]byte, v.Len)
 	for i := range t {
@@ -182,30 +182,32 @@ func truthTable(v *columnar.Vector) []byte {
 	return t
 }
 
-// lookUp maps codes to booleans, 64 rows a word.
+// lookUp maps codes to booleans.
 func lookUp(table []byte, d *columnar.Vector, nulls bool, r *rows) columnar.Vector {
-	bits := r.bitmap()
-	out := columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: bits, Valid: d.Valid}
-	codes := d.Codes()
-	for base := 0; base < len(codes); base += 64 {
-		var w uint64
-		for j, c := range codes[base:min(base+64, len(codes))] {
-			w |= uint64(table[c]&1) << (j & 63)
-		}
-		binary.LittleEndian.PutUint64(bits[base>>3:], w)
-	}
+	out := columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: r.bitmap(), Valid: d.Valid}
+	lookUpBits(table, d.Codes(), 0, out.Bits())
 	if nulls {
 		valid := r.bitmap()
-		for base := 0; base < len(codes); base += 64 {
-			var w uint64
-			for j, c := range codes[base:min(base+64, len(codes))] {
-				w |= uint64(table[c]>>1) << (j & 63)
-			}
-			binary.LittleEndian.PutUint64(valid[base>>3:], w)
-		}
+		lookUpBits(table, d.Codes(), 1, valid)
 		out.Valid = both(valid, d.Valid, r)
 	}
 	return out
+}
+
+// lookUpBits writes one bit of the table's entries, eight rows to a byte.
+func lookUpBits(table []byte, codes []uint32, which uint, out columnar.Bitmap) {
+	n := len(codes) &^ 7
+	for i := 0; i < n; i += 8 {
+		p := codes[i : i+8 : i+8]
+		out[i>>3] = table[p[0]]>>which&1 | table[p[1]]>>which&1<<1 | table[p[2]]>>which&1<<2 | table[p[3]]>>which&1<<3 |
+			table[p[4]]>>which&1<<4 | table[p[5]]>>which&1<<5 | table[p[6]]>>which&1<<6 | table[p[7]]>>which&1<<7
+	}
+	if n < len(codes) {
+		out[n>>3] = 0
+	}
+	for i := n; i < len(codes); i++ {
+		out[i>>3] |= table[codes[i]] >> which & 1 << (i & 7)
+	}
 }
 
 // both combines validities: nil means no nulls.
