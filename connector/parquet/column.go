@@ -10,6 +10,7 @@ import (
 	pq "github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/encoding"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -19,6 +20,7 @@ import (
 type column struct {
 	file  *file
 	chunk pq.ColumnChunk
+	meta  *format.ColumnMetaData
 	field columnar.Field
 	bytes *int64
 
@@ -66,8 +68,8 @@ func (c *column) skip(n int64) {
 		c.old = append(c.old, c.page)
 		c.page = nil
 	}
-	if c.pages == nil {
-		c.pages = c.chunk.Pages()
+	if err := c.start(); err != nil {
+		panic(err)
 	}
 	if err := c.pages.SeekToRow(c.at); err != nil {
 		panic(err) // becomes an error at the reader's boundary
@@ -86,6 +88,18 @@ func (c *column) step(n int) {
 	c.row += n
 }
 
+// start opens the chunk's pages.
+func (c *column) start() error {
+	if c.pages != nil {
+		return nil
+	}
+	if err := checkLZ4(c.file.os, c.file.size, c.meta); err != nil {
+		return err
+	}
+	c.pages = c.chunk.Pages()
+	return nil
+}
+
 // load makes sure that the page has a row left.
 func (c *column) load() error {
 	for c.page == nil || c.row == c.inPage {
@@ -93,8 +107,8 @@ func (c *column) load() error {
 			c.old = append(c.old, c.page)
 			c.page = nil
 		}
-		if c.pages == nil {
-			c.pages = c.chunk.Pages()
+		if err := c.start(); err != nil {
+			return corrupt(c.file.path, err)
 		}
 		p, err := c.pages.ReadPage()
 		if err != nil {

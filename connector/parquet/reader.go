@@ -59,7 +59,7 @@ func newReader(f *file, g int, req connector.ScanRequest) (r *reader, err error)
 	}
 	chunks := rg.ColumnChunks()
 	for _, c := range req.Columns {
-		r.columns = append(r.columns, &column{file: f, chunk: chunks[c], field: f.cols[c], bytes: &r.stats.BytesRead})
+		r.columns = append(r.columns, &column{file: f, chunk: chunks[c], meta: &f.pq.Metadata().RowGroups[g].Columns[c].MetaData, field: f.cols[c], bytes: &r.stats.BytesRead})
 	}
 	for i := range r.sel {
 		r.sel[i] = make([]uint16, 0, columnar.MaxRows)
