@@ -23,13 +23,13 @@ race:
 	CGO_ENABLED=1 go test -race ./exec/... ./shuffle/... ./cache/... ./columnar/memory/...
 
 fuzz:
-	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./plan/sql
-	go test -run '^$$' -fuzz FuzzDecodeStage -fuzztime $(FUZZTIME) ./plan/wire
-	go test -run '^$$' -fuzz FuzzDecodeTask -fuzztime $(FUZZTIME) ./plan/wire
-	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./columnar/chunk
-	go test -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME) ./connector/parquet
-	go test -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME) ./connector/csv
-	go test -run '^$$' -fuzz FuzzScan -fuzztime $(FUZZTIME) ./connector/ipc
+	go test -run '^$$' -fuzz FuzzParse -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./plan/sql
+	go test -run '^$$' -fuzz FuzzDecodeStage -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./plan/wire
+	go test -run '^$$' -fuzz FuzzDecodeTask -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./plan/wire
+	go test -run '^$$' -fuzz FuzzDecode -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./columnar/chunk
+	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet
+	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/csv
+	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/ipc
 
 clean:
 	rm -rf bin
