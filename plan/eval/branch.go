@@ -172,8 +172,9 @@ func (r *rows) split(c *choice, sel []uint16) (yes, no []uint16) {
 // caseWhen computes each condition for the rows that no earlier one took, and
 // each value for the rows of its condition.
 func (p *Program) caseWhen(c *expr.Case) (function, error) {
-	type when struct{ cond, then *branch }
 	whens := make([]when, len(c.Whens))
+	t := c.Type()
+	easy := t.FixedWidth() > 0 && len(whens) <= 8
 	var err error
 	for i, w := range c.Whens {
 		if whens[i].cond, err = p.branch(w.Cond); err != nil {
@@ -182,15 +183,21 @@ func (p *Program) caseWhen(c *expr.Case) (function, error) {
 		if whens[i].then, err = p.branch(w.Then); err != nil {
 			return nil, err
 		}
+		easy = easy && whens[i].then.simple && !expr.Fallible(w.Cond)
 	}
 	var other *branch
 	if c.Else != nil {
 		if other, err = p.branch(c.Else); err != nil {
 			return nil, err
 		}
+		easy = easy && other.simple
 	}
-	t := c.Type()
 	return func(r *rows, _ []*columnar.Vector) (columnar.Vector, error) {
+		if easy {
+			if v, ok, err := blend(r, t, whens, other); ok || err != nil {
+				return v, err
+			}
+		}
 		left := r.all()
 		var parts []choice
 		for _, w := range whens {

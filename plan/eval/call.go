@@ -94,6 +94,9 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 		}), true, nil
 	}
 	if f, ok := stringFunctions[name]; ok {
+		if name == "substring" && len(c.Args) == 3 {
+			return substringLoop(perRow(c.Typ, f)), true, nil
+		}
 		return perRow(c.Typ, f), true, nil
 	}
 	if f, ok := encodingFunctions[name]; ok {

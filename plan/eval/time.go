@@ -141,6 +141,9 @@ func (p *Program) timeFunction(c *expr.Call) function {
 	}
 	switch name {
 	case "year", "month", "day", "quarter", "dayofweek", "weekday", "dayofyear", "weekofyear":
+		if f := calendarLoop(c); f != nil && c.Args[0].Type().Kind == columnar.Date {
+			return f
+		}
 		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
 			switch args[0].Type.Kind {
 			case columnar.DayTimeInterval:
