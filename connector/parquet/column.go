@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"sort"
 	"unsafe"
 
 	pq "github.com/parquet-go/parquet-go"
@@ -13,7 +15,9 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // column decodes one column chunk, front to back.
@@ -22,6 +26,7 @@ type column struct {
 	chunk pq.ColumnChunk
 	meta  *format.ColumnMetaData
 	field columnar.Field
+	leaf  leaf
 	bytes *int64
 
 	pages  pq.Pages
@@ -32,6 +37,7 @@ type column struct {
 	value  int   // next value of the page (nulls have none)
 	inPage int   // rows of the page
 	at     int64 // next row of the chunk
+	end    int64 // first row of the next page to read
 	old    []pq.Page
 	dict   *columnar.Dictionary
 	source pq.Dictionary
@@ -57,23 +63,37 @@ func (c *column) release() {
 	c.old = c.old[:0]
 }
 
+// skip passes n rows. Pages that hold none of the rows that are read later are
+// not looked at when the file has an index of them.
 func (c *column) skip(n int64) {
 	c.at += n
-	left := int64(c.inPage - c.row)
-	if c.page != nil && n <= left {
+	if c.page == nil {
+		return
+	}
+	if n <= int64(c.inPage-c.row) {
 		c.step(int(n))
 		return
 	}
-	if c.page != nil {
-		c.old = append(c.old, c.page)
-		c.page = nil
+	c.old = append(c.old, c.page)
+	c.page = nil
+}
+
+// seek moves to the page of row at, as far as the file's index tells.
+func (c *column) seek() error {
+	f, ok := c.chunk.(*pq.FileColumnChunk)
+	if !ok {
+		return nil
 	}
-	if err := c.start(); err != nil {
-		panic(err)
+	index, err := f.OffsetIndex()
+	if err != nil || index == nil {
+		return nil // pages are read and dropped instead
 	}
-	if err := c.pages.SeekToRow(c.at); err != nil {
-		panic(err) // becomes an error at the reader's boundary
+	i := sort.Search(index.NumPages(), func(i int) bool { return index.FirstRowIndex(i) > c.at }) - 1
+	if i < 0 || index.FirstRowIndex(i) <= c.end {
+		return nil
 	}
+	c.end = index.FirstRowIndex(i)
+	return c.pages.SeekToRow(c.end)
 }
 
 // step passes rows of the page.
@@ -110,12 +130,22 @@ func (c *column) load() error {
 		if err := c.start(); err != nil {
 			return corrupt(c.file.path, err)
 		}
+		if c.end < c.at {
+			if err := c.seek(); err != nil {
+				return corrupt(c.file.path, err)
+			}
+		}
 		p, err := c.pages.ReadPage()
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				err = errors.New("a column has fewer values than its row group has rows")
 			}
 			return corrupt(c.file.path, err)
+		}
+		from := c.end
+		if c.end += p.NumRows(); c.end <= c.at { // all of it was skipped
+			pq.Release(p)
+			continue
 		}
 		c.page, c.row, c.value = p, 0, 0
 		c.inPage = int(p.NumRows())
@@ -125,6 +155,7 @@ func (c *column) load() error {
 			c.levels = nil
 		}
 		*c.bytes += p.Size()
+		c.step(int(c.at - from))
 	}
 	return nil
 }
@@ -134,10 +165,9 @@ func (c *column) next(n int, s *memory.Scratch) (columnar.Vector, error) {
 	if err := c.load(); err != nil {
 		return columnar.Vector{}, err
 	}
-	c.at += int64(n)
 	if n <= c.inPage-c.row {
-		v, err := c.take(n, s)
-		return v, err
+		c.at += int64(n)
+		return c.take(n, s)
 	}
 	var parts []columnar.Vector
 	for left := n; left > 0; {
@@ -145,6 +175,7 @@ func (c *column) next(n int, s *memory.Scratch) (columnar.Vector, error) {
 			return columnar.Vector{}, err
 		}
 		k := min(left, c.inPage-c.row)
+		c.at += int64(k)
 		v, err := c.take(k, s)
 		if err != nil {
 			return v, err
@@ -240,7 +271,7 @@ func (c *column) dictionary(d pq.Dictionary) error {
 	n := d.Len()
 	data := d.Page().Data()
 	v := columnar.Vector{Type: c.field.Type, Len: n}
-	sub := &column{file: c.file, field: c.field, values: data}
+	sub := &column{file: c.file, field: c.field, leaf: c.leaf, values: data}
 	if n > 0 {
 		if err := sub.plain(&v, 0, n, nil); err != nil {
 			return err
@@ -251,8 +282,32 @@ func (c *column) dictionary(d pq.Dictionary) error {
 	v.Data = append(make([]byte, 0, len(v.Data)+8), v.Data...)
 	v.Bytes = append([]byte{}, v.Bytes...)
 	v.Stable = true
-	c.source, c.dict = d, &columnar.Dictionary{Values: v, Unique: true}
+	c.source, c.dict = d, &columnar.Dictionary{Values: v}
+	if v.Type.IsBytes() {
+		c.dict.Hashes = make([]uint64, n)
+		kernel.HashVector(&v, c.dict.Hashes, false)
+		c.dict.Unique = unique(&v, c.dict.Hashes)
+	}
 	return nil
+}
+
+// maxUnique bounds the dictionaries that are checked for equal values.
+const maxUnique = 4096
+
+// unique reports whether no two values are equal, which the format asks for but
+// not every writer heeds.
+func unique(v *columnar.Vector, hashes []uint64) bool {
+	if v.Len > maxUnique {
+		return false
+	}
+	seen := make(map[uint64]int, v.Len)
+	for i, h := range hashes {
+		if k, ok := seen[h]; ok && string(v.BytesAt(k)) == string(v.BytesAt(i)) {
+			return false
+		}
+		seen[h] = i
+	}
+	return true
 }
 
 // emptyDictionary stands for one without values, of a chunk that is all null.
@@ -282,16 +337,21 @@ func (c *column) plain(v *columnar.Vector, from, m int, s *memory.Scratch) error
 	case encoding.Int32:
 		xs := c.values.Int32()[from : from+m]
 		switch {
-		case t.Kind == columnar.Decimal || t.Kind == columnar.Int64:
+		case t.Kind == columnar.Decimal || t.Kind == columnar.Int64 || t.Kind == columnar.Time:
 			out := memory.Slice[int64](s, m)
 			for i, x := range xs {
 				out[i] = int64(x)
-				if t.Kind == columnar.Int64 { // an unsigned 32-bit integer
+			}
+			if c.leaf.unsigned {
+				for i, x := range xs {
 					out[i] = int64(uint32(x))
 				}
 			}
+			if c.leaf.scale != 0 && !rescaleAll(out, out, c.leaf.scale) {
+				return c.tooFar()
+			}
 			v.Width, v.Data = 8, columnar.BytesOf(out)
-		case t.FixedWidth() == 4:
+		case t.Kind == columnar.Int32 || t.Kind == columnar.Date:
 			v.Width, v.Data = 4, columnar.BytesOf(xs)
 		case t.FixedWidth() == 2:
 			out := memory.Slice[int16](s, m)
@@ -311,18 +371,18 @@ func (c *column) plain(v *columnar.Vector, from, m int, s *memory.Scratch) error
 	case encoding.Int64:
 		xs := c.values.Int64()[from : from+m]
 		switch {
-		case t.Kind == columnar.Decimal && t.Precision == 20 && t.Scale == 0: // may be an unsigned 64-bit integer
+		case c.leaf.unsigned && anyNegative(xs):
+			out := memory.Slice[columnar.Int128](s, m)
+			for i, x := range xs {
+				out[i] = columnar.Int128{Lo: uint64(x)}
+			}
+			v.Width, v.Data = 16, columnar.BytesOf(out)
+		case t.FixedWidth() == 8 && !t.IsFloat() || t.Kind == columnar.Decimal:
 			v.Width, v.Data = 8, columnar.BytesOf(xs)
-		case t.FixedWidth() == 8 || t.Kind == columnar.Decimal:
-			v.Width, v.Data = 8, columnar.BytesOf(xs)
-			if k := c.unit(); k != 1 {
+			if c.leaf.scale != 0 {
 				out := memory.Slice[int64](s, m)
-				for i, x := range xs {
-					if k > 0 {
-						out[i] = x * k
-					} else {
-						out[i] = x / -k
-					}
+				if !rescaleAll(out, xs, c.leaf.scale) {
+					return c.tooFar()
 				}
 				v.Data = columnar.BytesOf(out)
 			}
@@ -330,10 +390,19 @@ func (c *column) plain(v *columnar.Vector, from, m int, s *memory.Scratch) error
 			return bad()
 		}
 	case encoding.Float:
+		if t.Kind != columnar.Float32 {
+			return bad()
+		}
 		v.Width, v.Data = 4, columnar.BytesOf(c.values.Float()[from:from+m])
 	case encoding.Double:
+		if t.Kind != columnar.Float64 {
+			return bad()
+		}
 		v.Width, v.Data = 8, columnar.BytesOf(c.values.Double()[from:from+m])
 	case encoding.Int96:
+		if t.Kind != columnar.Timestamp {
+			return bad()
+		}
 		out := memory.Slice[int64](s, m)
 		for i, x := range c.values.Int96()[from : from+m] {
 			out[i] = int96(x)
@@ -365,6 +434,14 @@ func (c *column) plain(v *columnar.Vector, from, m int, s *memory.Scratch) error
 			v.Width, v.Data = decimals(xs)
 			return nil
 		}
+		if c.leaf.half {
+			out := memory.Slice[float32](s, m)
+			for i := range out {
+				out[i] = halfFloat(binary.LittleEndian.Uint16(data[2*i:]))
+			}
+			v.Width, v.Data = 4, columnar.BytesOf(out)
+			return nil
+		}
 		off := memory.Slice[int32](s, m+1)
 		for i := range off {
 			off[i] = int32(i * size)
@@ -379,35 +456,42 @@ func (c *column) plain(v *columnar.Vector, from, m int, s *memory.Scratch) error
 	return nil
 }
 
-// unit returns by what timestamps are multiplied (or, negative, divided) to give
-// microseconds.
-func (c *column) unit() int64 {
-	if c.field.Type.Kind != columnar.Timestamp && c.field.Type.Kind != columnar.TimestampNTZ || c.chunk == nil {
-		return 1
-	}
-	l := c.chunk.Type().LogicalType()
-	if l == nil {
-		if ct := c.chunk.Type().ConvertedType(); ct != nil && *ct == deprecated.TimestampMillis {
-			return 1000
-		}
-		return 1
-	}
-	switch {
-	case contains(l.String(), "MILLIS"):
-		return 1000
-	case contains(l.String(), "NANOS"):
-		return -1000
-	}
-	return 1
+// tooFar is the error of a time beyond what µs in 64 bits can tell.
+func (c *column) tooFar() error {
+	return diag.New(diag.DatetimeOverflow, "column %s of %s holds a time that does not fit into 64 bits of microseconds", c.field.Name, c.file.path).
+		WithPath(c.file.path).WithRemedy("select the other columns by name")
 }
 
-func contains(s, part string) bool {
-	for i := 0; i+len(part) <= len(s); i++ {
-		if s[i:i+len(part)] == part {
-			return true
-		}
+// rescaleAll turns stored times into µs; false: one does not fit.
+func rescaleAll(dst, src []int64, scale int64) bool {
+	all := true
+	for i, x := range src {
+		y, ok := rescale(x, scale)
+		dst[i] = y
+		all = all && ok
 	}
-	return false
+	return all
+}
+
+func anyNegative(xs []int64) bool {
+	var all int64
+	for _, x := range xs {
+		all |= x
+	}
+	return all < 0
+}
+
+// halfFloat widens an IEEE 754 number of 16 bits.
+func halfFloat(h uint16) float32 {
+	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
+	switch exp {
+	case 0: // zero and subnormal: frac × 2⁻²⁴
+		x := float32(frac) / (1 << 24)
+		return math.Float32frombits(math.Float32bits(x) | sign)
+	case 31:
+		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
+	}
+	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
 }
 
 func int96(x deprecated.Int96) int64 {

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -59,6 +60,8 @@ type file struct {
 	os   *os.File
 	pq   *pq.File
 	cols []columnar.Field
+	// leaves tells, per column of cols, where and how its values are stored.
+	leaves []leaf
 }
 
 // guard turns a panic of the library into an error.
@@ -97,7 +100,7 @@ func (c *Connector) open(path string) (f *file, err error) {
 		h.Close()
 		return nil, corrupt(path, err)
 	}
-	if f.cols, err = schemaOf(f.pq, path); err != nil {
+	if f.cols, f.leaves, err = schemaOf(f.pq, path); err != nil {
 		h.Close()
 		return nil, err
 	}
@@ -128,81 +131,206 @@ func footerFits(r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// schemaOf maps the columns of a file to types.
-func schemaOf(f *pq.File, path string) ([]columnar.Field, error) {
-	els := f.Metadata().Schema
-	var out []columnar.Field
-	for i := 1; i < len(els); i++ {
-		e := &els[i]
-		if e.NumChildren.Valid && e.NumChildren.V > 0 || e.RepetitionType.Valid && e.RepetitionType.V == format.Repeated {
-			return nil, diag.New(diag.Unsupported, "column %s of %s is nested, which is not supported yet", e.Name, path).WithPath(path)
-		}
-		t, err := typeOf(e)
-		if err != nil {
-			return nil, diag.New(diag.Unsupported, "column %s of %s: %v", e.Name, path, err).WithPath(path)
-		}
-		out = append(out, columnar.Field{Name: e.Name, Type: t, Nullable: !e.RepetitionType.Valid || e.RepetitionType.V == format.Optional})
-	}
-	return out, nil
+// maxDepth bounds the nesting of a schema.
+const maxDepth = 64
+
+// leaf says how a column of a file becomes a column of the table.
+type leaf struct {
+	chunk    int   // position among the column chunks; −1: nested, not readable yet
+	scale    int64 // stored times become µs: multiplied by it, or divided by −scale if negative; 0: as they are
+	unsigned bool  // stored integers have no sign
+	half     bool  // FLOAT16 in two bytes
 }
 
-func typeOf(e *format.SchemaElement) (columnar.Type, error) {
-	kind := e.Type.V
+// schemaOf maps the columns of a file to types. Nested columns have their type,
+// so that the others can be read beside them.
+func schemaOf(f *pq.File, path string) ([]columnar.Field, []leaf, error) {
+	r := schemaReader{els: f.Metadata().Schema, at: 1, path: path}
+	var fields []columnar.Field
+	var leaves []leaf
+	for r.at < len(r.els) {
+		f, l, err := r.field(0)
+		if err != nil {
+			return nil, nil, err
+		}
+		fields, leaves = append(fields, f), append(leaves, l)
+	}
+	return fields, leaves, nil
+}
+
+// schemaReader walks the flattened tree of schema elements.
+type schemaReader struct {
+	els   []format.SchemaElement
+	at    int // next element
+	chunk int // next column chunk
+	path  string
+}
+
+// field reads an element and what lies below it.
+func (r *schemaReader) field(depth int) (columnar.Field, leaf, error) {
+	if r.at >= len(r.els) || depth > maxDepth {
+		return columnar.Field{}, leaf{}, corrupt(r.path, errors.New("its schema is cut off or too deep"))
+	}
+	e := &r.els[r.at]
+	r.at++
+	f := columnar.Field{Name: e.Name, Nullable: !e.RepetitionType.Valid || e.RepetitionType.V == format.Optional}
+	repeated := e.RepetitionType.Valid && e.RepetitionType.V == format.Repeated
+	l := leaf{chunk: -1}
+	var err error
+	if e.Type.Valid {
+		if f.Type, l, err = typeOf(e); err != nil {
+			return f, l, diag.New(diag.Unsupported, "column %s of %s: %v", e.Name, r.path, err).WithPath(r.path).WithCause(err)
+		}
+		l.chunk = r.chunk
+		r.chunk++
+	} else if f.Type, err = r.group(e, depth); err != nil {
+		return f, l, err
+	}
+	if repeated {
+		f.Type, f.Nullable, l.chunk = columnar.ListType(f.Type, false), false, -1
+	}
+	return f, l, nil
+}
+
+// group reads the children of a group and names its type by its annotation.
+func (r *schemaReader) group(e *format.SchemaElement, depth int) (columnar.Type, error) {
+	var kids []columnar.Field
+	for range e.NumChildren.V {
+		k, _, err := r.field(depth + 1)
+		if err != nil {
+			return columnar.Type{}, err
+		}
+		kids = append(kids, k)
+	}
+	_, list := e.LogicalType.Value.(*format.ListType)
+	_, dict := e.LogicalType.Value.(*format.MapType)
+	if c := e.ConvertedType; c.Valid {
+		list = list || c.V == deprecated.List
+		dict = dict || c.V == deprecated.Map || c.V == deprecated.MapKeyValue
+	}
+	if len(kids) == 1 && kids[0].Type.Kind == columnar.List {
+		item := kids[0].Type.Nested.Fields[0]
+		inner := item.Type.Nested
+		switch {
+		case dict && item.Type.Kind == columnar.Struct && len(inner.Fields) == 2:
+			return columnar.MapType(inner.Fields[0].Type, inner.Fields[1].Type, inner.Fields[1].Nullable), nil
+		case list && item.Type.Kind == columnar.Struct && len(inner.Fields) == 1 && kids[0].Name != "array" && kids[0].Name != e.Name+"_tuple":
+			return columnar.ListType(inner.Fields[0].Type, inner.Fields[0].Nullable), nil
+		case list:
+			return kids[0].Type, nil
+		}
+	}
+	return columnar.StructType(kids...), nil
+}
+
+// timeScale is the leaf.scale of a unit.
+func timeScale(u format.TimeUnit) int64 {
+	switch u.Value.(type) {
+	case *format.MilliSeconds:
+		return 1000
+	case *format.NanoSeconds:
+		return -1000
+	}
+	return 0
+}
+
+// integerType returns the type of an annotated integer: unsigned ones become the
+// next wider signed type, as in Spark.
+func integerType(bits int, signed bool) (columnar.Type, leaf, error) {
+	at := map[int]int{8: 0, 16: 1, 32: 2, 64: 3}
+	i, ok := at[bits]
+	if !ok {
+		return columnar.Type{}, leaf{}, fmt.Errorf("integers of %d bits do not exist", bits)
+	}
+	if !signed {
+		i++
+	}
+	return []columnar.Type{columnar.Int8Type, columnar.Int16Type, columnar.Int32Type, columnar.Int64Type, columnar.DecimalType(20, 0)}[i], leaf{unsigned: !signed}, nil
+}
+
+func decimalType(precision, scale int32) (columnar.Type, leaf, error) {
+	if precision < 1 || precision > columnar.MaxPrecision || scale < 0 || scale > precision {
+		return columnar.Type{}, leaf{}, fmt.Errorf("decimal(%d,%d) is out of range", precision, scale)
+	}
+	return columnar.DecimalType(int(precision), int(scale)), leaf{}, nil
+}
+
+// typeOf maps a leaf of the schema to a type.
+func typeOf(e *format.SchemaElement) (columnar.Type, leaf, error) {
 	switch l := e.LogicalType.Value.(type) {
 	case *format.DecimalType:
-		if l.Precision < 1 || l.Precision > columnar.MaxPrecision || l.Scale < 0 || l.Scale > l.Precision {
-			return columnar.Type{}, fmt.Errorf("decimal(%d,%d) is out of range", l.Precision, l.Scale)
-		}
-		return columnar.DecimalType(int(l.Precision), int(l.Scale)), nil
+		return decimalType(l.Precision, l.Scale)
 	case *format.DateType:
-		return columnar.DateType, nil
+		return columnar.DateType, leaf{}, nil
+	case *format.TimeType:
+		return columnar.TimeType, leaf{scale: timeScale(l.Unit)}, nil
 	case *format.TimestampType:
 		if l.IsAdjustedToUTC {
-			return columnar.TimestampType, nil
+			return columnar.TimestampType, leaf{scale: timeScale(l.Unit)}, nil
 		}
-		return columnar.TimestampNTZType, nil
+		return columnar.TimestampNTZType, leaf{scale: timeScale(l.Unit)}, nil
 	case *format.IntType:
-		t := map[int8]columnar.Type{8: columnar.Int8Type, 16: columnar.Int16Type, 32: columnar.Int32Type, 64: columnar.Int64Type}[l.BitWidth]
-		if !l.IsSigned { // Spark widens unsigned integers
-			t = map[int8]columnar.Type{8: columnar.Int16Type, 16: columnar.Int32Type, 32: columnar.Int64Type, 64: columnar.DecimalType(20, 0)}[l.BitWidth]
-		}
-		return t, nil
+		return integerType(int(l.BitWidth), l.IsSigned)
 	case *format.StringType, *format.EnumType, *format.JsonType:
-		return columnar.StringType, nil
+		return columnar.StringType, leaf{}, nil
+	case *format.Float16Type:
+		if e.Type.V == format.FixedLenByteArray && e.TypeLength.V == 2 {
+			return columnar.Float32Type, leaf{half: true}, nil
+		}
 	}
 	if e.ConvertedType.Valid {
-		switch e.ConvertedType.V {
+		switch c := e.ConvertedType.V; c {
 		case deprecated.UTF8, deprecated.Enum, deprecated.Json:
-			return columnar.StringType, nil
+			return columnar.StringType, leaf{}, nil
 		case deprecated.Decimal:
-			return columnar.DecimalType(int(e.Precision.V), int(e.Scale.V)), nil
+			return decimalType(e.Precision.V, e.Scale.V)
 		case deprecated.Date:
-			return columnar.DateType, nil
-		case deprecated.TimestampMicros, deprecated.TimestampMillis:
-			return columnar.TimestampType, nil
-		case deprecated.Int8:
-			return columnar.Int8Type, nil
-		case deprecated.Int16:
-			return columnar.Int16Type, nil
+			return columnar.DateType, leaf{}, nil
+		case deprecated.TimeMillis:
+			return columnar.TimeType, leaf{scale: 1000}, nil
+		case deprecated.TimeMicros:
+			return columnar.TimeType, leaf{}, nil
+		case deprecated.TimestampMillis:
+			return columnar.TimestampType, leaf{scale: 1000}, nil
+		case deprecated.TimestampMicros:
+			return columnar.TimestampType, leaf{}, nil
+		case deprecated.Uint8, deprecated.Uint16, deprecated.Uint32, deprecated.Uint64:
+			return integerType(8<<(c-deprecated.Uint8), false)
+		case deprecated.Int8, deprecated.Int16, deprecated.Int32, deprecated.Int64:
+			return integerType(8<<(c-deprecated.Int8), true)
 		}
 	}
-	switch kind {
+	switch e.Type.V {
 	case format.Boolean:
-		return columnar.BoolType, nil
+		return columnar.BoolType, leaf{}, nil
 	case format.Int32:
-		return columnar.Int32Type, nil
+		return columnar.Int32Type, leaf{}, nil
 	case format.Int64:
-		return columnar.Int64Type, nil
+		return columnar.Int64Type, leaf{}, nil
 	case format.Float:
-		return columnar.Float32Type, nil
+		return columnar.Float32Type, leaf{}, nil
 	case format.Double:
-		return columnar.Float64Type, nil
+		return columnar.Float64Type, leaf{}, nil
 	case format.ByteArray, format.FixedLenByteArray:
-		return columnar.BinaryType, nil
+		return columnar.BinaryType, leaf{}, nil
 	case format.Int96:
-		return columnar.TimestampType, nil
+		return columnar.TimestampType, leaf{}, nil
 	}
-	return columnar.Type{}, fmt.Errorf("the physical type %v is not supported", kind)
+	return columnar.Type{}, leaf{}, fmt.Errorf("the physical type %v is not supported", e.Type.V)
+}
+
+// readable refuses the nested columns among those of a scan.
+func (f *file) readable(columns []int) error {
+	for _, c := range columns {
+		if c < 0 || c >= len(f.cols) {
+			return corrupt(f.path, errors.New("it changed while it was read"))
+		}
+		if f.leaves[c].chunk < 0 {
+			return diag.New(diag.Unsupported, "column %s of %s is of the nested type %s, which cannot be read yet", f.cols[c].Name, f.path, f.cols[c].Type).
+				WithPath(f.path).WithRemedy("select the other columns by name")
+		}
+	}
+	return nil
 }
 
 // descriptor is what executors open a table from.
@@ -239,7 +367,7 @@ func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (_ connector
 			return nil, err
 		}
 		if i == 0 {
-			t.schema = &columnar.Schema{Fields: f.cols}
+			t.schema = &columnar.Schema{Fields: append([]columnar.Field(nil), f.cols...)}
 			t.stats.Columns = make([]catalog.ColumnStatistics, len(f.cols))
 			for k := range t.stats.Columns {
 				t.stats.Columns[k].Distinct = -1
@@ -248,13 +376,18 @@ func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (_ connector
 			return nil, diag.New(diag.TypeMismatch, "%s and %s have different columns", found[0].Path, x.Path).WithPath(x.Path).
 				WithRemedy("read files with different columns one by one")
 		}
+		for k := range f.cols {
+			t.schema.Fields[k].Nullable = t.schema.Fields[k].Nullable || f.cols[k].Nullable
+		}
 		t.stats.Bytes += float64(x.Size)
 		for g, rg := range f.pq.RowGroups() {
-			t.stats.Rows += float64(rg.NumRows())
-			b := f.bounds(g)
-			for k := range b {
-				widen(&t.stats.Columns[k], b[k], i == 0 && g == 0)
+			if rg.NumRows() <= 0 {
+				continue
 			}
+			for k, b := range f.bounds(g) {
+				widen(&t.stats.Columns[k], b, t.stats.Rows == 0)
+			}
+			t.stats.Rows += float64(rg.NumRows())
 		}
 	}
 	data, err := json.Marshal(descriptor{found})
@@ -277,74 +410,127 @@ func sameColumns(a, b []columnar.Field) bool {
 	return true
 }
 
-func widen(s *catalog.ColumnStatistics, o catalog.ColumnStatistics, first bool) {
-	s.NullCount += o.NullCount
-	if first {
-		s.Min, s.Max = o.Min, o.Max
-		return
-	}
-	if s.Min == nil || o.Min == nil {
-		s.Min, s.Max = nil, nil
-		return
-	}
-	if eval.Order(o.Min, s.Min) < 0 {
-		s.Min = o.Min
-	}
-	if eval.Order(o.Max, s.Max) > 0 {
-		s.Max = o.Max
-	}
-}
+// maxBound is the length from which on bounds of strings are not kept.
+const maxBound = 64
 
-// bounds returns the statistics of a row group's columns.
+// bounds returns the statistics of a row group's columns. Bounds hold for every
+// value or are nil. Only min_value and max_value count: the older fields are
+// in an order that depends on the writer.
 func (f *file) bounds(g int) []catalog.ColumnStatistics {
 	chunks := f.pq.RowGroups()[g].ColumnChunks()
 	out := make([]catalog.ColumnStatistics, len(f.cols))
-	for i, c := range chunks {
-		out[i].Distinct = -1
-		fc, ok := c.(*pq.FileColumnChunk)
-		if !ok || i >= len(out) {
+	for i, l := range f.leaves {
+		out[i] = catalog.ColumnStatistics{Distinct: -1, NullCount: -1}
+		if l.chunk < 0 {
 			continue
 		}
-		out[i].NullCount = float64(fc.NullCount())
-		lo, hi, ok := fc.Bounds()
+		c, ok := chunks[l.chunk].(*pq.FileColumnChunk)
+		if !ok {
+			continue
+		}
+		lo, hi, ok := c.Bounds()
 		if ok {
-			out[i].Min, out[i].Max = literal(lo, f.cols[i].Type), literal(hi, f.cols[i].Type)
-			if out[i].Min == nil || out[i].Max == nil {
-				out[i].Min, out[i].Max = nil, nil
+			out[i].Min, out[i].Max = literal(lo, f.cols[i].Type, l), literal(hi, f.cols[i].Type, l)
+			if f.cols[i].Type.IsFloat() {
+				out[i].Max = nil // writers leave NaN out, which is greater than all others
 			}
+		}
+		if n := c.NullCount(); ok || n > 0 {
+			out[i].NullCount = float64(n)
 		}
 	}
 	return out
 }
 
-// literal returns a bound as a literal's value, nil where that would not be
-// exact.
-func literal(v pq.Value, t columnar.Type) any {
+// literal returns a bound as a literal's value, nil where that would not be a
+// bound.
+func literal(v pq.Value, t columnar.Type, l leaf) any {
+	var x int64
+	switch v.Kind() {
+	case pq.Int32:
+		if x = int64(v.Int32()); l.unsigned {
+			x = int64(uint32(x))
+		}
+	case pq.Int64:
+		if x = v.Int64(); l.unsigned && x < 0 {
+			return columnar.Int128{Lo: uint64(x)}
+		}
+	case pq.ByteArray, pq.FixedLenByteArray:
+		switch b := v.ByteArray(); {
+		case t.Kind == columnar.String && len(b) < maxBound:
+			return string(b)
+		case t.Kind == columnar.Decimal && len(b) > 0 && len(b) <= 16:
+			return bigEndian(b)
+		}
+		return nil
+	case pq.Float:
+		return number(float64(v.Float()), t)
+	case pq.Double:
+		return number(v.Double(), t)
+	default:
+		return nil
+	}
 	switch t.Kind {
 	case columnar.Int8, columnar.Int16, columnar.Int32, columnar.Int64, columnar.Date:
-		switch v.Kind() {
-		case pq.Int32:
-			return int64(v.Int32())
-		case pq.Int64:
-			return v.Int64()
+		return x
+	case columnar.Time, columnar.Timestamp, columnar.TimestampNTZ:
+		if y, ok := rescale(x, l.scale); ok {
+			return y
 		}
 	case columnar.Decimal:
-		switch v.Kind() {
-		case pq.Int32:
-			return columnar.Int128Of(int64(v.Int32()))
-		case pq.Int64:
-			return columnar.Int128Of(v.Int64())
-		}
-	case columnar.String:
-		if v.Kind() == pq.ByteArray && len(v.ByteArray()) < 32 {
-			return string(v.ByteArray())
-		}
-	case columnar.Float64:
-		if v.Kind() == pq.Double && v.Double() == v.Double() {
-			return v.Double()
-		}
+		return columnar.Int128Of(x)
 	}
 	return nil
+}
+
+func number(x float64, t columnar.Type) any {
+	if math.IsNaN(x) || !t.IsFloat() {
+		return nil
+	}
+	return x
+}
+
+// rescale turns a stored time into µs, rounded down; false: it does not fit.
+func rescale(x, scale int64) (int64, bool) {
+	switch {
+	case scale > 0:
+		y := x * scale
+		return y, y/scale == x
+	case scale < 0:
+		y := x / -scale
+		if x%scale < 0 {
+			y--
+		}
+		return y, true
+	}
+	return x, true
+}
+
+// widen adds the statistics of a row group to those of a table.
+func widen(s *catalog.ColumnStatistics, o catalog.ColumnStatistics, first bool) {
+	if first {
+		*s = o
+		return
+	}
+	if s.NullCount >= 0 && o.NullCount >= 0 {
+		s.NullCount += o.NullCount
+	} else {
+		s.NullCount = -1
+	}
+	s.Min = outer(s.Min, o.Min, -1)
+	s.Max = outer(s.Max, o.Max, 1)
+}
+
+// outer returns the lesser (sign −1) or greater (1) of two bounds, nil if one is
+// not known.
+func outer(a, b any, sign int) any {
+	switch {
+	case a == nil || b == nil:
+		return nil
+	case eval.Order(b, a)*sign > 0:
+		return b
+	}
+	return a
 }
 
 // Splits implements connector.Connector: one split per row group that may hold
@@ -370,18 +556,30 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 		if err != nil {
 			return nil, err
 		}
+		if err := f.unchanged(x, req.Columns); err != nil {
+			return nil, err
+		}
 		for g, rg := range f.pq.RowGroups() {
-			if rg.NumRows() == 0 || f.pruned(g, req) {
+			if rg.NumRows() <= 0 || f.pruned(g, req) {
 				continue
 			}
 			s := connector.Split{Rows: rg.NumRows(), Data: binary.AppendUvarint(binary.AppendUvarint(nil, uint64(i)), uint64(g))}
 			for _, col := range req.Columns {
-				s.Bytes += f.pq.Metadata().RowGroups[g].Columns[col].MetaData.TotalCompressedSize
+				s.Bytes += f.pq.Metadata().RowGroups[g].Columns[f.leaves[col].chunk].MetaData.TotalCompressedSize
 			}
 			out = append(out, s)
 		}
 	}
 	return out, nil
+}
+
+// unchanged checks that a file is still the one that was planned with, and that
+// the columns of a scan can be read.
+func (f *file) unchanged(x fs.File, columns []int) error {
+	if f.size != x.Size {
+		return corrupt(f.path, errors.New("it changed while it was read"))
+	}
+	return f.readable(columns)
 }
 
 // pruned reports whether statistics say that no row of a group matches.
@@ -415,6 +613,9 @@ func (c *Connector) Scan(_ context.Context, d catalog.Descriptor, split []byte, 
 	}
 	f, err := c.open(desc.Files[i].Path)
 	if err != nil {
+		return nil, err
+	}
+	if err := f.unchanged(desc.Files[i], req.Columns); err != nil {
 		return nil, err
 	}
 	if g >= uint64(len(f.pq.RowGroups())) {

@@ -59,7 +59,9 @@ func newReader(f *file, g int, req connector.ScanRequest) (r *reader, err error)
 	}
 	chunks := rg.ColumnChunks()
 	for _, c := range req.Columns {
-		r.columns = append(r.columns, &column{file: f, chunk: chunks[c], meta: &f.pq.Metadata().RowGroups[g].Columns[c].MetaData, field: f.cols[c], bytes: &r.stats.BytesRead})
+		l := f.leaves[c]
+		r.columns = append(r.columns, &column{file: f, chunk: chunks[l.chunk], meta: &f.pq.Metadata().RowGroups[g].Columns[l.chunk].MetaData, leaf: l,
+			field: f.cols[c], bytes: &r.stats.BytesRead})
 	}
 	for i := range r.sel {
 		r.sel[i] = make([]uint16, 0, columnar.MaxRows)
@@ -67,6 +69,19 @@ func newReader(f *file, g int, req connector.ScanRequest) (r *reader, err error)
 	r.batch.Cols = make([]columnar.Vector, len(r.columns))
 	r.out.Cols = make([]columnar.Vector, len(req.Project))
 	return r, r.pruneDynamic(g)
+}
+
+// less reports whether a is certainly less than b; nil is not known.
+func less(a, b any) bool {
+	if _, ok := a.(int64); ok {
+		_, ok = b.(int64)
+		return ok && eval.Order(a, b) < 0
+	}
+	if _, ok := a.(columnar.Int128); ok {
+		_, ok = b.(columnar.Int128)
+		return ok && eval.Order(a, b) < 0
+	}
+	return false
 }
 
 // pruneDynamic skips the row group when a runtime filter excludes its range.
@@ -82,11 +97,7 @@ func (r *reader) pruneDynamic(g int) error {
 	for _, f := range fs {
 		lo, hi := f.Range()
 		s := b[r.req.Columns[f.Column()]]
-		l, ok := lo.(int64)
-		h, ok2 := hi.(int64)
-		smin, ok3 := s.Min.(int64)
-		smax, ok4 := s.Max.(int64)
-		if ok && ok2 && ok3 && ok4 && (h < smin || l > smax) {
+		if less(hi, s.Min) || less(s.Max, lo) {
 			r.at = r.rows
 			r.stats.RowGroupsPruned = 1
 		}

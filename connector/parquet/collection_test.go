@@ -1,0 +1,239 @@
+package parquet_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/text"
+	"github.com/millrace-engine/millrace/connector"
+	"github.com/millrace-engine/millrace/connector/parquet"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/catalog"
+)
+
+// collection is where the Parquet test files of the format's maintainers lie, when
+// they do: beside the repository.
+const collection = "../../../shared/conformance/parquet"
+
+// refused lists the files that must not read: their checksums do not agree.
+var refused = map[string]diag.Class{
+	"datapage_v1-corrupt-checksum.parquet":           diag.CorruptFile,
+	"rle-dict-uncompressed-corrupt-checksum.parquet": diag.CorruptFile,
+}
+
+// excused lists the files that may be refused, clearly, though others read them.
+var excused = map[string]string{
+	"column_chunk_key_value_metadata.parquet":   "its footer holds a list that the library does not take",
+	"datapage_v2_empty_datapage.snappy.parquet": "a page without values is compressed to nothing",
+	"nation.dict-malformed.parquet":             "its dictionary page has a wrong size",
+}
+
+// flat returns the columns of a table that are not nested.
+func flat(s *columnar.Schema) []int {
+	var out []int
+	for i, f := range s.Fields {
+		if !f.Type.IsNested() {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// scan reads all splits and calls f with each batch.
+func scan(c connector.Connector, t connector.Table, req connector.ScanRequest, f func(*columnar.Batch)) error {
+	ctx := context.Background()
+	splits, err := c.Splits(ctx, t.Descriptor(), req)
+	if err != nil {
+		return err
+	}
+	for _, s := range splits {
+		r, err := c.Scan(ctx, t.Descriptor(), s.Data, req)
+		if err != nil {
+			return err
+		}
+		for {
+			b, err := r.Next(ctx)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				r.Close()
+				return err
+			}
+			f(b)
+		}
+		if err := r.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func identity(columns []int) connector.ScanRequest {
+	r := connector.ScanRequest{Columns: columns}
+	for i := range columns {
+		r.Project = append(r.Project, i)
+	}
+	return r
+}
+
+// TestCollection reads every file of the collection: files with known values
+// must give them, all others their row count or a typed error.
+func TestCollection(t *testing.T) {
+	paths, _ := filepath.Glob(collection + "/*.parquet")
+	more, _ := filepath.Glob(collection + "/*/*.parquet")
+	paths = append(paths, more...)
+	if len(paths) == 0 {
+		t.Skip("the collection is not here")
+	}
+	counts := expectedRows(t)
+	for _, p := range paths {
+		name, _ := filepath.Rel(collection, p)
+		t.Run(name, func(t *testing.T) {
+			c := parquet.New()
+			var got [][]string
+			tab, err := c.Open(context.Background(), catalog.TableRef{Path: p})
+			var columns []int
+			if err == nil {
+				columns = flat(tab.Schema())
+				err = scan(c, tab, identity(columns), func(b *columnar.Batch) {
+					for i := range b.Rows {
+						var row []string
+						for k := range b.Cols {
+							row = append(row, render(&b.Cols[k], i))
+						}
+						got = append(got, row)
+					}
+				})
+			}
+			if class, ok := refused[name]; ok {
+				if diag.ClassOf(err) != class {
+					t.Fatalf("got %v, want class %s", err, class)
+				}
+				return
+			}
+			if err != nil {
+				if diag.ClassOf(err) == "" || !strings.Contains(err.Error(), ".parquet") {
+					t.Fatalf("untyped error: %v", err)
+				}
+				if want, ok := counts[name]; ok && want >= 0 && excused[name] == "" {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			if want, ok := counts[name]; ok && want >= 0 && len(got) != want {
+				t.Errorf("%d rows, want %d", len(got), want)
+			}
+			expected := expectedValues(t, name)
+			if expected == nil {
+				return
+			}
+			wrong := 0
+			for i, e := range expected {
+				for k, c := range columns {
+					f := tab.Schema().Fields[c]
+					if want := expect(e[f.Name]); !equal(got[i][k], want) {
+						if wrong++; wrong < 4 {
+							t.Errorf("row %d, column %s %s: %q, want %q", i, f.Name, f.Type, got[i][k], want)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// bareNumber are the numbers that JSON has no words for.
+var bareNumber = regexp.MustCompile(`:(NaN|-?Infinity)`)
+
+func expectedRows(t *testing.T) map[string]int {
+	b, err := os.ReadFile(collection + "-expected/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]int{}
+	for _, l := range strings.Split(string(b), "\n") {
+		p := strings.Split(l, "|")
+		if len(p) < 4 || !strings.Contains(p[1], ".parquet") {
+			continue
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(p[2]))
+		if err != nil {
+			n = -1
+		}
+		out[strings.TrimSpace(p[1])] = n
+	}
+	return out
+}
+
+func expectedValues(t *testing.T, name string) []map[string]json.RawMessage {
+	f, err := os.Open(filepath.Join(collection+"-expected", name+".jsonl"))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var out []map[string]json.RawMessage
+	sc := bufio.NewScanner(f)
+	sc.Buffer(nil, 1<<24)
+	for sc.Scan() {
+		var m map[string]json.RawMessage
+		line := bareNumber.ReplaceAll(sc.Bytes(), []byte(`:"$1"`))
+		if err := json.Unmarshal(line, &m); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// expect turns an expected value into the text that render makes.
+func expect(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil && len(raw) > 0 && raw[0] == '"' {
+		return s
+	}
+	return string(raw)
+}
+
+func equal(got, want string) bool {
+	if got == want {
+		return true
+	}
+	if strings.HasSuffix(want, "(BC)") || strings.Contains(want, "(BC) ") { // years before 1 are written in another way
+		return strings.HasPrefix(got, "-")
+	}
+	a, err1 := strconv.ParseFloat(got, 64)
+	b, err2 := strconv.ParseFloat(want, 64)
+	return err1 == nil && err2 == nil && (a == b || math.IsNaN(a) && math.IsNaN(b) || float32(a) == float32(b))
+}
+
+func render(v *columnar.Vector, row int) string {
+	if v.NullAt(row) {
+		return "null"
+	}
+	if v.Type.Kind != columnar.Binary {
+		return string(text.AppendValue(nil, v, row, time.UTC))
+	}
+	var b strings.Builder
+	for _, x := range v.BytesAt(row) { // as DuckDB prints a BLOB
+		if x < 0x20 || x > 0x7e || x == '\\' || x == '\'' || x == '"' {
+			fmt.Fprintf(&b, `\x%02X`, x)
+		} else {
+			b.WriteByte(x)
+		}
+	}
+	return b.String()
+}
