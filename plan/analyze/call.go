@@ -69,6 +69,12 @@ func (a *analyzer) arguments(c *expr.UnresolvedCall, name string, s *scope) ([]e
 }
 
 func unknownFunction(c *expr.UnresolvedCall) error {
+	switch c.Fn {
+	case "getitem":
+		return diag.NewAt(c.Place, diag.Unsupported, "reading elements of arrays and maps and fields of structs is not supported yet")
+	case "struct", "named_struct", "array", "map":
+		return diag.NewAt(c.Place, diag.Unsupported, "making values of type %s is not supported yet", strings.TrimPrefix(c.Fn, "named_"))
+	}
 	e := diag.NewAt(c.Place, diag.UnresolvedRoutine, "there is no function %s", c.Fn)
 	if near := nearest(c.Fn, expr.Builtins().Names()); near != "" {
 		return e.WithRemedy("did you mean %s?", near)
