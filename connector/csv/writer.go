@@ -1,9 +1,7 @@
 package csv
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,14 +14,22 @@ import (
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
+// flushBytes is how much text is gathered before it is written.
+const flushBytes = 256 << 10
+
+// writer writes records that the reader of this package reads back the same
+// with equal options (and multiLine, if values hold line breaks):
+//
+//   - W1 A null is the null text without quotes; a value that reads like it, an
+//     empty string too, is quoted.
+//   - W2 Inside of quotes a quote is doubled, and so is the escape character.
 type writer struct {
 	dir, name string
 	file      *os.File
-	buf       *bufio.Writer
-	w         *csv.Writer
-	row       []string
+	o         options
+	special   [256]bool // bytes for which a field is quoted
+	buf       []byte
 	rows      int64
-	null      string
 }
 
 // Check implements connector.WriterConnector.
@@ -49,69 +55,131 @@ func (c *Connector) NewWriter(_ context.Context, spec connector.WriteSpec, task,
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{dir: spec.Dir, name: fmt.Sprintf("part-%05d-%d.csv", task, attempt), row: make([]string, spec.Schema.Len()), null: o.Null}
-	if w.file, err = os.CreateTemp(spec.Dir, "."+w.name+".*"); err != nil {
-		return nil, fs.Explain(err, spec.Dir)
+	w := &writer{dir: spec.Dir, name: fmt.Sprintf("part-%05d-%d.csv", task, attempt), o: o}
+	for _, c := range []byte("\r\n\xef" + o.Sep + o.Quote) { // 0xef begins a byte order mark
+		w.special[c] = true
 	}
-	w.buf = bufio.NewWriterSize(w.file, 1<<18)
-	w.w = csv.NewWriter(w.buf)
-	w.w.Comma = rune(o.Sep[0])
+	if w.file, err = os.CreateTemp(spec.Dir, "."+w.name+".*"); err != nil {
+		return nil, fs.ExplainWrite(err, spec.Dir)
+	}
 	if o.Header {
 		for i, f := range spec.Schema.Fields {
-			w.row[i] = f.Name
+			if err := w.field([]byte(f.Name), i, true); err != nil {
+				w.Abort()
+				return nil, err
+			}
 		}
-		return w, w.w.Write(w.row)
+		w.buf = append(w.buf, '\n')
 	}
 	return w, nil
 }
 
-func (w *writer) failed(err error) error {
-	return diag.New(diag.WriteFailed, "%s cannot be written: %v", filepath.Join(w.dir, w.name), err).WithPath(w.dir).WithCause(err).
-		WithRemedy("check the free space and the permissions of the directory")
+// field appends one field of a record. Text fields are quoted if they are empty
+// or read like a null.
+func (w *writer) field(s []byte, column int, isText bool) error {
+	if column > 0 {
+		w.buf = append(w.buf, w.o.Sep...)
+	}
+	quote := isText && (len(s) == 0 || string(s) == w.o.Null)
+	for _, c := range s {
+		quote = quote || w.special[c]
+	}
+	if !quote {
+		w.buf = append(w.buf, s...)
+		return nil
+	}
+	if w.o.Quote == "" {
+		return diag.New(diag.InvalidArgument, "the value %q needs quotes, which the option quote turns off", clip(s)).WithPath(w.dir).
+			WithRemedy("set the option quote, or another sep or nullValue")
+	}
+	q := w.o.Quote[0]
+	escape := q
+	if w.o.Escape != "" {
+		escape = w.o.Escape[0]
+	}
+	w.buf = append(w.buf, q)
+	for _, c := range s {
+		if c == q || c == escape { // W2
+			w.buf = append(w.buf, c)
+		}
+		w.buf = append(w.buf, c)
+	}
+	w.buf = append(w.buf, q)
+	return nil
 }
 
+// Write appends the rows that count.
 func (w *writer) Write(_ context.Context, b *columnar.Batch) error {
+	var value []byte
 	for i := range b.Selected() {
 		r := b.RowAt(i)
 		for c := range b.Cols {
-			w.row[c] = w.null
-			if !b.Cols[c].NullAt(r) {
-				w.row[c] = string(text.AppendValue(nil, &b.Cols[c], r, time.UTC))
+			v := &b.Cols[c]
+			if v.NullAt(r) {
+				if len(b.Cols) == 1 && w.o.Null == "" {
+					return diag.New(diag.InvalidArgument, "a null in the only column of a CSV file would be an empty line, which is not read").WithPath(w.dir).
+						WithRemedy("set the option nullValue")
+				}
+				if c > 0 {
+					w.buf = append(w.buf, w.o.Sep...)
+				}
+				w.buf = append(w.buf, w.o.Null...) // W1
+				continue
+			}
+			value = text.AppendValue(value[:0], v, r, time.UTC)
+			if err := w.field(value, c, v.Type.IsBytes()); err != nil {
+				return err
 			}
 		}
-		if err := w.w.Write(w.row); err != nil {
-			return w.failed(err)
+		w.buf = append(w.buf, '\n')
+		if len(w.buf) >= flushBytes {
+			if err := w.flush(); err != nil {
+				return err
+			}
 		}
 	}
 	w.rows += int64(b.Selected())
 	return nil
 }
 
-func (w *writer) Commit(context.Context) ([]connector.File, error) {
-	w.w.Flush()
-	err := w.w.Error()
-	if err == nil {
-		err = w.buf.Flush()
-	}
-	info, serr := w.file.Stat()
-	if err == nil {
-		err = serr
-	}
-	if err == nil {
-		err = w.file.Close()
-	}
-	if err == nil {
-		err = os.Chmod(w.file.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(w.file.Name(), filepath.Join(w.dir, w.name))
-	}
+func (w *writer) flush() error {
+	_, err := w.file.Write(w.buf)
+	w.buf = w.buf[:0]
 	if err != nil {
-		return nil, w.failed(err)
+		return fs.ExplainWrite(err, filepath.Join(w.dir, w.name))
+	}
+	return nil
+}
+
+// Commit finishes the file under its name; if that fails, nothing stays.
+func (w *writer) Commit(context.Context) (_ []connector.File, err error) {
+	target := filepath.Join(w.dir, w.name)
+	defer func() {
+		if err != nil {
+			w.Abort()
+			err = fs.ExplainWrite(err, target)
+		}
+	}()
+	if err := w.flush(); err != nil {
+		return nil, err
+	}
+	info, err := w.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.file.Chmod(0o644); err != nil {
+		return nil, err
+	}
+	if err := w.file.Close(); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(w.file.Name(), target); err != nil {
+		return nil, err
 	}
 	return []connector.File{{Path: w.name, Rows: w.rows, Bytes: info.Size()}}, nil
 }
 
+// Abort removes what was written.
 func (w *writer) Abort() error {
 	w.file.Close()
 	return os.Remove(w.file.Name())
