@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
+	"strings"
 
 	pq "github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
@@ -30,7 +31,14 @@ var codecs = map[string]compress.Codec{
 
 // Check implements connector.WriterConnector.
 func (c *Connector) Check(spec connector.WriteSpec) error {
-	if _, ok := codecs[spec.Options["compression"]]; !ok {
+	for k := range spec.Options {
+		switch k {
+		case "compression", "row_group_rows", "file_name":
+		default:
+			return diag.New(diag.InvalidArgument, "there is no Parquet option %q", k).WithRemedy("options are compression and row_group_rows")
+		}
+	}
+	if _, ok := codecs[strings.ToLower(spec.Options["compression"])]; !ok {
 		return diag.New(diag.InvalidArgument, "there is no Parquet compression %q", spec.Options["compression"]).WithRemedy("use snappy, zstd, lz4, gzip or none")
 	}
 	if n, ok := spec.Options["row_group_rows"]; ok {
@@ -41,7 +49,14 @@ func (c *Connector) Check(spec connector.WriteSpec) error {
 	if len(spec.PartitionBy) > 0 {
 		return diag.New(diag.Unsupported, "partitioned writes are not supported yet")
 	}
+	names := map[string]bool{}
 	for _, f := range spec.Schema.Fields {
+		if name := strings.ToLower(f.Name); names[name] {
+			return diag.New(diag.InvalidArgument, "there are several columns named %s, which a Parquet file cannot tell apart", f.Name).
+				WithRemedy("give each a name of its own with AS")
+		} else {
+			names[name] = true
+		}
 		if _, err := nodeOf(f); err != nil {
 			return err
 		}
@@ -91,6 +106,8 @@ func nodeOf(f columnar.Field) (pq.Node, error) {
 		n = pq.Leaf(pq.ByteArrayType)
 	case columnar.Date:
 		n = pq.Date()
+	case columnar.Time:
+		n = pq.Time(pq.Microsecond)
 	case columnar.Timestamp, columnar.TimestampNTZ:
 		n = pq.TimestampAdjusted(pq.Microsecond, t.Kind == columnar.Timestamp)
 	default:
@@ -137,21 +154,20 @@ func (c *Connector) NewWriter(_ context.Context, spec connector.WriteSpec, task,
 		g.fields = append(g.fields, field{n, f.Name})
 	}
 	if err := os.MkdirAll(spec.Dir, 0o755); err != nil {
-		return nil, fs.Explain(err, spec.Dir)
+		return nil, fs.ExplainWrite(err, spec.Dir)
 	}
 	var err error
 	if w.file, err = os.CreateTemp(spec.Dir, "."+name+".*"); err != nil {
-		return nil, fs.Explain(err, spec.Dir)
+		return nil, fs.ExplainWrite(err, spec.Dir)
 	}
 	w.buf = bufio.NewWriterSize(w.file, 1<<20)
-	w.w = pq.NewWriter(w.buf, pq.NewSchema("schema", g), pq.Compression(codecs[spec.Options["compression"]]), pq.DataPageStatistics(true),
+	w.w = pq.NewWriter(w.buf, pq.NewSchema("schema", g), pq.Compression(codecs[strings.ToLower(spec.Options["compression"])]), pq.DataPageStatistics(true),
 		pq.CreatedBy("millrace", "1", "0"), pq.PageBufferSize(128<<10), pq.DictionaryMaxBytes(maxDictionary))
 	return w, nil
 }
 
 func (w *writer) failed(err error) error {
-	return diag.New(diag.WriteFailed, "%s cannot be written: %v", filepath.Join(w.dir, w.name), err).WithPath(w.dir).WithCause(err).
-		WithRemedy("check the free space and the permissions of the directory")
+	return fs.ExplainWrite(err, filepath.Join(w.dir, w.name))
 }
 
 func (w *writer) Write(_ context.Context, b *columnar.Batch) (err error) {
@@ -160,7 +176,9 @@ func (w *writer) Write(_ context.Context, b *columnar.Batch) (err error) {
 	for from := 0; from < n; {
 		k := min(n-from, w.group-w.inGroup)
 		for i, cw := range w.w.ColumnWriters() {
-			w.column(&b.Cols[i], i, b, from, k)
+			if err := w.column(&b.Cols[i], i, b, from, k); err != nil {
+				return err
+			}
 			if _, err := cw.WriteRowValues(w.values); err != nil {
 				return w.failed(err)
 			}
@@ -178,7 +196,7 @@ func (w *writer) Write(_ context.Context, b *columnar.Batch) (err error) {
 }
 
 // column fills values with rows [from, from+n) of the selected ones.
-func (w *writer) column(v *columnar.Vector, c int, b *columnar.Batch, from, n int) {
+func (w *writer) column(v *columnar.Vector, c int, b *columnar.Batch, from, n int) error {
 	if cap(w.values) < n {
 		w.values = make([]pq.Value, columnar.MaxRows)
 	}
@@ -191,6 +209,9 @@ func (w *writer) column(v *columnar.Vector, c int, b *columnar.Batch, from, n in
 	for i := range w.values {
 		r := b.RowAt(from + i)
 		if v.NullAt(r) {
+			if !f.Nullable { // the file has no place for it: it would become a zero
+				return diag.New(diag.Internal, "column %s has a null, though its type says that it has none", f.Name).WithPath(w.dir)
+			}
 			w.values[i] = pq.Value{}.Level(0, 0, c)
 			continue
 		}
@@ -222,9 +243,15 @@ func (w *writer) column(v *columnar.Vector, c int, b *columnar.Batch, from, n in
 		}
 		w.values[i] = x.Level(0, def, c)
 	}
+	return nil
 }
 
 func (w *writer) Commit(context.Context) (out []connector.File, err error) {
+	defer func() {
+		if err != nil {
+			w.Abort() // nothing stays (C3)
+		}
+	}()
 	defer guard(w.name, &err)
 	if err := w.w.Close(); err != nil {
 		return nil, w.failed(err)
@@ -234,15 +261,15 @@ func (w *writer) Commit(context.Context) (out []connector.File, err error) {
 	}
 	info, err := w.file.Stat()
 	if err == nil {
+		err = w.file.Chmod(0o644)
+	}
+	if err == nil {
 		err = w.file.Close()
 	}
 	if err == nil {
 		err = os.Rename(w.file.Name(), filepath.Join(w.dir, w.name))
 	}
 	if err != nil {
-		return nil, w.failed(err)
-	}
-	if err := os.Chmod(filepath.Join(w.dir, w.name), 0o644); err != nil {
 		return nil, w.failed(err)
 	}
 	return []connector.File{{Path: w.name, Rows: w.rows, Bytes: info.Size()}}, nil
