@@ -11,14 +11,14 @@ const NullRow = ^uint32(0)
 type index interface{ ~uint16 | ~uint32 }
 
 func gather[T any, I index](dst, src []T, rows []I) {
-	_ = dst[:len(rows)]
+	dst = dst[:len(rows)]
 	for i, r := range rows {
 		dst[i] = src[r]
 	}
 }
 
 // Take returns the rows of v in the given order. Dictionaries stay
-// dictionaries, constants constants.
+// dictionaries, constants constants; what is gathered lives in s.
 func Take(v *columnar.Vector, rows []uint32, s *memory.Scratch) columnar.Vector {
 	return take(v, rows, s)
 }
@@ -30,19 +30,19 @@ func TakeSel(v *columnar.Vector, sel []uint16, s *memory.Scratch) columnar.Vecto
 
 func take[I index](v *columnar.Vector, rows []I, s *memory.Scratch) columnar.Vector {
 	n := len(rows)
-	out := columnar.Vector{Type: v.Type, Enc: v.Enc, Width: v.Width, Len: n, Dict: v.Dict}
 	if v.Enc == columnar.Const {
-		out = *v
+		out := *v
 		out.Len = n
 		return out
 	}
+	out := columnar.Vector{Type: v.Type, Enc: v.Enc, Width: v.Width, Len: n, Dict: v.Dict}
 	if v.Valid != nil {
 		out.Valid = takeBits(v.Valid, rows, s)
 	}
 	switch {
 	case v.Type.Kind == columnar.Null:
 	case v.Enc == columnar.Dict:
-		out.Data = takeFixed[uint32](v, 4, rows, s)
+		out.Data = takeFixed[uint32](v.Data, v.Len, 4, rows, s)
 	case v.Type.Kind == columnar.Bool:
 		out.Data = takeBits(v.Bits(), rows, s)
 	case v.Type.IsBytes():
@@ -50,58 +50,74 @@ func take[I index](v *columnar.Vector, rows []I, s *memory.Scratch) columnar.Vec
 	case v.Type.IsNested():
 		takeNested(v, rows, &out, s)
 	default:
-		switch v.Width {
-		case 1:
-			out.Data = takeFixed[uint8](v, 1, rows, s)
-		case 2:
-			out.Data = takeFixed[uint16](v, 2, rows, s)
-		case 4:
-			out.Data = takeFixed[uint32](v, 4, rows, s)
-		case 8:
-			out.Data = takeFixed[uint64](v, 8, rows, s)
-		case 16:
-			out.Data = takeFixed[columnar.Int128](v, 16, rows, s)
-		}
+		out.Data = takeWidth(v.Data, v.Len, int(v.Width), rows, s)
 	}
 	return out
 }
 
-func takeFixed[T columnar.Fixed, I index](v *columnar.Vector, width int, rows []I, s *memory.Scratch) []byte {
+// takeWidth gathers n values of a width by their rows.
+func takeWidth[I index](data []byte, n, width int, rows []I, s *memory.Scratch) []byte {
+	switch width {
+	case 1:
+		return takeFixed[uint8](data, n, 1, rows, s)
+	case 2:
+		return takeFixed[uint16](data, n, 2, rows, s)
+	case 4:
+		return takeFixed[uint32](data, n, 4, rows, s)
+	case 8:
+		return takeFixed[uint64](data, n, 8, rows, s)
+	}
+	return takeFixed[columnar.Int128](data, n, 16, rows, s)
+}
+
+func takeFixed[T columnar.Fixed, I index](data []byte, n, width int, rows []I, s *memory.Scratch) []byte {
 	b := s.Bytes(len(rows) * width)
-	gather(columnar.View[T](b, len(rows)), columnar.View[T](v.Data, v.Len), rows)
+	gather(columnar.View[T](b, len(rows)), columnar.View[T](data, n), rows)
 	return b
 }
 
 func takeBits[I index](src columnar.Bitmap, rows []I, s *memory.Scratch) columnar.Bitmap {
 	out := columnar.Bitmap(s.Bytes(columnar.BitmapBytes(len(rows))))
-	var w byte
-	for i, r := range rows {
-		w |= src[r>>3] >> (r & 7) & 1 << (i & 7)
-		if i&7 == 7 {
-			out[i>>3] = w
-			w = 0
-		}
-	}
-	if len(rows)&7 != 0 {
-		out[len(rows)>>3] = w
-	}
+	gatherBits(out, 0, src, rows)
 	return out
 }
+
+// slack is how much a buffer of strings is longer than its strings, so that
+// short ones are copied without looking how short.
+const slack = 16
 
 func takeBytes[I index](v *columnar.Vector, rows []I, out *columnar.Vector, s *memory.Scratch) {
 	off := v.Offsets()
 	dst := memory.Slice[int32](s, len(rows)+1)
-	total := int32(0)
+	total := 0
 	dst[0] = 0
+	ends := dst[1:]
+	ends = ends[:len(rows)]
 	for i, r := range rows {
-		total += off[r+1] - off[r]
-		dst[i+1] = total
+		total += int(off[int(r)+1] - off[r])
+		ends[i] = int32(total)
 	}
-	b := s.Bytes(int(total))
-	for i, r := range rows {
-		copy(b[dst[i]:dst[i+1]], v.Bytes[off[r]:off[r+1]])
+	if total > maxColumnBytes {
+		panic(tooLong())
 	}
-	out.Data, out.Bytes = columnar.BytesOf(dst), b
+	b := s.Bytes(total + slack)
+	copyStrings(b, 0, v.Bytes, off, rows)
+	out.Data, out.Bytes = columnar.BytesOf(dst), b[:total:total]
+}
+
+// copyStrings copies strings rows[i] of src, one behind the other, to dst from
+// byte at on. dst has slack bytes more than they need.
+func copyStrings[I index](dst []byte, at int, src []byte, off []int32, rows []I) {
+	for _, r := range rows {
+		o, e := int(off[r]), int(off[int(r)+1])
+		n := e - o
+		if n <= slack && o+slack <= len(src) {
+			*(*[slack]byte)(dst[at:]) = *(*[slack]byte)(src[o:])
+		} else {
+			copy(dst[at:at+n], src[o:e])
+		}
+		at += n
+	}
 }
 
 // takeNested gathers lists, maps and structs by gathering their children.
@@ -116,12 +132,16 @@ func takeNested[I index](v *columnar.Vector, rows []I, out *columnar.Vector, s *
 	off := v.Offsets()
 	dst := memory.Slice[int32](s, len(rows)+1)
 	dst[0] = 0
-	var inner []uint32
+	total := int32(0)
 	for i, r := range rows {
-		for j := off[r]; j < off[r+1]; j++ {
+		total += off[int(r)+1] - off[r]
+		dst[i+1] = total
+	}
+	inner := memory.Slice[uint32](s, int(total))[:0]
+	for _, r := range rows {
+		for j := off[r]; j < off[int(r)+1]; j++ {
 			inner = append(inner, uint32(j))
 		}
-		dst[i+1] = int32(len(inner))
 	}
 	out.Data = columnar.BytesOf(dst)
 	for i := range v.Kids {
@@ -129,179 +149,105 @@ func takeNested[I index](v *columnar.Vector, rows []I, out *columnar.Vector, s *
 	}
 }
 
-// TakeNull is Take where NullRow stands for a null. The vector must have at
-// least one row.
+// TakeNull is Take where NullRow stands for a null, as outer joins need it. A
+// vector without rows gives nulls only.
 func TakeNull(v *columnar.Vector, rows []uint32, s *memory.Scratch) columnar.Vector {
+	missing := countMissing(rows)
+	switch {
+	case missing == 0 || v.Type.Kind == columnar.Null:
+		return take(v, rows, s)
+	case missing == len(rows):
+		return Nulls(v.Type, len(rows))
+	case v.Enc == columnar.Const && v.NullAt(0):
+		return take(v, rows, s)
+	}
 	src := v
-	if v.Enc == columnar.Const && v.Type.Kind != columnar.Null {
+	if v.Enc == columnar.Const {
 		f := Flatten(v, s)
 		src = &f
 	}
+	out := take(src, firstFor(rows, s), s)
+	out.Valid = withoutMissing(out.Valid, rows, s)
+	return out
+}
+
+func countMissing(rows []uint32) int {
+	n := 0
+	for _, r := range rows {
+		if r == NullRow {
+			n++
+		}
+	}
+	return n
+}
+
+// firstFor returns the rows with 0 in the place of NullRow.
+func firstFor(rows []uint32, s *memory.Scratch) []uint32 {
 	safe := memory.Slice[uint32](s, len(rows))
-	missing := false
 	for i, r := range rows {
 		if r == NullRow {
-			r, missing = 0, true
+			r = 0
 		}
 		safe[i] = r
 	}
-	out := take(src, safe, s)
-	if !missing || v.Type.Kind == columnar.Null {
-		return out
-	}
-	if out.Valid == nil {
-		out.Valid = columnar.Bitmap(s.Bytes(columnar.BitmapBytes(len(rows))))
-		out.Valid.Fill(len(rows), true)
+	return safe
+}
+
+// withoutMissing clears the bits of rows that are NullRow. A bitmap that is
+// there already is changed.
+func withoutMissing(valid columnar.Bitmap, rows []uint32, s *memory.Scratch) columnar.Bitmap {
+	if valid == nil {
+		valid = columnar.Bitmap(s.Bytes(columnar.BitmapBytes(len(rows))))
+		valid.Fill(len(rows), true)
 	}
 	for i, r := range rows {
 		if r == NullRow {
-			out.Valid.Clear(i)
+			valid.Clear(i)
 		}
 	}
-	return out
+	return valid
 }
 
-// Indirect returns the rows of a vector as codes into it, so that wide values
-// are not copied. values is flat, or a dictionary vector whose codes are
-// gathered. NullRow stands for a null. The result is valid as long as values is.
-func Indirect(values *columnar.Vector, rows []uint32, s *memory.Scratch) columnar.Vector {
-	if values.Enc != columnar.Flat || !values.Type.IsBytes() || values.Len == 0 {
-		return TakeNull(values, rows, s)
+// nothing is what the buffers of null constants show.
+var nothing [64]byte
+
+// Nulls returns n nulls of a type, as a constant.
+func Nulls(t columnar.Type, n int) columnar.Vector {
+	v := columnar.Vector{Type: t, Len: n, Enc: columnar.Const, Width: uint8(t.FixedWidth()), Stable: true}
+	if t.Kind == columnar.Null {
+		v.Enc = columnar.Flat
+		return v
 	}
-	plain := *values
-	plain.Valid = nil
-	return IndirectTo(&columnar.Dictionary{Values: plain}, values.Valid, rows, s)
+	v.Data, v.Valid = nothing[:], columnar.Bitmap(nothing[:8])
+	switch t.Kind {
+	case columnar.List:
+		k := empty(t.Nested.Fields[0].Type)
+		v.Kids = []columnar.Vector{k}
+	case columnar.Map:
+		k := empty(columnar.StructType(t.Nested.Fields...))
+		v.Kids = []columnar.Vector{k}
+	case columnar.Struct:
+		v.Data = nil
+		for _, f := range t.Nested.Fields {
+			k := Nulls(f.Type, 1)
+			v.Kids = append(v.Kids, k)
+		}
+	}
+	return v
 }
 
-// IndirectTo is Indirect with a dictionary made before, so that batches share it.
-func IndirectTo(d *columnar.Dictionary, valid columnar.Bitmap, rows []uint32, s *memory.Scratch) columnar.Vector {
-	codes := memory.Slice[uint32](s, len(rows))
-	missing := false
-	for i, r := range rows {
-		if r == NullRow {
-			r, missing = 0, true
-		}
-		codes[i] = r
-	}
-	out := columnar.Vector{Type: d.Values.Type, Enc: columnar.Dict, Len: len(rows), Data: columnar.BytesOf(codes), Dict: d}
-	if valid != nil {
-		out.Valid = takeBits(valid, codes, s)
-	}
-	if missing {
-		if out.Valid == nil {
-			out.Valid = columnar.Bitmap(s.Bytes(columnar.BitmapBytes(len(rows))))
-			out.Valid.Fill(len(rows), true)
-		}
-		for i, r := range rows {
-			if r == NullRow {
-				out.Valid.Clear(i)
-			}
+// empty returns a flat vector without rows.
+func empty(t columnar.Type) columnar.Vector {
+	v := columnar.Vector{Type: t, Width: uint8(t.FixedWidth()), Data: nothing[:], Stable: true}
+	switch t.Kind {
+	case columnar.List:
+		v.Kids = []columnar.Vector{empty(t.Nested.Fields[0].Type)}
+	case columnar.Map:
+		v.Kids = []columnar.Vector{empty(columnar.StructType(t.Nested.Fields...))}
+	case columnar.Struct:
+		for _, f := range t.Nested.Fields {
+			v.Kids = append(v.Kids, empty(f.Type))
 		}
 	}
-	return out
-}
-
-// Flatten returns v with one value a row. A flat vector is returned as it is.
-func Flatten(v *columnar.Vector, s *memory.Scratch) columnar.Vector {
-	switch {
-	case v.Enc == columnar.Flat || v.Type.Kind == columnar.Null:
-		out := *v
-		out.Enc = columnar.Flat
-		return out
-	case v.Enc == columnar.Dict:
-		if v.Len == 0 {
-			return columnar.Vector{Type: v.Type, Width: v.Dict.Values.Width, Data: columnar.BytesOf([]int32{0})}
-		}
-		out := take(&v.Dict.Values, v.Codes(), s)
-		out.Valid = v.Valid
-		return out
-	}
-	flat := *v
-	flat.Enc, flat.Len = columnar.Flat, 1
-	valid := flat.Valid
-	flat.Valid = nil
-	rows := memory.Slice[uint32](s, v.Len)
-	clear(rows)
-	out := take(&flat, rows, s)
-	if valid != nil && !valid.Get(0) {
-		out.Valid = columnar.Bitmap(s.Bytes(columnar.BitmapBytes(v.Len)))
-		out.Valid.Fill(v.Len, false)
-	}
-	return out
-}
-
-// Compact returns the selected rows of a batch as a dense one.
-func Compact(b *columnar.Batch, s *memory.Scratch) *columnar.Batch {
-	if b.Sel == nil {
-		return b
-	}
-	out := &columnar.Batch{Schema: b.Schema, Cols: make([]columnar.Vector, len(b.Cols)), Rows: len(b.Sel)}
-	for i := range b.Cols {
-		out.Cols[i] = TakeSel(&b.Cols[i], b.Sel, s)
-	}
-	if b.Hash != nil {
-		out.Hash, out.HashOf = memory.Slice[uint64](s, len(b.Sel)), b.HashOf
-		gather(out.Hash, b.Hash, b.Sel)
-	}
-	return out
-}
-
-// Detach returns a dense copy that stays valid, charged to r. Stable vectors are
-// shared, not copied.
-func Detach(b *columnar.Batch, r memory.Reservation) (*columnar.Batch, error) {
-	out := Compact(b, nil)
-	d := &columnar.Batch{Schema: b.Schema, Cols: make([]columnar.Vector, len(out.Cols)), Rows: out.Rows}
-	n := int64(0)
-	for i := range out.Cols {
-		v := out.Cols[i]
-		if !v.Stable {
-			v = clone(&v, b.Sel == nil)
-		}
-		n += int64(len(v.Data) + len(v.Bytes) + len(v.Valid))
-		d.Cols[i] = v
-	}
-	if out.Hash != nil {
-		d.Hash, d.HashOf = append([]uint64{}, out.Hash...), out.HashOf
-	}
-	if r != nil && !r.TryGrow(n) {
-		return nil, memory.ErrSpill
-	}
-	return d, nil
-}
-
-// clone copies what a vector does not own. Buffers that Compact made afresh are
-// kept; dictionaries of vectors that are not stable are spelt out.
-func clone(v *columnar.Vector, buffers bool) columnar.Vector {
-	out := *v
-	if v.Enc == columnar.Dict && !v.Dict.Values.Stable {
-		out = Flatten(v, nil)
-		if out.Valid != nil && buffers {
-			out.Valid = append(columnar.Bitmap{}, out.Valid...)
-		}
-		out.Stable = true
-		return out
-	}
-	if buffers || v.Enc == columnar.Const {
-		out.Data = cloneBytes(v.Data)
-		out.Bytes = cloneBytes(v.Bytes)
-		if v.Valid != nil {
-			out.Valid = cloneBytes(v.Valid)
-		}
-	}
-	out.Kids = make([]columnar.Vector, len(v.Kids))
-	for i := range v.Kids {
-		out.Kids[i] = clone(&v.Kids[i], buffers)
-	}
-	out.Stable = true
-	return out
-}
-
-func cloneBytes(b []byte) []byte {
-	if b == nil {
-		return nil
-	}
-	var s *memory.Scratch
-	out := s.Bytes(len(b))
-	copy(out, b)
-	return out
+	return v
 }
