@@ -119,13 +119,17 @@ func decimal128(op string, x, y columnar.Int128, s1, s2, s int) (z columnar.Int1
 		var ok2 bool
 		x, ok = rescale128(x, scale-s1)
 		y, ok2 = rescale128(y, scale-s2)
-		if !ok || !ok2 || !within(x, 38) || !within(y, 38) {
+		if !ok || !ok2 {
 			return z, false
 		}
 		if op == "-" {
 			y = neg128(y)
 		}
-		return rescale128(add128(x, y), s-scale)
+		z = add128(x, y)
+		if (x.Hi^z.Hi)&(y.Hi^z.Hi) < 0 {
+			return z, false
+		}
+		return rescale128(z, s-scale)
 	}
 	return z, false
 }
