@@ -10,32 +10,23 @@ import (
 )
 
 func overflow(c *expr.Call) error {
-	class := diag.Overflow
-	e := diag.NewAt(c.Place, class, "the result of %s exceeds the range of %s", c, c.Typ)
+	e := diag.NewAt(c.Place, diag.Overflow, "the result of %s exceeds the range of %s", c, c.Typ)
+	cast := "cast the operands to a wider type"
 	if c.Typ.Kind == columnar.Decimal {
-		e.Class = diag.NumericOutOfRange
-		return e.WithRemedy("cast the operands to a narrower decimal or to double, or use try_%s to get NULL", tryName(c))
+		e.Class, cast = diag.NumericOutOfRange, "cast the operands to a narrower decimal or to double"
 	}
-	return e.WithRemedy("cast the operands to a wider type, or use try_%s to get NULL", tryName(c))
+	if name, ok := tryNames[c.Fn.Name]; ok {
+		return e.WithRemedy("%s, or use %s to get NULL", cast, name)
+	}
+	return e.WithRemedy("%s", cast)
 }
 
-func tryName(c *expr.Call) string {
-	switch c.Fn.Name {
-	case "-":
-		return "subtract"
-	case "*":
-		return "multiply"
-	case "/", "div":
-		return "divide"
-	case "%", "pmod":
-		return "mod"
-	}
-	return "add"
-}
+// tryNames are the functions that are null where an operator fails.
+var tryNames = map[string]string{"+": "try_add", "-": "try_subtract", "*": "try_multiply", "/": "try_divide", "div": "try_divide", "%": "try_mod", "pmod": "try_mod"}
 
 func divideByZero(c *expr.Call) error {
 	return diag.NewAt(c.Place, diag.DivideByZero, "division by zero in %s", c).
-		WithRemedy("use try_%s to get NULL instead", tryName(c))
+		WithRemedy("use %s to get NULL instead", tryNames[c.Fn.Name])
 }
 
 func (p *Program) arithmetic(c *expr.Call) function {

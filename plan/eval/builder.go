@@ -1,8 +1,11 @@
 package eval
 
 import (
+	"math"
+
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // builder makes a flat vector row by row, in ascending order of rows: for
@@ -150,8 +153,14 @@ func perRow(t columnar.Type, f func(b *builder, args []*columnar.Vector, i int) 
 			if valid != nil && !valid.Get(i) {
 				return nil
 			}
+			if len(b.bytes) > math.MaxInt32 {
+				return diag.New(diag.InvalidArgument, "the strings made for a batch of %d rows exceed 2 GiB", r.n)
+			}
 			return f(b, args, i)
 		})
+		if err == nil && len(b.bytes) > math.MaxInt32 {
+			err = diag.New(diag.InvalidArgument, "the strings made for a batch of %d rows exceed 2 GiB", r.n)
+		}
 		if err != nil {
 			return columnar.Vector{}, err
 		}

@@ -88,10 +88,7 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 	case "round", "bround", "ceil", "floor":
 		return rounding(c), true, nil
 	case "isnan":
-		return perRow(columnar.BoolType, func(b *builder, args []*columnar.Vector, i int) error {
-			b.bool(i, args[0].Type.IsFloat() && math.IsNaN(args[0].Float64At(i)))
-			return nil
-		}), true, nil
+		return isNaN, false, nil
 	}
 	if f, ok := stringFunctions[name]; ok {
 		if name == "substring" && len(c.Args) == 3 {

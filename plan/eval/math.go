@@ -302,3 +302,16 @@ func positiveModulo(c *expr.Call) function {
 		return nil
 	})
 }
+
+// isNaN is false for null.
+func isNaN(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
+	out := r.bitmap()
+	clear(out)
+	err := r.each(func(i int) error {
+		if !args[0].NullAt(i) && math.IsNaN(args[0].Float64At(i)) {
+			out.Set(i)
+		}
+		return nil
+	})
+	return columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: out}, err
+}

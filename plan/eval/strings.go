@@ -259,10 +259,11 @@ var stringFunctions = map[string]rowFunction{
 }
 
 func concat(b *builder, args []*columnar.Vector, i int) error {
+	b.begin(i)
 	for _, a := range args {
 		b.bytes = append(b.bytes, a.BytesAt(i)...)
 	}
-	b.off[i+1] = int32(len(b.bytes))
+	b.end(i)
 	return nil
 }
 

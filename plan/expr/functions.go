@@ -304,8 +304,15 @@ func test(name string) *Function {
 			return Signature{}, err
 		}
 		t := args[0].Type()
-		if name != "isnull" && name != "isnotnull" && name != "isnan" {
+		switch name {
+		case "isnull", "isnotnull":
+		case "isnan":
+			t = columnar.Float64Type
+		default:
 			t = columnar.BoolType
+		}
+		if !ImplicitCast(args[0].Type(), t) {
+			return Signature{}, mismatch(name, args, t.String())
 		}
 		return Signature{Args: []columnar.Type{t}, Result: columnar.BoolType}, nil
 	}}
@@ -347,13 +354,13 @@ func operators() []*Function {
 		strict("div", "Integral division.", true, fixedTypes("div", columnar.Int64Type, 2, columnar.Int64Type, columnar.Int64Type)),
 		strict("negative", "Negates a number.", true, sameNumeric("negative", true)),
 		strict("positive", "The number itself.", false, sameNumeric("positive", true)),
-		strict("like", "Matches a pattern of % and _.", false, fixedTypes("like", columnar.BoolType, 2, str, str, str)),
-		strict("ilike", "Matches a pattern without case.", false, fixedTypes("ilike", columnar.BoolType, 2, str, str, str)),
+		strict("like", "Matches a pattern of % and _.", true, fixedTypes("like", columnar.BoolType, 2, str, str, str)),
+		strict("ilike", "Matches a pattern without case.", true, fixedTypes("ilike", columnar.BoolType, 2, str, str, str)),
 		strict("rlike", "Matches a regular expression.", true, fixedTypes("rlike", columnar.BoolType, 2, str, str)),
 		strict("||", "Concatenates strings.", false, fixedTypes("||", str, 2, str, str)),
 	}
 	for _, op := range []string{"&", "|", "^", "<<", ">>", ">>>"} {
-		fs = append(fs, strict(op, "Works on bits.", false, common(op, 2, 2, 0)))
+		fs = append(fs, strict(op, "Works on bits.", false, bitwise(op)))
 	}
 	fs = append(fs, strict("~", "Inverts bits.", false, sameNumeric("~", false)))
 	in := &Function{Name: "in", Doc: "Whether the first value equals one of the others."}
@@ -369,6 +376,35 @@ func operators() []*Function {
 		return s, err
 	}
 	return append(fs, in, between)
+}
+
+// bitwise resolves operators on the bits of integers; shifts keep the type of
+// what is shifted, int at least.
+func bitwise(op string) func([]Expr) (Signature, error) {
+	return func(args []Expr) (Signature, error) {
+		if err := arity(args, op, 2, 2); err != nil {
+			return Signature{}, err
+		}
+		ts := [2]columnar.Type{}
+		for i, a := range args {
+			ts[i] = a.Type()
+			if ts[i].Kind == columnar.Null {
+				ts[i] = columnar.Int32Type
+			}
+			if !ts[i].IsInteger() {
+				return Signature{}, mismatch(op, args, "integers")
+			}
+		}
+		if op == "&" || op == "|" || op == "^" {
+			t := commonNumeric(ts[0], ts[1])
+			return Signature{Args: []columnar.Type{t, t}, Result: t}, nil
+		}
+		t := commonNumeric(ts[0], columnar.Int32Type)
+		if !ImplicitCast(ts[1], columnar.Int32Type) {
+			return Signature{}, mismatch(op, args, "an integer and a count of type int")
+		}
+		return Signature{Args: []columnar.Type{t, columnar.Int32Type}, Result: t}, nil
+	}
 }
 
 func sameNumeric(name string, intervals bool) func([]Expr) (Signature, error) {
@@ -431,8 +467,8 @@ func timeFunctions() []*Function {
 			}
 			return Signature{Args: []columnar.Type{d}, Result: d}, nil
 		}),
-		strict("trunc", "A date cut to YEAR, QUARTER, MONTH or WEEK.", false, fixedTypes("trunc", d, 2, d, s)),
-		strict("date_trunc", "A timestamp cut to a unit.", false, fixedTypes("date_trunc", columnar.TimestampType, 2, s, columnar.TimestampType)),
+		strict("trunc", "A date cut to YEAR, QUARTER, MONTH or WEEK.", false, nullable(fixedTypes("trunc", d, 2, d, s))),
+		strict("date_trunc", "A timestamp cut to a unit.", false, nullable(fixedTypes("date_trunc", columnar.TimestampType, 2, s, columnar.TimestampType))),
 		strict("date_from_unix_date", "The date some days after 1970-01-01.", true, fixedTypes("date_from_unix_date", d, 1, i)),
 		strict("next_day", "The first date after another that is a day of the week.", true, fixedTypes("next_day", d, 2, d, s)),
 		strict("timestamp_seconds", "A timestamp out of seconds since 1970.", true, fixedTypes("timestamp_seconds", columnar.TimestampType, 1, columnar.Int64Type)),
@@ -547,65 +583,4 @@ func aggregates() []*Function {
 		double("stddev_samp"), double("stddev_pop"), double("var_samp"), double("var_pop"),
 		boolean("bool_and"), boolean("bool_or"),
 	}
-}
-
-// Fallible reports whether evaluating an expression may raise an error.
-func Fallible(e Expr) bool {
-	return Any(e, func(e Expr) bool {
-		switch x := e.(type) {
-		case *Call:
-			return x.Fn.Fallible && !SafeCall(x)
-		case *Cast:
-			return !x.Try && CastFails(x.Arg.Type(), x.To)
-		}
-		return false
-	})
-}
-
-// SafeCall reports decimal operations whose result type holds every
-// outcome.
-func SafeCall(c *Call) bool {
-	if len(c.Args) != 2 {
-		return c.Typ.IsFloat()
-	}
-	a, b := c.Args[0].Type(), c.Args[1].Type()
-	switch c.Fn.Name {
-	case "+", "-", "*":
-		if c.Typ.IsFloat() {
-			return true
-		}
-		if c.Typ.Kind != columnar.Decimal || a.Kind != columnar.Decimal || b.Kind != columnar.Decimal {
-			return false
-		}
-		p := max(int(a.Precision)-int(a.Scale), int(b.Precision)-int(b.Scale)) + max(int(a.Scale), int(b.Scale)) + 1
-		if c.Fn.Name == "*" {
-			p = int(a.Precision) + int(b.Precision) + 1
-		}
-		return p <= columnar.MaxPrecision
-	}
-	return false
-}
-
-// CastFails reports whether a cast between two types may fail on some value.
-func CastFails(from, to columnar.Type) bool {
-	switch {
-	case from.Equal(to) || from.Kind == columnar.Null || to.Kind == columnar.String || to.IsFloat() && from.IsNumeric():
-		return false
-	case from.IsSignedInteger() && to.IsSignedInteger():
-		return to.Kind < from.Kind
-	case from.Kind == columnar.Date && isTemporal(to), isTemporal(from) && to.Kind == columnar.Date:
-		return false
-	case to.Kind == columnar.Decimal && (from.IsInteger() || from.Kind == columnar.Decimal):
-		d, _ := digits(from)
-		return int(to.Precision)-int(to.Scale) < int(d.Precision)-int(d.Scale) || to.Scale < d.Scale
-	}
-	return true
-}
-
-// Deterministic reports whether an expression gives the same value every time.
-func Deterministic(e Expr) bool {
-	return !Any(e, func(e Expr) bool {
-		c, ok := e.(*Call)
-		return ok && c.Fn.Volatile
-	})
 }

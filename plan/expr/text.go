@@ -10,6 +10,9 @@ func stringFunctions() []*Function {
 	f := func(name, doc string, result columnar.Type, least int, types ...columnar.Type) *Function {
 		return strict(name, doc, false, fixedTypes(name, result, least, types...))
 	}
+	may := func(name, doc string, result columnar.Type, least int, types ...columnar.Type) *Function {
+		return strict(name, doc, true, fixedTypes(name, result, least, types...))
+	}
 	concat := &Function{Name: "concat", NullOnNull: true, Doc: "Concatenates strings."}
 	concat.Resolve = func(args []Expr) (Signature, error) {
 		sig := Signature{Result: s}
@@ -34,11 +37,11 @@ func stringFunctions() []*Function {
 		f("instr", "The position (from 1) of a part, 0 if none.", i, 2, s, s),
 		f("locate", "The position (from 1) of a part, 0 if none.", i, 2, s, s, i),
 		f("position", "The position (from 1) of a part, 0 if none.", i, 2, s, s),
-		f("lpad", "Padded on the left.", s, 2, s, i, s), f("rpad", "Padded on the right.", s, 2, s, i, s),
-		f("repeat", "Repeated.", s, 2, s, i), f("reverse", "Back to front.", s, 1, s),
+		may("lpad", "Padded on the left.", s, 2, s, i, s), may("rpad", "Padded on the right.", s, 2, s, i, s),
+		may("repeat", "Repeated.", s, 2, s, i), f("reverse", "Back to front.", s, 1, s),
 		bytesOr("startswith", "Whether it begins with a part.", b, 2), bytesOr("endswith", "Whether it ends with a part.", b, 2),
 		bytesOr("contains", "Whether it contains a part.", b, 2), f("ascii", "The code of the first character.", i, 1, s),
-		f("split_part", "The n-th part between delimiters.", s, 3, s, s, i), concat,
+		may("split_part", "The n-th part between delimiters.", s, 3, s, s, i), concat,
 		f("overlay", "A part replaced from a position (from 1), of a length.", s, 3, s, s, i, i),
 		f("substring_index", "The part before the n-th delimiter, or behind it from the end.", s, 3, s, s, i),
 		f("translate", "Characters replaced by others.", s, 3, s, s, s),
