@@ -1,17 +1,24 @@
 // Package row turns sort keys into words whose unsigned order is the order of
-// the rows.
+// the rows, and sorts by them.
 //
-//	per key: [null word] [value word | 2 words | first 8 bytes of a string]
+//	kinds up to 4 bytes   [null flag · value]
+//	8 bytes               [null flag] [value]
+//	wide decimals         [null flag] [high] [low]
+//	strings, binaries     [null flag · bytes 0–6] [bytes 7–13 · length up to 15]
+//	nested kinds          [null flag]
 //
-// Strings longer than their word are compared in full when the words are equal.
-// Descending keys are inverted; NaN is greatest, −0.0 equals 0.0.
+// The layout follows from the types and orders alone, so that keys of different
+// batches compare. Signed values have their sign flipped, floats are ordered as
+// numbers with NaN greatest and −0.0 equal to 0.0, descending keys are inverted.
+// Strings longer than 14 bytes and nested values are compared in full where the
+// words are equal.
+//
+// It imports columnar and memory. It is tested against a naive comparison.
 package row
 
 import (
 	"bytes"
 	"cmp"
-	"math"
-	"slices"
 
 	"github.com/millrace-engine/millrace/columnar"
 )
@@ -23,105 +30,29 @@ type Key struct {
 }
 
 // Keys are the encoded keys of some rows. They refer to the vectors that they
-// were made of.
+// were made of and are valid as long as those.
 type Keys struct {
 	n      int
 	stride int
 	words  []uint64
-	long   []long // string keys
+	tails  []tail // keys whose words may not decide, by their last word
 }
 
-type long struct {
-	at   int // its word
+// tail is a key that is compared in full when its words are equal.
+type tail struct {
+	last int // the key's last word
 	v    columnar.Vector
 	desc bool
 }
 
-// Encode encodes the keys of all n rows of the given vectors, one per key.
-func Encode(keys []Key, cols []columnar.Vector, n int) *Keys {
-	k := &Keys{n: n}
-	starts := make([]int, len(keys))
-	for i := range keys {
-		starts[i] = k.stride
-		k.stride += 2
-		if t := cols[i].Type; t.Kind == columnar.Decimal && t.Precision > 18 {
-			k.stride++
-		}
-	}
-	k.words = make([]uint64, n*k.stride)
-	for i, key := range keys {
-		k.column(key, &cols[i], starts[i])
-	}
-	return k
-}
+// Len returns the number of rows.
+func (k *Keys) Len() int { return k.n }
 
-func (k *Keys) column(key Key, v *columnar.Vector, at int) {
-	first, second := uint64(0), uint64(1) // the null word: nulls first unless told otherwise
-	if key.NullsLast {
-		first, second = 1, 0
-	}
-	flip := uint64(0)
-	if key.Desc {
-		flip = ^uint64(0)
-	}
-	if v.Type.IsBytes() {
-		k.long = append(k.long, long{at + 1, *v, key.Desc})
-	}
-	wide := v.Type.Kind == columnar.Decimal && v.Type.Precision > 18
-	for i := range k.n {
-		w := k.words[i*k.stride+at:]
-		if v.NullAt(i) {
-			w[0] = first
-			continue
-		}
-		w[0] = second
-		switch {
-		case v.Type.IsBytes():
-			w[1] = prefix(v.BytesAt(i)) ^ flip
-		case v.Type.IsFloat():
-			w[1] = floatWord(v.Float64At(i)) ^ flip
-		case wide:
-			x := v.Int128At(i)
-			w[1], w[2] = (uint64(x.Hi)^1<<63)^flip, x.Lo^flip
-		case v.Type.Kind == columnar.Decimal:
-			w[1] = (v.Int128At(i).Lo ^ 1<<63) ^ flip
-		case v.Type.Kind == columnar.Uint64:
-			w[1] = uint64(v.Int64At(i)) ^ flip
-		default:
-			w[1] = (uint64(v.Int64At(i)) ^ 1<<63) ^ flip
-		}
-	}
-}
-
-func prefix(b []byte) (w uint64) {
-	n := min(len(b), 8)
-	for i := range n {
-		w |= uint64(b[i]) << (56 - 8*i)
-	}
-	return w
-}
-
-func floatWord(x float64) uint64 {
-	if x == 0 {
-		x = 0
-	}
-	if x != x {
-		return ^uint64(0)
-	}
-	b := math.Float64bits(x)
-	if x == 0 {
-		b = 0
-	}
-	if b>>63 != 0 {
-		return ^b
-	}
-	return b | 1<<63
-}
-
-// Compare orders row i of a and row j of b, which have the same keys.
+// Compare orders row i of a and row j of b, which have the same types and keys:
+// −1, 0 or +1.
 func Compare(a *Keys, i int, b *Keys, j int) int {
 	x, y := a.words[i*a.stride:(i+1)*a.stride], b.words[j*b.stride:(j+1)*b.stride]
-	if len(a.long) == 0 {
+	if len(a.tails) == 0 {
 		for w := range x {
 			if x[w] != y[w] {
 				return cmp.Compare(x[w], y[w])
@@ -129,39 +60,96 @@ func Compare(a *Keys, i int, b *Keys, j int) int {
 		}
 		return 0
 	}
-	l := 0
+	t := 0
 	for w := range x {
 		if x[w] != y[w] {
 			return cmp.Compare(x[w], y[w])
 		}
-		if l < len(a.long) && a.long[l].at == w {
-			p, q := &a.long[l], &b.long[l]
-			l++
-			if p.v.NullAt(i) {
-				continue
-			}
-			if c := bytes.Compare(p.v.BytesAt(i), q.v.BytesAt(j)); c != 0 {
-				if p.desc {
-					return -c
-				}
+		if t < len(a.tails) && a.tails[t].last == w {
+			if c := a.tails[t].compare(i, &b.tails[t], j, x[w]); c != 0 {
 				return c
 			}
+			t++
 		}
 	}
 	return 0
 }
 
-// Sort returns the rows in order; equal ones keep theirs.
-func (k *Keys) Sort() []uint32 {
-	idx := make([]uint32, k.n)
-	for i := range idx {
-		idx[i] = uint32(i)
+// compare compares what the words, the last of which is w on both sides, left
+// open.
+func (t *tail) compare(i int, o *tail, j int, w uint64) int {
+	c := 0
+	switch {
+	case t.v.Type.IsBytes():
+		if t.desc {
+			w = ^w
+		}
+		if w&0xff < long { // the words are the whole string, or the row is null
+			return 0
+		}
+		c = bytes.Compare(t.v.BytesAt(i), o.v.BytesAt(j))
+	case t.v.NullAt(i):
+		return 0
+	default:
+		c = compareNested(&t.v, i, &o.v, j)
 	}
-	slices.SortFunc(idx, func(a, b uint32) int {
-		if c := Compare(k, int(a), k, int(b)); c != 0 {
+	if t.desc {
+		return -c
+	}
+	return c
+}
+
+// compareNested orders rows of nested vectors that are not null: structs field by
+// field, lists element by element, a shorter one first. Nulls within come first.
+func compareNested(a *columnar.Vector, i int, b *columnar.Vector, j int) int {
+	n, m := 1, 1
+	if a.Enc == columnar.Const {
+		i = 0
+	}
+	if b.Enc == columnar.Const {
+		j = 0
+	}
+	if a.Type.Kind != columnar.Struct {
+		x, y := columnar.View[int32](a.Data, i+2), columnar.View[int32](b.Data, j+2)
+		n, m = int(x[i+1]-x[i]), int(y[j+1]-y[j])
+		i, j = int(x[i]), int(y[j])
+	}
+	for k := range min(n, m) {
+		for f := range a.Kids {
+			if c := compareAt(&a.Kids[f], i+k, &b.Kids[f], j+k); c != 0 {
+				return c
+			}
+		}
+	}
+	return cmp.Compare(n, m)
+}
+
+// compareAt orders single rows of any type, nulls first.
+func compareAt(a *columnar.Vector, i int, b *columnar.Vector, j int) int {
+	switch x, y := a.NullAt(i), b.NullAt(j); {
+	case x && y:
+		return 0
+	case x:
+		return -1
+	case y:
+		return 1
+	}
+	t := a.Type
+	switch {
+	case t.IsNested():
+		return compareNested(a, i, b, j)
+	case t.IsBytes():
+		return bytes.Compare(a.BytesAt(i), b.BytesAt(j))
+	case t.IsFloat():
+		return cmp.Compare(doubleWord(a.Float64At(i)), doubleWord(b.Float64At(j)))
+	case t.Kind == columnar.Decimal:
+		x, y := a.Int128At(i), b.Int128At(j)
+		if c := cmp.Compare(x.Hi, y.Hi); c != 0 {
 			return c
 		}
-		return cmp.Compare(a, b)
-	})
-	return idx
+		return cmp.Compare(x.Lo, y.Lo)
+	case t.Kind == columnar.Uint64:
+		return cmp.Compare(uint64(a.Int64At(i)), uint64(b.Int64At(j)))
+	}
+	return cmp.Compare(a.Int64At(i), b.Int64At(j))
 }
