@@ -2,8 +2,10 @@ package parquet_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,6 +97,49 @@ func TestWriterChecks(t *testing.T) {
 		err := parquet.New().Check(connector.WriteSpec{Schema: columnar.NewSchema(test.fields...), Options: test.options})
 		if diag.ClassOf(err) != test.class || test.class == "" && err != nil {
 			t.Errorf("%v %v: %v, want %s", test.fields, test.options, err, test.class)
+		}
+	}
+}
+
+// A column has one codec in all row groups of a file, whether compression pays
+// in the first or in a later one.
+func TestWriterCodec(t *testing.T) {
+	ctx := context.Background()
+	schema := columnar.NewSchema(columnar.Field{Name: "a", Type: columnar.Int64Type})
+	batch := func(noise bool) *columnar.Batch {
+		xs := make([]int64, columnar.MaxRows)
+		r := rand.New(rand.NewPCG(1, 2))
+		for i := range xs {
+			xs[i] = int64(i)
+			if noise {
+				xs[i] = int64(r.Uint64())
+			}
+		}
+		return &columnar.Batch{Schema: schema, Rows: len(xs), Cols: []columnar.Vector{{Type: columnar.Int64Type, Width: 8, Len: len(xs), Data: columnar.BytesOf(xs)}}}
+	}
+	for _, noisy := range []bool{true, false} {
+		dir := t.TempDir()
+		w, err := parquet.New().NewWriter(ctx, connector.WriteSpec{Dir: dir, Schema: schema, Options: map[string]string{"row_group_rows": "8192"}}, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, noise := range []bool{noisy, !noisy} {
+			b := batch(noise)
+			for _, x := range columnar.View[int64](b.Cols[0].Data, b.Rows) {
+				want = append(want, strconv.FormatInt(x, 10))
+			}
+			if err := w.Write(ctx, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files, err := w.Commit(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, tab := openTable(t, filepath.Join(dir, files[0].Path))
+		if d := cmp.Diff(want, rowsOf(t, c, tab, identity([]int{0}))); d != "" {
+			t.Errorf("noise first: %v: %s", noisy, d)
 		}
 	}
 }

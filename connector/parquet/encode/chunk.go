@@ -81,7 +81,7 @@ func (e *encoder) encode(c *column, offset int64) (chunk, []byte, error) {
 	for i := range ch.pages {
 		bodies = append(bodies, e.raw[ch.pages[i].from:ch.pages[i].to])
 	}
-	stored, err := e.squeeze(bodies, &ch)
+	stored, err := e.squeeze(c, bodies, &ch)
 	if err != nil {
 		return ch, nil, err
 	}
@@ -140,8 +140,9 @@ func (e *encoder) encode(c *column, offset int64) (chunk, []byte, error) {
 const worth = 0.08
 
 // squeeze compresses the bodies, or returns them as they are.
-func (e *encoder) squeeze(bodies [][]byte, ch *chunk) ([][]byte, error) {
-	if e.codec == None {
+func (e *encoder) squeeze(c *column, bodies [][]byte, ch *chunk) ([][]byte, error) {
+	if e.codec == None || c.raw {
+		ch.codec = None
 		return bodies, nil
 	}
 	e.packed = e.packed[:0]
@@ -154,13 +155,18 @@ func (e *encoder) squeeze(bodies [][]byte, ch *chunk) ([][]byte, error) {
 		}
 		ends[i] = len(e.packed)
 		raw += len(b)
-		if raw > 64<<10 && float64(len(e.packed)) > (1-worth/2)*float64(raw) {
-			break // it will not get better
+		if !c.decided && raw > 64<<10 && float64(len(e.packed)) > (1-worth/2)*float64(raw) {
+			c.raw = true // it will not get better
+			break
 		}
 	}
-	if ends[len(ends)-1] == 0 && raw > 0 || float64(len(e.packed)) > (1-worth)*float64(raw) {
-		ch.codec = None
-		return bodies, nil
+	if !c.decided {
+		c.decided = ch.values > 0
+		c.raw = c.raw || float64(len(e.packed)) > (1-worth)*float64(raw)
+		if c.raw {
+			ch.codec = None
+			return bodies, nil
+		}
 	}
 	out := make([][]byte, len(bodies))
 	at := 0

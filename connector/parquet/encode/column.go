@@ -40,8 +40,13 @@ type column struct {
 	text  []byte
 
 	plain bool // the row group before was better without dictionary
-	from  *columnar.Dictionary
-	remap []uint32 // codes of from in dict, plus one
+
+	// The first row group decides for all whether compression pays: readers
+	// exist that take a column's codec from there.
+	decided bool
+	raw     bool
+	from    *columnar.Dictionary
+	remap   []uint32 // codes of from in dict, plus one
 }
 
 // storage maps a type to how it is stored.
