@@ -18,6 +18,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/spill"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/settings"
 	"github.com/millrace-engine/millrace/plan/analyze"
@@ -81,9 +82,15 @@ func Open(_ context.Context, master string, opts ...Option) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	limit, err := settings.SpillBytes(conf.Get(settings.SpillLimit).Text)
+	if err != nil {
+		return nil, err
+	}
+	space := spill.NewSpace(conf.Get(settings.SpillDir).Text)
+	space.Limit = limit
 	s := &Session{conf: conf, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(budget), tables: files.Registry()}
 	tracker := shuffle.NewTracker()
-	s.backend = local.New(executor.Config{ID: "driver", Slots: slots, Broker: s.broker, Tables: s.tables, Outputs: tracker})
+	s.backend = local.New(executor.Config{ID: "driver", Slots: slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Spill: space})
 	s.driver = driver.New(driver.Config{Backend: s.backend, Tables: s.tables, Tracker: tracker, Bus: s.bus})
 	return s, nil
 }
@@ -199,15 +206,15 @@ func (s *Session) set(x *logical.Set) (*DataFrame, error) {
 	case x.Reset:
 		fresh := settings.Defaults()
 		for _, k := range settings.All() {
-			if (x.Key == "" || x.Key == k.Key) && k.Key != settings.Master && k.Key != settings.Memory {
+			if (x.Key == "" || x.Key == k.Key) && !settings.Fixed(k.Key) {
 				if err := s.conf.Put(k.Key, fresh.Get(k.Key).Text, "default"); err != nil {
 					return nil, err
 				}
 			}
 		}
 	case x.HasValue:
-		if x.Key == settings.Master || x.Key == settings.Memory {
-			return nil, diag.NewAt(x.Place, diag.InvalidSetting, "%s is fixed once a session runs", x.Key).WithRemedy("start with --%s", x.Key)
+		if settings.Fixed(x.Key) {
+			return nil, diag.NewAt(x.Place, diag.InvalidSetting, "%s is fixed once a session runs", x.Key).WithRemedy("set it at the start: %s=…, or as an option", settings.EnvName(x.Key))
 		}
 		if err := s.conf.Put(x.Key, strings.Trim(x.Value, "'\""), "SET"); err != nil {
 			if e, ok := err.(*diag.Error); ok {

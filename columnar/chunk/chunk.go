@@ -27,6 +27,7 @@ package chunk
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/pierrec/lz4/v4"
@@ -102,20 +103,41 @@ func small(v *columnar.Vector) columnar.Vector {
 	return *v
 }
 
-// Encode returns the selected rows of a batch as a chunk. Types without a flat
-// layout are refused with a *diag.Error of class Unsupported.
-func Encode(b *columnar.Batch) ([]byte, error) {
+// Codec is what buffers are stored as.
+type Codec uint8
+
+// Raw stores bytes as they are; LZ4 those buffers as LZ4 blocks that get shorter.
+const (
+	Raw Codec = iota
+	LZ4
+)
+
+// Encode returns the selected rows of a batch as a chunk of LZ4 blocks. Types
+// without a flat layout are refused with a *diag.Error of class Unsupported.
+func Encode(b *columnar.Batch) ([]byte, error) { return Append(nil, b, LZ4) }
+
+// Append is Encode by a codec, behind what dst holds.
+func Append(dst []byte, b *columnar.Batch, codec Codec) ([]byte, error) {
 	b = kernel.Compact(b, nil)
-	head := append(make([]byte, 0, 256), magic...)
-	head = append(head, Version)
-	head = binary.LittleEndian.AppendUint32(head, uint32(b.Rows))
-	head = binary.LittleEndian.AppendUint32(head, uint32(len(b.Cols)))
-	var body []byte
+	parts := make([][][]byte, len(b.Cols))
+	cols := make([]columnar.Vector, len(b.Cols))
+	size := fixedHeader
 	for i := range b.Cols {
 		if t := b.Cols[i].Type; t.IsNested() {
 			return nil, diag.New(diag.Unsupported, "columns of type %s cannot be stored or sent yet", t)
 		}
-		v := small(&b.Cols[i])
+		cols[i] = small(&b.Cols[i])
+		parts[i] = buffers(&cols[i])
+		size += columnBytes + bufferBytes*len(parts[i])
+	}
+	from := len(dst)
+	dst = slices.Grow(dst, size+trailer)[:from+size+trailer] // the body follows; then this is filled
+	head := append(dst[from:from:from+size+trailer], magic...)
+	head = append(head, Version)
+	head = binary.LittleEndian.AppendUint32(head, uint32(b.Rows))
+	head = binary.LittleEndian.AppendUint32(head, uint32(len(b.Cols)))
+	for i := range cols {
+		v := &cols[i]
 		flags := byte(0)
 		if v.Valid != nil && v.Type.Kind != columnar.Null {
 			flags |= hasValid
@@ -128,30 +150,31 @@ func Encode(b *columnar.Batch) ([]byte, error) {
 			}
 		}
 		head = append(head, byte(v.Enc), width, flags, 0)
-		for _, raw := range buffers(&v) {
+		for _, raw := range parts[i] {
 			if len(raw) > maxBuffer {
 				return nil, diag.New(diag.MemoryLimit, "a column of %d MiB is too large for one chunk", len(raw)>>20).
 					WithRemedy("use smaller batches or shorter strings")
 			}
-			from := len(body)
-			body = appendBuffer(body, raw)
+			at := len(dst)
+			dst = appendBuffer(dst, raw, codec)
 			head = binary.LittleEndian.AppendUint32(head, uint32(len(raw)))
-			head = binary.LittleEndian.AppendUint32(head, uint32(len(body)-from))
+			head = binary.LittleEndian.AppendUint32(head, uint32(len(dst)-at))
 		}
 	}
 	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, castagnoli))
-	head = binary.LittleEndian.AppendUint64(head, xxhash.Sum64(body))
-	return append(head, body...), nil
+	head = binary.LittleEndian.AppendUint64(head, xxhash.Sum64(dst[from+size+trailer:]))
+	copy(dst[from:], head) // the body may have moved
+	return dst, nil
 }
 
 // appendBuffer appends raw as an LZ4 block, or as it is when that is not
 // shorter: equal lengths mean raw.
-func appendBuffer(body, raw []byte) []byte {
-	if len(raw) < minLZ4 {
-		return append(body, raw...)
-	}
+func appendBuffer(body, raw []byte, codec Codec) []byte {
 	at := len(body)
 	body = append(body, raw...) // as much room as the block may take
+	if len(raw) < minLZ4 || codec == Raw {
+		return body
+	}
 	n, err := lz4.CompressBlock(raw, body[at:at+len(raw)-1], nil)
 	if err != nil || n == 0 {
 		copy(body[at:], raw)

@@ -26,16 +26,24 @@ type decoder struct {
 	head []byte // what is left of the chunk, from the header's place
 	body []byte // what is left of the body
 	raw  int    // raw bytes so far
+
+	scratch *memory.Scratch // nil: the Go heap
 }
 
 // Decode returns the batch that Encode stored. Its memory is its own. The schema
 // must be the one of the encoded batch.
 func Decode(b []byte, schema *columnar.Schema) (*columnar.Batch, error) {
+	return DecodeIn(nil, b, schema)
+}
+
+// DecodeIn is Decode into a scratch: the batch is valid until its Reset, and
+// not stable. A nil scratch stands for the Go heap.
+func DecodeIn(s *memory.Scratch, b []byte, schema *columnar.Schema) (*columnar.Batch, error) {
 	rows, size, err := header(b, schema)
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{head: b[fixedHeader:size], body: b[size+trailer:]}
+	d := &decoder{head: b[fixedHeader:size], body: b[size+trailer:], scratch: s}
 	out := &columnar.Batch{Schema: schema, Rows: rows, Cols: make([]columnar.Vector, schema.Len())}
 	for i, f := range schema.Fields {
 		if err := d.column(&out.Cols[i], f, rows); err != nil {
@@ -111,8 +119,7 @@ func (d *decoder) buffer(want int) ([]byte, error) {
 	}
 	src := d.body[:stored]
 	d.body = d.body[stored:]
-	var s *memory.Scratch
-	out := s.Bytes((raw + 7) &^ 7) // bitmaps are read a word at a time
+	out := d.scratch.Bytes((raw + 7) &^ 7) // bitmaps are read a word at a time
 	if stored == raw {
 		copy(out, src)
 	} else if n, err := lz4.UncompressBlock(src, out[:raw]); err != nil || n != raw {
@@ -138,7 +145,7 @@ func (d *decoder) column(v *columnar.Vector, f columnar.Field, n int) (err error
 	if natural := f.Type.FixedWidth(); int(width) != natural && (f.Type.Kind != columnar.Decimal || width != 8 && width != 16) {
 		return corrupt("values %d bytes wide", width)
 	}
-	*v = columnar.Vector{Type: f.Type, Enc: enc, Len: n, Width: width, Stable: true}
+	*v = columnar.Vector{Type: f.Type, Enc: enc, Len: n, Width: width, Stable: d.scratch == nil}
 	if f.Type.Kind == columnar.Null {
 		return nil
 	}
@@ -159,7 +166,7 @@ func (d *decoder) column(v *columnar.Vector, f columnar.Field, n int) (err error
 		return err
 	}
 	v.Dict = &columnar.Dictionary{Unique: flags&isUnique != 0,
-		Values: columnar.Vector{Type: f.Type, Width: width, Stable: true}}
+		Values: columnar.Vector{Type: f.Type, Width: width, Stable: v.Stable}}
 	if err = d.values(&v.Dict.Values, -1); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
+	"github.com/millrace-engine/millrace/exec/spill"
 	"github.com/millrace-engine/millrace/plan/wire"
 )
 
@@ -36,6 +37,9 @@ type Config struct {
 	Broker  *memory.Broker
 	Tables  *connector.Registry
 	Outputs exchange.Outputs
+	// Spill is where tasks spill; nil stands for a fresh directory. It is closed
+	// with the executor.
+	Spill *spill.Space
 	// Peers returns the store of another executor in this process, nil when it is
 	// gone. A nil function: this executor is the only one.
 	Peers func(executor string) *cache.Store
@@ -57,6 +61,9 @@ type Executor struct {
 
 // New returns an executor.
 func New(c Config) *Executor {
+	if c.Spill == nil {
+		c.Spill = spill.NewSpace("")
+	}
 	return &Executor{Config: c, store: cache.NewStore(c.Broker.Reserve("exchanges", 0)), specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}}
 }
 
@@ -84,7 +91,7 @@ func (e *Executor) stage(id exec.StageID, hash [32]byte, encoded []byte) (*wire.
 	}
 	sh, ok := e.stages[id]
 	if !ok {
-		sh = &op.Shared{Memory: e.Broker.Reserve(id.String(), 0)}
+		sh = &op.Shared{Memory: e.Broker.Reserve(id.String(), 0), Spill: e.Spill.File()}
 		e.stages[id] = sh
 	}
 	key := exec.StageID{Job: id.Job}
@@ -107,6 +114,7 @@ func (e *Executor) EndStage(id exec.StageID) {
 	e.mu.Unlock()
 	if sh != nil {
 		sh.Close()
+		sh.Spill.Close()
 		sh.Memory.Close()
 	}
 }
@@ -173,11 +181,13 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	}
 	reservation := e.Broker.Reserve(id.String(), t.MinMemory)
 	defer reservation.Close()
+	file := e.Spill.File()
+	defer file.Close()
 	epochs := map[int]uint64{}
 	for _, x := range t.Epochs {
 		epochs[x.Exchange] = x.Epoch
 	}
-	tc := &op.TaskContext{Memory: reservation, Slots: e.Slots, Tables: e.Tables, Shared: shared, Filters: filters,
+	tc := &op.TaskContext{Memory: reservation, Spill: file, Slots: e.Slots, Tables: e.Tables, Shared: shared, Filters: filters,
 		Exchanges: &exchange.Local{Store: e.store, Peers: e.Peers, Outputs: e.Outputs, Job: id.Job, Epochs: epochs},
 		Stage:     exec.StageID{Job: id.Job, Stage: id.Stage, Attempt: id.StageAttempt}.String(), Task: id.Task, Tasks: t.Tasks, Attempt: id.Attempt,
 		Leaves: map[int]op.Assignment{}}
@@ -251,4 +261,5 @@ func (e *Executor) Close() {
 		e.EndStage(id)
 	}
 	e.store.Close()
+	e.Spill.Close()
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
+	"github.com/millrace-engine/millrace/exec/spill"
 	"github.com/millrace-engine/millrace/plan/eval"
 )
 
@@ -38,8 +39,9 @@ type Operator interface {
 // TaskContext is what a running task offers its operators.
 type TaskContext struct {
 	Memory    memory.Reservation
-	BatchRows int // rows per batch that operators aim at, 1 … columnar.MaxRows
-	Slots     int // slots of this executor: how many tasks of the stage may run at once
+	Spill     *spill.File // where the task's operators put what memory has no room for
+	BatchRows int         // rows per batch that operators aim at, 1 … columnar.MaxRows
+	Slots     int         // slots of this executor: how many tasks of the stage may run at once
 	Zone      *time.Location
 	Now       time.Time // start of the query, for current_timestamp()
 	Leaves    map[int]Assignment
@@ -88,6 +90,8 @@ type BatchIterator interface {
 type Shared struct {
 	// Memory is charged for what lives as long as the stage runs here.
 	Memory memory.Reservation
+	// Spill is where such things go when memory has no room for them.
+	Spill *spill.File
 
 	mu     sync.Mutex
 	values map[int]any

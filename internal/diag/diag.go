@@ -50,6 +50,7 @@ const (
 	UnknownSetting     Class = "UNKNOWN_SETTING"
 	InvalidSetting     Class = "INVALID_SETTING"
 	MemoryLimit        Class = "OUT_OF_MEMORY_BUDGET"
+	SpillFailed        Class = "SPILL_FAILED"
 	Cancelled          Class = "OPERATION_CANCELED"
 	Internal           Class = "INTERNAL_ERROR"
 )

@@ -28,6 +28,8 @@ const (
 	Memory            = "memory"
 	ShufflePartitions = "sql.shuffle.partitions"
 	BatchRows         = "exec.batch.rows"
+	SpillDir          = "spill.dir"
+	SpillLimit        = "spill.limit"
 	TimeZone          = "sql.session.timezone"
 )
 
@@ -37,6 +39,8 @@ func All() []Setting {
 		{BatchRows, "8192", "rows per batch, 1 to 8192", whole(1, 8192)},
 		{Master, "local[*]", "where queries run: local, local[n], local[*]", func(v string) error { _, err := Slots(v); return err }},
 		{Memory, "auto", "memory budget: a size as 4GiB, or auto for 80 % of what the machine or container has", func(v string) error { _, err := Bytes(v); return err }},
+		{SpillDir, "", "directory for what memory has no room for; empty for a fresh one in the system's place for temporary files", func(string) error { return nil }},
+		{SpillLimit, "none", "the most that may lie there at a time: a size as 100GiB, or none", func(v string) error { _, err := SpillBytes(v); return err }},
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
 	}
@@ -209,6 +213,22 @@ func Bytes(v string) (int64, error) {
 		return 0, diag.New(diag.InvalidSetting, "%q is not a size of at least 16MiB", v).WithRemedy("write it as 512MiB or 4GiB")
 	}
 	return int64(f * float64(unit)), nil
+}
+
+// SpillBytes returns the limit that spill.limit asks for, 0 for none.
+func SpillBytes(v string) (int64, error) {
+	switch v {
+	case "none":
+		return 0, nil
+	case "", "auto":
+		return 0, diag.New(diag.InvalidSetting, "needs a size of at least 16MiB, or none")
+	}
+	return Bytes(v)
+}
+
+// Fixed reports whether a setting stays as it is once a session runs.
+func Fixed(key string) bool {
+	return key == Master || key == Memory || key == SpillDir || key == SpillLimit
 }
 
 // available returns the bytes of memory that the process may use: the control

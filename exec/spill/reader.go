@@ -1,0 +1,80 @@
+package spill
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/chunk"
+	"github.com/millrace-engine/millrace/columnar/memory"
+)
+
+// Reader yields a run's batches in order. It is one goroutine's at a time.
+type Reader struct {
+	file    *File
+	schema  *columnar.Schema
+	chunks  []extent
+	stored  []byte
+	scratch *memory.Scratch
+	charge  memory.Reservation
+	held    int64
+}
+
+// newReader opens what a run has now; its lock is held.
+func newReader(ctx context.Context, r *Run, to memory.Reservation) (*Reader, error) {
+	d := &Reader{file: r.file, schema: r.schema, chunks: r.chunks[:len(r.chunks):len(r.chunks)], charge: to}
+	stored, raw := int64(0), int64(0)
+	for _, x := range r.chunks {
+		stored, raw = max(stored, x.stored), max(raw, x.raw)
+	}
+	if stored == 0 {
+		return d, nil
+	}
+	if n := stored + raw; to != nil {
+		if err := to.Grow(ctx, n); err != nil {
+			return nil, err
+		}
+		d.held = n
+	}
+	d.stored = memory.AllocSlab(int(stored))
+	d.scratch = memory.NewScratch(nil)
+	return d, nil
+}
+
+// Next returns the next batch, valid until the next Next or Close; io.EOF ends.
+// Errors are those of the context, or of class SpillFailed.
+func (d *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(d.chunks) == 0 {
+		return nil, io.EOF
+	}
+	x := d.chunks[0]
+	d.chunks = d.chunks[1:]
+	data := d.stored[:x.stored]
+	if err := d.file.read(data, x); err != nil {
+		return nil, err
+	}
+	d.scratch.Reset()
+	b, err := chunk.DecodeIn(d.scratch, data, d.schema)
+	if errors.Is(err, chunk.ErrCorrupt) {
+		err = d.file.unreadable(err)
+	}
+	return b, err
+}
+
+// Close gives the reader's memory back. It is idempotent.
+func (d *Reader) Close() {
+	if d.stored != nil {
+		memory.FreeSlab(d.stored)
+		d.scratch.Close()
+		d.stored, d.scratch = nil, nil
+	}
+	d.chunks = nil
+	if d.held > 0 {
+		d.charge.Shrink(d.held)
+		d.held = 0
+	}
+}
