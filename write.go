@@ -16,6 +16,7 @@ type Writer struct {
 	d       *DataFrame
 	mode    string
 	options map[string]string
+	by      []string
 }
 
 // Write returns a writer.
@@ -36,6 +37,13 @@ func (w *Writer) Option(key, value string) *Writer {
 	return w
 }
 
+// PartitionBy lets the files lie in directories named by the values of columns, as
+// year=2024/month=1, which the files themselves do not hold.
+func (w *Writer) PartitionBy(columns ...string) *Writer {
+	w.by = columns
+	return w
+}
+
 // Parquet writes Parquet files into a directory.
 func (w *Writer) Parquet(ctx context.Context, path string) error { return w.Save(ctx, "parquet", path) }
 
@@ -53,7 +61,7 @@ func (w *Writer) Save(ctx context.Context, format, path string) error {
 	if !ok {
 		return diag.New(diag.InvalidArgument, "there is no write mode %q", w.mode).WithRemedy("use error, overwrite, append or ignore")
 	}
-	return w.d.s.write(ctx, &logical.Write{Format: strings.ToLower(format), Path: path, Mode: mode, Options: w.options, Child: w.d.plan})
+	return w.d.s.write(ctx, &logical.Write{Format: strings.ToLower(format), Path: path, Mode: mode, Options: w.options, PartitionBy: w.by, Child: w.d.plan})
 }
 
 // write runs a write: staging, the query, then the commit.

@@ -1,7 +1,8 @@
 // Package connector is the tree of things that data is read from and written
 // to. A Connector opens tables from paths; a Table enumerates splits; a Scan
 // reads one split as batches; a Writer stores batches and is committed by its
-// job. Formats live in parquet, csv, ipc …; file systems in fs.
+// job. Formats live in parquet, csv, ipc …; partition directories above them in
+// partition; file systems in fs.
 //
 //	Registry ── Connector ── Open ──► Table ── Splits ──► Split (bytes on the wire)
 //	                     └── Scan(descriptor, split, request) ──► Reader ──► batches
@@ -20,6 +21,7 @@ package connector
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -55,6 +57,8 @@ type ScanRequest struct {
 	Project   []int
 	BatchRows int // at most columnar.MaxRows; 0 = MaxRows
 	Memory    memory.Reservation
+	// Skip, if not nil, names the files of which Splits makes no splits.
+	Skip func(path string) bool
 	// Dynamic, if not nil, is asked before each row group, page or batch for
 	// further filters that appeared since (runtime filters, TopN thresholds):
 	// applying them is optional, they are bound like Filters.
@@ -76,6 +80,7 @@ type DynamicFilter interface {
 // Split is a unit of scanning.
 type Split struct {
 	Data  []byte // opaque to others, bounded to 64 KiB
+	Path  string // the file, as fs.Find gave it
 	Rows  int64  // estimate, −1 unknown
 	Bytes int64  // estimate of bytes read
 	Hosts []string
@@ -107,6 +112,17 @@ type WriteSpec struct {
 	Schema      *columnar.Schema
 	Options     map[string]string
 	PartitionBy []int // Hive-style directories; these columns are not stored
+	Sequence    int   // number of this file among those that a task writes into Dir
+	Memory      memory.Reservation
+}
+
+// FileName returns the name of a task's file with an ending, as ".parquet". It
+// is another one for each task, attempt and Sequence.
+func (s WriteSpec) FileName(task, attempt int, ending string) string {
+	if s.Sequence > 0 {
+		return fmt.Sprintf("part-%05d-%d-%d%s", task, attempt, s.Sequence, ending)
+	}
+	return fmt.Sprintf("part-%05d-%d%s", task, attempt, ending)
 }
 
 // WriterConnector is implemented by connectors that can write.
@@ -124,6 +140,14 @@ type Writer interface {
 	Write(ctx context.Context, b *columnar.Batch) error
 	Commit(ctx context.Context) ([]File, error)
 	Abort() error
+}
+
+// Buffering is implemented by writers that hold rows back to write many at once.
+type Buffering interface {
+	// Buffered returns the bytes held.
+	Buffered() int64
+	// Flush writes them out.
+	Flush() error
 }
 
 // File is one written file, by its path relative to the staging directory.

@@ -271,13 +271,16 @@ func (g *guess) typ() columnar.Type {
 }
 
 // Splits implements connector.Connector.
-func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, _ connector.ScanRequest) ([]connector.Split, error) {
+func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, req connector.ScanRequest) ([]connector.Split, error) {
 	var desc descriptor
 	if err := json.Unmarshal(d.Data, &desc); err != nil {
 		return nil, diag.New(diag.Internal, "the description of a CSV table is damaged: %v", err)
 	}
 	var out []connector.Split
 	for i, f := range desc.Files {
+		if req.Skip != nil && req.Skip(f.Path) {
+			continue
+		}
 		step := int64(splitBytes)
 		if desc.Opts.MultiLine || strings.HasSuffix(f.Path, ".gz") {
 			step = max(f.Size, 1)
@@ -285,7 +288,7 @@ func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, _ connector.
 		for at := int64(0); at < max(f.Size, 1); at += step {
 			end := min(at+step, f.Size)
 			b := binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(i)), uint64(at)), uint64(end))
-			out = append(out, connector.Split{Data: b, Rows: -1, Bytes: end - at})
+			out = append(out, connector.Split{Data: b, Path: f.Path, Rows: -1, Bytes: end - at})
 		}
 	}
 	return out, nil

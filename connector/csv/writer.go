@@ -2,7 +2,6 @@ package csv
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -34,9 +33,6 @@ type writer struct {
 
 // Check implements connector.WriterConnector.
 func (c *Connector) Check(spec connector.WriteSpec) error {
-	if len(spec.PartitionBy) > 0 {
-		return diag.New(diag.Unsupported, "partitioned writes are not supported yet")
-	}
 	for _, f := range spec.Schema.Fields {
 		if f.Type.IsNested() {
 			return diag.New(diag.Unsupported, "column %s of type %s cannot be written as CSV", f.Name, f.Type).WithRemedy("select its parts as columns of their own")
@@ -55,7 +51,7 @@ func (c *Connector) NewWriter(_ context.Context, spec connector.WriteSpec, task,
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{dir: spec.Dir, name: fmt.Sprintf("part-%05d-%d.csv", task, attempt), o: o}
+	w := &writer{dir: spec.Dir, name: spec.FileName(task, attempt, ".csv"), o: o}
 	for _, c := range []byte("\r\n\xef" + o.Sep + o.Quote) { // 0xef begins a byte order mark
 		w.special[c] = true
 	}

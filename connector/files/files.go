@@ -4,21 +4,30 @@ package files
 import (
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/csv"
 	"github.com/millrace-engine/millrace/connector/ipc"
 	"github.com/millrace-engine/millrace/connector/parquet"
+	"github.com/millrace-engine/millrace/connector/partition"
 )
 
 // Registry returns the connectors.
 func Registry() *connector.Registry {
-	return connector.NewRegistry(parquet.New(), csv.New(), ipc.New())
+	return connector.NewRegistry(partition.Wrap(parquet.New()), partition.Wrap(csv.New()), partition.Wrap(ipc.New()))
 }
 
+// maxDepth bounds how many partition directories are entered.
+const maxDepth = 32
+
 // ByPath returns the connector for a path by its extension, or by that of the
-// first file in a directory.
+// first file in a directory or its partition directories.
 func ByPath(r *connector.Registry, path string) (connector.Connector, bool) {
+	return byPath(r, path, 0)
+}
+
+func byPath(r *connector.Registry, path string, depth int) (connector.Connector, bool) {
 	if c, ok := r.ByExtension(path); ok {
 		return c, true
 	}
@@ -27,8 +36,14 @@ func ByPath(r *connector.Registry, path string) (connector.Connector, bool) {
 		return nil, false
 	}
 	for _, e := range entries {
-		if c, ok := r.ByExtension(filepath.Join(path, e.Name())); ok {
+		p := filepath.Join(path, e.Name())
+		if c, ok := r.ByExtension(e.Name()); ok && !e.IsDir() {
 			return c, true
+		}
+		if e.IsDir() && strings.Contains(e.Name(), "=") && depth < maxDepth {
+			if c, ok := byPath(r, p, depth+1); ok {
+				return c, true
+			}
 		}
 	}
 	return nil, false

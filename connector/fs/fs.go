@@ -32,6 +32,9 @@ import (
 type File struct {
 	Path string `json:"p"`
 	Size int64  `json:"n"`
+	// Root is the directory named by the path or the glob that the file was found
+	// below, "" for a file that was named itself.
+	Root string `json:"-"`
 }
 
 // maxDepth bounds how deep directories are read, against loops of links.
@@ -63,6 +66,10 @@ func Find(path string) ([]File, error) {
 		if err != nil {
 			return nil, Explain(err, n)
 		}
+		w.root = ""
+		if info.IsDir() {
+			w.root = n
+		}
 		if err := w.walk(n, info, 0); err != nil {
 			return nil, err
 		}
@@ -77,6 +84,7 @@ func Find(path string) ([]File, error) {
 // walker gathers the files below its roots.
 type walker struct {
 	out   []File
+	root  string
 	seen  map[string]bool
 	above []fs.FileInfo // the directories that the walk is in
 }
@@ -88,7 +96,7 @@ func (w *walker) walk(path string, info fs.FileInfo, depth int) error {
 		}
 		if clean := filepath.Clean(path); !w.seen[clean] {
 			w.seen[clean] = true
-			w.out = append(w.out, File{path, info.Size()})
+			w.out = append(w.out, File{path, info.Size(), w.root})
 		}
 		return nil
 	}

@@ -153,13 +153,16 @@ func (c *Connector) Open(_ context.Context, ref catalog.TableRef) (connector.Tab
 }
 
 // Splits implements connector.Connector.
-func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, _ connector.ScanRequest) ([]connector.Split, error) {
+func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, req connector.ScanRequest) ([]connector.Split, error) {
 	var found []fs.File
 	if err := json.Unmarshal(d.Data, &found); err != nil {
 		return nil, diag.New(diag.Internal, "the description of an Arrow table is damaged: %v", err)
 	}
 	var out []connector.Split
 	for i, f := range found {
+		if req.Skip != nil && req.Skip(f.Path) {
+			continue
+		}
 		s, err := open(f.Path)
 		if err != nil {
 			return nil, err
@@ -169,7 +172,7 @@ func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, _ connector.
 			n = s.file.NumRecords()
 		}
 		for r := range n {
-			out = append(out, connector.Split{Data: binary.AppendUvarint(binary.AppendUvarint(nil, uint64(i)), uint64(r)), Rows: -1, Bytes: f.Size / int64(n)})
+			out = append(out, connector.Split{Data: binary.AppendUvarint(binary.AppendUvarint(nil, uint64(i)), uint64(r)), Path: f.Path, Rows: -1, Bytes: f.Size / int64(n)})
 		}
 		if err := s.close(); err != nil {
 			return nil, err

@@ -551,6 +551,9 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if req.Skip != nil && req.Skip(x.Path) {
+			continue
+		}
 		path = x.Path
 		f, err := c.open(x.Path)
 		if err != nil {
@@ -563,7 +566,7 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 			if rg.NumRows() <= 0 || f.pruned(g, req) {
 				continue
 			}
-			s := connector.Split{Rows: rg.NumRows(), Data: binary.AppendUvarint(binary.AppendUvarint(nil, uint64(i)), uint64(g))}
+			s := connector.Split{Path: x.Path, Rows: rg.NumRows(), Data: binary.AppendUvarint(binary.AppendUvarint(nil, uint64(i)), uint64(g))}
 			for _, col := range req.Columns {
 				s.Bytes += f.pq.Metadata().RowGroups[g].Columns[f.leaves[col].chunk].MetaData.TotalCompressedSize
 			}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,9 +40,6 @@ func (c *Connector) Check(spec connector.WriteSpec) error {
 			return diag.New(diag.InvalidArgument, "row_group_rows needs a whole number from 1 to %d, not %q", maxGroupRows, n)
 		}
 	}
-	if len(spec.PartitionBy) > 0 {
-		return diag.New(diag.Unsupported, "partitioned writes are not supported yet")
-	}
 	names := map[string]bool{}
 	for _, f := range spec.Schema.Fields {
 		if name := strings.ToLower(f.Name); names[name] {
@@ -74,7 +70,7 @@ func (c *Connector) NewWriter(_ context.Context, spec connector.WriteSpec, task,
 	}
 	name := spec.Options["file_name"]
 	if name == "" {
-		name = fmt.Sprintf("part-%05d-%d.parquet", task, attempt)
+		name = spec.FileName(task, attempt, ".parquet")
 	}
 	w := &writer{dir: spec.Dir, name: name, scratch: memory.NewScratch(nil)}
 	opts := encode.Options{Codec: encode.Codecs[strings.ToLower(spec.Options["compression"])], GroupRows: rowGroupRows}
@@ -108,6 +104,17 @@ func (w *writer) failed(err error) error {
 // Write implements connector.Writer.
 func (w *writer) Write(_ context.Context, b *columnar.Batch) error {
 	if err := w.w.Write(b); err != nil {
+		return w.failed(err)
+	}
+	return nil
+}
+
+// Buffered implements connector.Buffering.
+func (w *writer) Buffered() int64 { return w.w.Buffered() }
+
+// Flush implements connector.Buffering: it ends the row group.
+func (w *writer) Flush() error {
+	if err := w.w.Flush(); err != nil {
 		return w.failed(err)
 	}
 	return nil

@@ -29,6 +29,7 @@ type File struct {
 	enc    encoder
 	groups []groupMeta
 	rows   int // of the row group
+	held   int // bytes of the row group
 	total  int64
 	offset int64
 	s      *memory.Scratch
@@ -93,17 +94,17 @@ func (f *File) Write(b *columnar.Batch) error {
 				sel[i] = uint16(from + i)
 			}
 		}
-		bytes := 0
+		f.held = 0
 		for i, c := range f.cols {
 			if err := c.add(b.Cols[i], sel, f.s); err != nil {
 				return err
 			}
-			bytes += c.memory()
+			f.held += c.memory()
 		}
 		from += k
 		f.total += int64(k)
-		if f.rows += k; f.rows == f.opts.GroupRows || bytes > maxGroupBytes {
-			if err := f.flush(); err != nil {
+		if f.rows += k; f.rows == f.opts.GroupRows || f.held > maxGroupBytes {
+			if err := f.Flush(); err != nil {
 				return err
 			}
 		}
@@ -111,8 +112,14 @@ func (f *File) Write(b *columnar.Batch) error {
 	return nil
 }
 
-// flush writes the row group.
-func (f *File) flush() error {
+// Buffered returns the bytes of the rows that are not written yet.
+func (f *File) Buffered() int64 { return int64(f.held) }
+
+// Flush writes the buffered rows as a row group.
+func (f *File) Flush() error {
+	if f.rows == 0 {
+		return nil
+	}
 	g := groupMeta{rows: f.rows, offset: f.offset}
 	for _, c := range f.cols {
 		ch, b, err := f.enc.encode(c, f.offset)
@@ -130,17 +137,15 @@ func (f *File) flush() error {
 		c.reset()
 	}
 	f.groups = append(f.groups, g)
-	f.rows = 0
+	f.rows, f.held = 0, 0
 	return nil
 }
 
 // Close writes the last row group, the page index and the footer, and returns
 // the size of the file.
 func (f *File) Close() (int64, error) {
-	if f.rows > 0 {
-		if err := f.flush(); err != nil {
-			return 0, err
-		}
+	if err := f.Flush(); err != nil {
+		return 0, err
 	}
 	for kind := range 2 {
 		for i := range f.groups {

@@ -45,7 +45,7 @@ func (w *write) Next(ctx context.Context) (*columnar.Batch, error) {
 	if !ok {
 		return nil, diag.New(diag.Unsupported, "the format %s cannot be written", w.node.Format)
 	}
-	spec := connector.WriteSpec{Dir: w.node.Staging, Schema: w.node.Child.Schema(), PartitionBy: w.node.PartitionBy, Options: map[string]string{}}
+	spec := connector.WriteSpec{Dir: w.node.Staging, Schema: w.node.Child.Schema(), PartitionBy: w.node.PartitionBy, Options: map[string]string{}, Memory: w.task.Memory}
 	for _, o := range w.node.Options {
 		spec.Options[o.Key] = o.Value
 	}
