@@ -1,9 +1,23 @@
 // Package ipc reads Arrow IPC files and streams. A record of a file is a split;
 // a stream is one.
+//
+//	file ─► messages ─► flat, verify ─► arrow-go's reader ─► columnar/ipc ─► batches
+//	        framing,    every offset,   only checked bytes   copies
+//	        memory      count, length
+//
+// Arrow's library trusts what a file claims, so nothing reaches it unchecked:
+//
+//	I1  every table, vector and string lies inside of its metadata, every buffer
+//	    inside of its body, and every column has the buffers that its rows need.
+//	I2  what is allocated is bounded by the file's own size, or by what a codec
+//	    can make of it, and reserved before.
+//	I3  a panic of the library is an error that names the file.
+//
+// It imports columnar, connector, plan/catalog, plan/eval and arrow-go. FuzzScan
+// feeds it any bytes.
 package ipc
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -49,74 +63,93 @@ func (t *table) Schema() *columnar.Schema       { return t.schema }
 func (t *table) Statistics() catalog.Statistics { return t.stats }
 func (t *table) Descriptor() catalog.Descriptor { return t.desc }
 
-// source is an open file or stream.
+// source is an open file or stream. Its reader is the library's, which sees
+// only bytes that were checked.
 type source struct {
-	path   string
-	os     *os.File
-	file   *aipc.FileReader // nil: a stream
-	stream *aipc.Reader
-	schema *columnar.Schema
+	path     string
+	os       *os.File
+	messages *messages
+	reader   *aipc.Reader
+	schema   *columnar.Schema
+
+	dictionaries, records []block // of a file
+	file                  bool
 }
 
+// guard makes the library's panics errors: what a check missed, or what is
+// wrong in the values themselves.
 func guard(path string, err *error) {
 	if p := recover(); p != nil {
 		*err = corrupt(path, fmt.Errorf("%v", p))
 	}
 }
 
+// corrupt says what is wrong with a file; an error that explains itself stays.
 func corrupt(path string, err error) error {
+	if own := (*diag.Error)(nil); errors.As(err, &own) {
+		if own.Path == "" {
+			own.WithPath(path)
+		}
+		return own
+	}
 	return diag.New(diag.CorruptFile, "%s is not a readable Arrow IPC file: %v", path, err).WithPath(path).WithCause(err).
 		WithRemedy("check that the file was written and copied completely")
 }
 
-func open(path string) (s *source, err error) {
+func open(path string, mem memory.Reservation) (_ *source, err error) {
 	f, oerr := os.Open(path)
 	if oerr != nil {
 		return nil, fs.Explain(oerr, path)
 	}
-	s = &source{path: path, os: f}
+	s := &source{path: path, os: f}
 	defer func() {
 		if err != nil {
-			f.Close()
+			s.close()
 		}
 	}()
 	defer guard(path, &err)
-	var magic [6]byte
-	if _, err := io.ReadFull(f, magic[:]); err != nil {
-		return nil, corrupt(path, err)
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, corrupt(path, err)
-	}
 	info, err := f.Stat()
 	if err != nil {
+		return nil, fs.Explain(err, path)
+	}
+	if s.messages, s.dictionaries, s.records, err = openMessages(f, info.Size()); err != nil {
 		return nil, corrupt(path, err)
 	}
-	bounds := []aipc.Option{aipc.WithMetadataSizeLimit(info.Size()), aipc.WithBodySizeLimit(info.Size()), aipc.WithAllocator(bounded(info.Size()))}
-	var schema *arrow.Schema
-	if bytes.Equal(magic[:], []byte("ARROW1")) {
-		if s.file, err = aipc.NewFileReader(f, bounds...); err != nil {
-			return nil, corrupt(path, err)
-		}
-		schema = s.file.Schema()
-	} else {
-		if s.stream, err = aipc.NewReaderFromMessageReader(aipc.NewMessageReader(f, bounds...), bounds...); err != nil {
-			return nil, corrupt(path, err)
-		}
-		schema = s.stream.Schema()
+	s.file, s.messages.memory = s.messages.once != nil, mem
+	if s.reader, err = aipc.NewReaderFromMessageReader(s.messages); err != nil {
+		return nil, corrupt(path, err)
 	}
-	if s.schema, err = ipc.FromArrowSchema(schema); err != nil {
-		return nil, err
+	s.schema, err = ipc.FromArrowSchema(s.reader.Schema())
+	return s, err
+}
+
+// choose makes a record of a file the one that is read.
+func (s *source) choose(record uint64) error {
+	if record >= uint64(len(s.records)) {
+		return corrupt(s.path, errors.New("it changed while it was read"))
 	}
-	return s, nil
+	s.messages.queue = append(s.dictionaries, s.records[record])
+	return nil
+}
+
+// next returns the next record, valid until the next call; io.EOF ends.
+func (s *source) next() (rec arrow.RecordBatch, err error) {
+	defer guard(s.path, &err)
+	if s.reader.Next() {
+		return s.reader.RecordBatch(), nil
+	}
+	if err := s.reader.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return nil, corrupt(s.path, err)
+	}
+	return nil, io.EOF
 }
 
 func (s *source) close() error {
-	if s.stream != nil {
-		s.stream.Release()
+	if s.reader != nil {
+		s.reader.Release()
 	}
-	if s.file != nil {
-		s.file.Close()
+	if s.messages != nil {
+		s.messages.Release()
 	}
 	return s.os.Close()
 }
@@ -129,7 +162,7 @@ func (c *Connector) Open(_ context.Context, ref catalog.TableRef) (connector.Tab
 	}
 	t := &table{name: "arrow " + ref.Path, stats: catalog.Unknown()}
 	for i, f := range found {
-		s, err := open(f.Path)
+		s, err := open(f.Path, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -163,13 +196,13 @@ func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, req connecto
 		if req.Skip != nil && req.Skip(f.Path) {
 			continue
 		}
-		s, err := open(f.Path)
+		s, err := open(f.Path, nil)
 		if err != nil {
 			return nil, err
 		}
 		n := 1
-		if s.file != nil {
-			n = s.file.NumRecords()
+		if s.file {
+			n = len(s.records)
 		}
 		for r := range n {
 			out = append(out, connector.Split{Data: binary.AppendUvarint(binary.AppendUvarint(nil, uint64(i)), uint64(r)), Path: f.Path, Rows: -1, Bytes: f.Size / int64(n)})
@@ -189,106 +222,21 @@ func (c *Connector) Scan(_ context.Context, d catalog.Descriptor, split []byte, 
 	if err := json.Unmarshal(d.Data, &found); err != nil || n <= 0 || m <= 0 || i >= uint64(len(found)) {
 		return nil, diag.New(diag.Internal, "a split of an Arrow table is damaged")
 	}
-	r := &reader{req: req, record: int(record), scratch: memory.NewScratch(req.Memory)}
+	r := &reader{req: req, scratch: memory.NewScratch(req.Memory)}
 	var err error
 	if len(req.Filters) > 0 {
 		if r.filter, err = eval.CompileFilter(req.Filters, eval.Options{}); err != nil {
 			return nil, err
 		}
 	}
-	if r.src, err = open(found[i].Path); err != nil {
+	if r.src, err = open(found[i].Path, req.Memory); err != nil {
 		return nil, err
 	}
-	if r.src.file != nil && r.record >= r.src.file.NumRecords() {
-		r.src.close()
-		return nil, corrupt(found[i].Path, errors.New("it changed while it was read"))
+	if r.src.file {
+		err = r.src.choose(record)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
-}
-
-type reader struct {
-	src     *source
-	req     connector.ScanRequest
-	record  int
-	done    bool
-	batches []*columnar.Batch
-	filter  *eval.Filter
-	scratch *memory.Scratch
-	out     columnar.Batch
-	stats   connector.ScanStats
-}
-
-func (r *reader) Stats() connector.ScanStats { return r.stats }
-
-func (r *reader) Close() error {
-	if r.src == nil {
-		return nil
-	}
-	err := r.src.close()
-	r.src = nil
-	r.scratch.Close()
-	return err
-}
-
-// load reads the next record.
-func (r *reader) load() (err error) {
-	defer guard(r.src.path, &err)
-	var rec arrow.RecordBatch
-	if r.src.file != nil {
-		if r.done {
-			return io.EOF
-		}
-		r.done = true
-		if rec, err = r.src.file.RecordBatch(r.record); err != nil {
-			return corrupt(r.src.path, err)
-		}
-	} else {
-		if !r.src.stream.Next() {
-			if err := r.src.stream.Err(); err != nil && !errors.Is(err, io.EOF) {
-				return corrupt(r.src.path, err)
-			}
-			return io.EOF
-		}
-		rec = r.src.stream.RecordBatch()
-	}
-	size := r.req.BatchRows
-	if size <= 0 || size > columnar.MaxRows {
-		size = columnar.MaxRows
-	}
-	r.batches, err = ipc.FromArrow(rec, r.src.schema, r.req.Columns, size)
-	return err
-}
-
-func (r *reader) Next(ctx context.Context) (*columnar.Batch, error) {
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if len(r.batches) == 0 {
-			if err := r.load(); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		b := r.batches[0]
-		r.batches = r.batches[1:]
-		r.stats.RowsRead += int64(b.Rows)
-		if r.filter != nil {
-			r.scratch.Reset()
-			sel, err := r.filter.Select(b, r.scratch, nil)
-			if err != nil {
-				return nil, err
-			}
-			r.stats.RowsPruned += int64(b.Rows - len(sel))
-			if len(sel) == 0 {
-				continue
-			}
-			b.Sel = sel
-		}
-		r.out = columnar.Batch{Rows: b.Rows, Sel: b.Sel, Cols: make([]columnar.Vector, len(r.req.Project))}
-		for i, p := range r.req.Project {
-			r.out.Cols[i] = b.Cols[p]
-		}
-		return &r.out, nil
-	}
 }
