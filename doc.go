@@ -7,6 +7,15 @@
 //	df, err := s.SQL(ctx, "SELECT l_shipmode, count(*) FROM 'lineitem.parquet' GROUP BY 1")
 //	rows, err := df.Collect(ctx)
 //
+// A result comes while its query runs: Batches, ForEach and Write hold a bounded
+// number of batches, and a reader that is slow slows the query down. Rows come in
+// order and each comes once, whatever failed on the way: the rows of a task are
+// held back until it succeeded. A task whose rows are more than half of the setting
+// driver.result.buffer gives them out while it runs; if it fails then, it is run
+// again where it is known to yield the same rows in the same order, and skips those
+// that are out, else the query fails (RESULT_LOST). Collect, Show and CollectInto
+// gather rows in memory, up to driver.collect.limit.
+//
 // Errors that a query or its data cause have a class, a place in the text and a
 // remedy; errors.As finds them.
 package millrace

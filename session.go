@@ -2,7 +2,9 @@ package millrace
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"sort"
 	"strconv"
 	"strings"
@@ -89,9 +91,9 @@ func Open(_ context.Context, master string, opts ...Option) (*Session, error) {
 	space := spill.NewSpace(conf.Get(settings.SpillDir).Text)
 	space.Limit = limit
 	s := &Session{conf: conf, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(budget), tables: files.Registry()}
-	tracker := shuffle.NewTracker()
-	s.backend = local.New(executor.Config{ID: "driver", Slots: slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Spill: space})
-	s.driver = driver.New(driver.Config{Backend: s.backend, Tables: s.tables, Tracker: tracker, Bus: s.bus})
+	tracker, results := shuffle.NewTracker(), &driver.Results{}
+	s.backend = local.New(executor.Config{ID: "driver", Slots: slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: space})
+	s.driver = driver.New(driver.Config{Backend: s.backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus})
 	return s, nil
 }
 
@@ -340,6 +342,8 @@ type query struct {
 	physical            physical.Plan
 	graph               *stage.Graph
 	conf                []catalog.Option
+	zone                *time.Location
+	buffer, limit       int64 // bytes of the result that wait to be read, and that are collected
 }
 
 func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, logical.Plan)) (_ *query, err error) {
@@ -361,7 +365,7 @@ func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, l
 	}
 	now := time.Now()
 	next := new(expr.ID)
-	q := &query{}
+	q := &query{zone: zone, buffer: conf.Size(settings.ResultBuffer), limit: conf.Size(settings.CollectLimit)}
 	if q.analyzed, err = analyze.Analyze(ctx, p, analyze.Options{Resolver: resolver{s.tables}, Views: views, Zone: zone, Now: now, NextID: next}); err != nil {
 		return nil, err
 	}
@@ -379,13 +383,18 @@ func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, l
 	return q, nil
 }
 
-func (s *Session) run(ctx context.Context, q *query) (*driver.Result, error) {
+// start starts a query whose rows are read as they come.
+func (s *Session) start(ctx context.Context, q *query) (*Result, error) {
 	g, err := stage.Cut(q.physical)
 	if err != nil {
 		return nil, diag.New(diag.Internal, "%v", err)
 	}
 	q.graph = g
-	return s.driver.Run(ctx, g, q.conf)
+	stream, err := s.driver.Start(ctx, g, q.conf, q.buffer)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Schema: q.physical.Schema(), zone: q.zone, stream: stream, broker: s.broker, limit: q.limit}, nil
 }
 
 func (s *Session) explain(ctx context.Context, x *logical.Explain) (string, error) {
@@ -404,11 +413,18 @@ func (s *Session) explain(ctx context.Context, x *logical.Explain) (string, erro
 		}
 		b.WriteString(g.String())
 	case logical.ExplainAnalyze:
-		r, err := s.run(ctx, q)
+		r, err := s.start(ctx, q)
 		if err != nil {
 			return "", err
 		}
-		b.WriteString(analysis(r))
+		defer r.Close()
+		for err == nil { // the rows are not wanted
+			_, err = r.next()
+		}
+		if !errors.Is(err, io.EOF) {
+			return "", err
+		}
+		b.WriteString(analysis(r.Stats()))
 	default:
 		b.WriteString(physical.Tree(q.physical))
 	}

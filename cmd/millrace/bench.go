@@ -174,6 +174,9 @@ func (o *tpchRun) query(ctx context.Context, s *millrace.Session, n int, answers
 			return 0, 0, "", err
 		}
 		r, err := df.Run(ctx)
+		if err == nil {
+			err = r.Fetch()
+		}
 		if err != nil {
 			return 0, 0, "", err
 		}

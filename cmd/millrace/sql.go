@@ -154,8 +154,10 @@ func one(cmd *cobra.Command, s *millrace.Session, text, format string, header bo
 	if strings.EqualFold(firstWord(text), "explain") {
 		return r.Each(func(v []string, _ []bool) error { _, err := fmt.Fprintln(out, v[0]); return err })
 	}
-	if r.Len() == 0 && r.Schema.Len() == 1 && r.Schema.Fields[0].Name == "result" {
-		return nil // a command without an answer
+	if r.Schema.Len() == 1 && r.Schema.Fields[0].Name == "result" {
+		if err := r.Fetch(); err != nil || r.Len() == 0 {
+			return err // a command without an answer
+		}
 	}
 	return render(r, format, header, out)
 }
@@ -175,8 +177,7 @@ func render(r *millrace.Result, format string, header bool, out *bufio.Writer) e
 	}
 	switch format {
 	case "table":
-		_, err := out.WriteString(r.Table())
-		return err
+		return r.WriteTable(out)
 	case "tsv":
 		if header {
 			fmt.Fprintln(out, strings.Join(names, "\t"))

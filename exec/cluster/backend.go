@@ -5,7 +5,6 @@ package cluster
 import (
 	"context"
 
-	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/shuffle"
@@ -42,7 +41,6 @@ type Report struct {
 	Executor exec.ExecutorID
 	Failure  *exec.Failure // nil: success
 	Status   *shuffle.MapStatus
-	Batches  []*columnar.Batch // rows of the result stage
 	Metrics  []event.OperatorStats
 	Millis   float64
 	Lost     bool

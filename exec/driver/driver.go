@@ -13,8 +13,12 @@
 //     made it is the current one of its stage.
 //   - R3 Run returns only after the last task of its job has stopped; then the
 //     job's blocks, filters and shared state are released.
+//     Rows of the result that are still to be read are not among them.
 //   - R4 What the tasks of a stage share is released after the last of them
 //     stopped, killed ones included.
+//   - R5 Rows of the result are given out in the order of the tasks, each once,
+//     and never of two runs that may differ (results.go). What waits to be read is
+//     bounded by the window; tasks wait for room without holding a slot.
 package driver
 
 import (
@@ -24,6 +28,7 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
@@ -42,11 +47,14 @@ import (
 // enough that what each task sets up does not count.
 const tasksPerSlot = 8
 
-// Config is what a driver works with.
+// Config is what a driver works with. Results is what the executors push the rows
+// of result stages into; Memory is charged for those that wait to be read.
 type Config struct {
 	Backend cluster.Backend
 	Tables  *connector.Registry
 	Tracker *shuffle.Tracker
+	Results *Results
+	Memory  *memory.Broker
 	Bus     *event.Bus
 	// Grace is how long jobs wait when there is no executor at all. 0 = 30 s.
 	Grace time.Duration
@@ -74,7 +82,7 @@ type Driver struct {
 
 // Result is what a job did.
 type Result struct {
-	Batches []*columnar.Batch // rows of the result, in order
+	Batches []*columnar.Batch // rows of the result, in order; Run alone fills it
 	Stages  []StageResult
 	Passes  Passes
 	Millis  float64
@@ -100,7 +108,9 @@ type job struct {
 	encoded [][]byte
 	hashes  [][32]byte
 	tasks   [][][]wire.LeafAssignment // by stage and task
-	results [][]*columnar.Batch       // by task of the result stage
+	start   time.Time
+	millis  float64
+	stream  *Stream // of the result stage
 	stats   []StageResult
 	began   []time.Time
 	passes  Passes
@@ -154,59 +164,6 @@ func (d *Driver) do(ctx context.Context, f func()) error {
 
 var errClosed = diag.New(diag.Cancelled, "the session is closed")
 
-// Run runs a query to its end. When ctx ends the job is cancelled, and Run
-// returns after its last task stopped.
-func (d *Driver) Run(ctx context.Context, g *stage.Graph, conf []catalog.Option) (*Result, error) {
-	start := time.Now()
-	d.mu.Lock()
-	d.next++
-	j := &job{id: d.next, graph: g, done: make(chan struct{}),
-		running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}}
-	d.mu.Unlock()
-	if err := d.prepare(ctx, j, conf); err != nil {
-		if ctx.Err() != nil {
-			err = cancelled(context.Cause(ctx))
-		}
-		return nil, err
-	}
-	d.Bus.Publish(event.Event{Kind: event.JobStarted, Time: start, Job: j.id, Stages: len(g.Stages)})
-	if err := d.do(ctx, func() { d.submit(j) }); err != nil {
-		if errors.Is(err, errClosed) {
-			return nil, err
-		}
-		return nil, cancelled(context.Cause(ctx))
-	}
-	select {
-	case <-j.done:
-	case <-d.done:
-	case <-ctx.Done():
-		stop := dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: cancelled(context.Cause(ctx))}}
-		_ = d.do(context.Background(), func() { d.dagStep(j, stop) }) // fails only when the loop is gone
-		select {
-		case <-j.done:
-		case <-d.done:
-		}
-	}
-	select {
-	case <-j.done:
-	default:
-		return nil, errClosed
-	}
-	r := &Result{Stages: j.stats, Passes: j.passes, Millis: float64(time.Since(start).Microseconds()) / 1000}
-	e := event.Event{Kind: event.JobEnded, Time: time.Now(), Job: j.id, Millis: r.Millis}
-	if j.err != nil {
-		e.Error = j.err.Error()
-	}
-	d.Bus.Publish(e)
-	if j.err != nil {
-		return nil, j.err
-	}
-	for _, b := range j.results {
-		r.Batches = append(r.Batches, b...)
-	}
-	return r, nil
-}
-
 func cancelled(cause error) error {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return diag.New(diag.Cancelled, "the query ran out of its time").WithCause(cause)
@@ -239,7 +196,6 @@ func (d *Driver) prepare(ctx context.Context, j *job, conf []catalog.Option) err
 		j.stats = append(j.stats, StageResult{Stage: st, Tasks: len(tasks)})
 	}
 	j.began = make([]time.Time, len(j.graph.Stages))
-	j.results = make([][]*columnar.Batch, len(j.tasks[j.graph.Result]))
 	return nil
 }
 

@@ -49,9 +49,20 @@ func (d *Driver) drain() {
 			delete(d.jobs, j.id)
 			d.Backend.EndJob(j.id)
 			d.Tracker.Drop(j.id)
+			d.ended(j)
 			close(j.done)
 		}
 	}
+}
+
+// ended tells of the end of a job.
+func (d *Driver) ended(j *job) {
+	j.millis = float64(time.Since(j.start).Microseconds()) / 1000
+	e := event.Event{Kind: event.JobEnded, Time: time.Now(), Job: j.id, Millis: j.millis}
+	if j.err != nil {
+		e.Error = j.err.Error()
+	}
+	d.Bus.Publish(e)
 }
 
 func (d *Driver) submit(j *job) {
@@ -117,7 +128,9 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 		if out := j.graph.Stages[a.Lost.Stage].Out; out != nil {
 			d.Tracker.Unregister(j.id, out.Exchange, a.Lost.Task)
 		} else {
-			j.results[a.Lost.Task] = nil
+			if !j.stream.lose(a.Lost.Task) {
+				d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: errGivenOut(a.Lost.Task)}})
+			}
 		}
 	case a.Kill != nil:
 		id := exec.StageID{Job: j.id, Stage: a.Kill.Stage, Attempt: a.Kill.Attempt}
@@ -187,7 +200,7 @@ func (d *Driver) taskAction(r *cluster.Report, a task.Action) {
 func (d *Driver) succeeded(j *job, r *cluster.Report) {
 	st := j.graph.Stages[r.Task.Stage]
 	if st.Out == nil {
-		j.results[r.Task.Task] = r.Batches
+		j.stream.complete(r.Task.Task)
 	} else if r.Status != nil {
 		d.Tracker.Register(j.id, st.Out.Exchange, *r.Status)
 	}
@@ -209,6 +222,9 @@ func (d *Driver) launch(j *job, l *task.Launch) {
 	for _, in := range j.graph.Stages[st].Inputs {
 		e, _ := d.Tracker.Outputs(j.id, in.Exchange)
 		t.Epochs = append(t.Epochs, wire.ShuffleEpoch{Exchange: in.Exchange, Epoch: e})
+	}
+	if j.graph.Stages[st].Out == nil && !j.stream.begin(l.ID) {
+		d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: errGivenOut(l.ID.Task)}})
 	}
 	j.running[l.ID] = l.Executor
 	j.live[stageOf(l.ID)]++

@@ -122,9 +122,14 @@ type bench struct {
 // start makes a driver over one executor in process, or over several.
 func start(t *testing.T, executors, slots int, c *numbers) *bench {
 	t.Helper()
-	b := &bench{t: t, broker: memory.NewBroker(256 << 20), tables: c, bus: &event.Bus{}, routine: runtime.NumGoroutine()}
-	tracker := shuffle.NewTracker()
-	config := executor.Config{ID: "driver", Slots: slots, Broker: b.broker, Tables: connector.NewRegistry(c), Outputs: tracker,
+	return startWith(t, executors, slots, 256<<20, c)
+}
+
+func startWith(t *testing.T, executors, slots int, budget int64, c *numbers) *bench {
+	t.Helper()
+	b := &bench{t: t, broker: memory.NewBroker(budget), tables: c, bus: &event.Bus{}, routine: runtime.NumGoroutine()}
+	tracker, results := shuffle.NewTracker(), &driver.Results{}
+	config := executor.Config{ID: "driver", Slots: slots, Broker: b.broker, Tables: connector.NewRegistry(c), Outputs: tracker, Results: results,
 		Panics: func(exec.TaskID, any, []byte) { b.stacks.Add(1) }}
 	var backend cluster.Backend
 	if executors == 1 {
@@ -134,7 +139,7 @@ func start(t *testing.T, executors, slots int, c *numbers) *bench {
 		b.memory = clustertest.NewMemory(executors, config)
 		backend = b.memory
 	}
-	b.d = driver.New(driver.Config{Backend: backend, Tables: config.Tables, Tracker: tracker, Bus: b.bus, Grace: 50 * time.Millisecond})
+	b.d = driver.New(driver.Config{Backend: backend, Tables: config.Tables, Tracker: tracker, Results: results, Memory: b.broker, Bus: b.bus, Grace: 50 * time.Millisecond})
 	t.Cleanup(b.stop)
 	return b
 }

@@ -40,11 +40,20 @@ type Config struct {
 	// Spill is where tasks spill; nil stands for a fresh directory. It is closed
 	// with the executor.
 	Spill *spill.Space
+	// Results takes the rows of result stages.
+	Results ResultSink
 	// Peers returns the store of another executor in this process, nil when it is
 	// gone. A nil function: this executor is the only one.
 	Peers func(executor string) *cache.Store
 	// Panics is told about panics with their stack; nil drops them.
 	Panics func(task exec.TaskID, value any, stack []byte)
+}
+
+// ResultSink takes the rows that tasks of result stages make.
+type ResultSink interface {
+	// Push hands over a stable batch. It waits until there is room for it, bounded by
+	// ctx; after an error the task is to end.
+	Push(ctx context.Context, id exec.TaskID, b *columnar.Batch) error
 }
 
 // Executor runs tasks. It is safe for concurrent use.
@@ -231,8 +240,9 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 			err = sink.Write(ctx, b)
 		} else {
 			var d *columnar.Batch
-			d, err = kernel.Detach(b, nil)
-			r.Batches = append(r.Batches, d)
+			if d, err = kernel.Detach(b, nil); err == nil {
+				err = e.Results.Push(ctx, id, d)
+			}
 		}
 		if err != nil {
 			return err

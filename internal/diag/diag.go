@@ -51,6 +51,8 @@ const (
 	InvalidSetting     Class = "INVALID_SETTING"
 	MemoryLimit        Class = "OUT_OF_MEMORY_BUDGET"
 	SpillFailed        Class = "SPILL_FAILED"
+	ResultTooLarge     Class = "RESULT_TOO_LARGE"
+	ResultLost         Class = "RESULT_LOST"
 	Cancelled          Class = "OPERATION_CANCELED"
 	Internal           Class = "INTERNAL_ERROR"
 )

@@ -4,6 +4,7 @@
 package settings
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"sort"
@@ -30,12 +31,16 @@ const (
 	BatchRows         = "exec.batch.rows"
 	SpillDir          = "spill.dir"
 	SpillLimit        = "spill.limit"
+	CollectLimit      = "driver.collect.limit"
+	ResultBuffer      = "driver.result.buffer"
 	TimeZone          = "sql.session.timezone"
 )
 
 // All lists the settings, sorted by key.
 func All() []Setting {
 	return []Setting{
+		{CollectLimit, "1GiB", "size of the rows that Collect may gather in memory; Batches, ForEach and Write know no limit", size(1 << 20)},
+		{ResultBuffer, "16MiB", "size of the rows of a result that may wait to be read", size(64 << 10)},
 		{BatchRows, "8192", "rows per batch, 1 to 8192", whole(1, 8192)},
 		{Master, "local[*]", "where queries run: local, local[n], local[*]", func(v string) error { _, err := Slots(v); return err }},
 		{Memory, "auto", "memory budget: a size as 4GiB, or auto for 80 % of what the machine or container has", func(v string) error { _, err := Bytes(v); return err }},
@@ -44,6 +49,10 @@ func All() []Setting {
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
 	}
+}
+
+func size(least int64) func(string) error {
+	return func(v string) error { _, err := parseSize(v, least); return err }
 }
 
 func whole(least, most int) func(string) error {
@@ -164,6 +173,12 @@ func (s *Set) Int(key string) int {
 	return n
 }
 
+// Size returns a size in bytes.
+func (s *Set) Size(key string) int64 {
+	n, _ := parseSize(s.values[key].Text, 0)
+	return n
+}
+
 // Copy returns an independent set.
 func (s *Set) Copy() *Set {
 	c := &Set{values: map[string]Value{}}
@@ -199,6 +214,11 @@ func Bytes(v string) (int64, error) {
 	if v == "auto" || v == "" {
 		return available() / 10 * 8, nil
 	}
+	return parseSize(v, 16<<20)
+}
+
+// parseSize reads a size of at least a number of bytes.
+func parseSize(v string, least int64) (int64, error) {
 	t := strings.TrimSpace(strings.ToLower(v))
 	t = strings.TrimSuffix(strings.TrimSuffix(t, "b"), "i")
 	unit := int64(1)
@@ -209,8 +229,12 @@ func Bytes(v string) (int64, error) {
 		}
 	}
 	f, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
-	if err != nil || f*float64(unit) < 16<<20 || f*float64(unit) > 1<<60 {
-		return 0, diag.New(diag.InvalidSetting, "%q is not a size of at least 16MiB", v).WithRemedy("write it as 512MiB or 4GiB")
+	if err != nil || f*float64(unit) < float64(least) || f*float64(unit) > 1<<60 {
+		floor := fmt.Sprintf("%dMiB", least>>20)
+		if least < 1<<20 {
+			floor = fmt.Sprintf("%dKiB", least>>10)
+		}
+		return 0, diag.New(diag.InvalidSetting, "%q is not a size of at least %s", v, floor).WithRemedy("write it as 512MiB or 4GiB")
 	}
 	return int64(f * float64(unit)), nil
 }

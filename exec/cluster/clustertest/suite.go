@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,7 +27,8 @@ import (
 func Run(t *testing.T, start func(executor.Config) cluster.Backend) {
 	broker := memory.NewBroker(64 << 20)
 	began := make(chan struct{}, 1)
-	b := start(executor.Config{ID: "x", Slots: 2, Broker: broker, Tables: connector.NewRegistry(blocking{began}), Outputs: shuffle.NewTracker()})
+	rows := &sink{rows: map[exec.TaskID][]*columnar.Batch{}}
+	b := start(executor.Config{ID: "x", Slots: 2, Broker: broker, Tables: connector.NewRegistry(blocking{began}), Outputs: shuffle.NewTracker(), Results: rows})
 	xs := b.Executors()
 	if len(xs) == 0 || xs[0].Slots != 2 {
 		t.Fatalf("executors %v", xs)
@@ -57,8 +59,9 @@ func Run(t *testing.T, start func(executor.Config) cluster.Backend) {
 
 	id := exec.TaskID{Job: 1}
 	launch(id, values, wire.Hash(values))
-	if r := wait(id); r.Failure != nil || len(r.Batches) != 1 || r.Batches[0].Cols[0].Int64At(0) != 7 || len(r.Metrics) != 1 || r.Metrics[0].Rows != 1 {
-		t.Errorf("a task ended with %+v", r)
+	r := wait(id)
+	if got := rows.of(id); r.Failure != nil || len(got) != 1 || got[0].Cols[0].Int64At(0) != 7 || len(r.Metrics) != 1 || r.Metrics[0].Rows != 1 {
+		t.Errorf("a task ended with %+v and %d batches", r, len(got))
 	}
 
 	for i, bad := range []struct {
@@ -103,6 +106,25 @@ func Run(t *testing.T, start func(executor.Config) cluster.Backend) {
 	if broker.Reserved() != 0 {
 		t.Errorf("%d bytes are reserved after Close", broker.Reserved())
 	}
+}
+
+// sink keeps the rows of result stages.
+type sink struct {
+	mu   sync.Mutex
+	rows map[exec.TaskID][]*columnar.Batch
+}
+
+func (s *sink) Push(_ context.Context, id exec.TaskID, b *columnar.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rows[id] = append(s.rows[id], b)
+	return nil
+}
+
+func (s *sink) of(id exec.TaskID) []*columnar.Batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rows[id]
 }
 
 func encode(t *testing.T, p physical.Plan) []byte {

@@ -10,10 +10,9 @@ import (
 	"github.com/millrace-engine/millrace/exec/executor"
 )
 
-// Backend runs tasks on the slots of one executor.
+// Backend runs the tasks of one executor, each on its own goroutine.
 type Backend struct {
 	exec   *executor.Executor
-	queue  chan launch
 	events chan cluster.Report
 	ctx    context.Context
 	stop   context.CancelFunc
@@ -24,19 +23,10 @@ type Backend struct {
 	running map[exec.TaskID]context.CancelFunc
 }
 
-type launch struct {
-	ctx         context.Context
-	id          exec.TaskID
-	task, stage []byte
-}
-
 // New starts a backend; Close ends it.
 func New(c executor.Config) *Backend {
-	b := &Backend{exec: executor.New(c), queue: make(chan launch, 4*c.Slots), events: make(chan cluster.Report, 4*c.Slots), running: map[exec.TaskID]context.CancelFunc{}}
+	b := &Backend{exec: executor.New(c), events: make(chan cluster.Report, 4*c.Slots), running: map[exec.TaskID]context.CancelFunc{}}
 	b.ctx, b.stop = context.WithCancel(context.Background())
-	for range c.Slots {
-		b.wg.Go(b.slot)
-	}
 	return b
 }
 
@@ -45,44 +35,32 @@ var _ cluster.Backend = (*Backend)(nil)
 // Executor returns the executor, for tests.
 func (b *Backend) Executor() *executor.Executor { return b.exec }
 
-func (b *Backend) slot() {
-	for {
-		select {
-		case <-b.ctx.Done():
-			return
-		case l := <-b.queue:
-			r := b.exec.Run(l.ctx, l.id, l.task, l.stage)
-			b.mu.Lock()
-			if cancel, ok := b.running[l.id]; ok {
-				cancel()
-				delete(b.running, l.id)
-			}
-			b.mu.Unlock()
-			select {
-			case b.events <- r:
-			case <-b.ctx.Done():
-				return
-			}
-		}
-	}
-}
-
 // Executors implements cluster.Backend.
 func (b *Backend) Executors() []cluster.Executor {
 	return []cluster.Executor{{ID: b.exec.ID, Slots: b.exec.Slots}}
 }
 
 // Launch implements cluster.Backend. The scheduler launches no more tasks than
-// there are slots, so the queue has room.
+// there are slots, apart from those that wait for the reader of their rows.
 func (b *Backend) Launch(_ exec.ExecutorID, id exec.TaskID, task, stage []byte) {
-	ctx, cancel := context.WithCancel(b.ctx)
 	b.mu.Lock()
-	b.running[id] = cancel
-	b.mu.Unlock()
-	select {
-	case b.queue <- launch{ctx, id, task, stage}:
-	case <-b.ctx.Done():
+	defer b.mu.Unlock()
+	if b.ctx.Err() != nil {
+		return
 	}
+	ctx, cancel := context.WithCancel(b.ctx)
+	b.running[id] = cancel
+	b.wg.Go(func() {
+		r := b.exec.Run(ctx, id, task, stage)
+		b.mu.Lock()
+		cancel()
+		delete(b.running, id)
+		b.mu.Unlock()
+		select {
+		case b.events <- r:
+		case <-b.ctx.Done():
+		}
+	})
 }
 
 // Kill implements cluster.Backend.
@@ -103,11 +81,13 @@ func (b *Backend) EndJob(job int) { b.exec.EndJob(job) }
 // Events implements cluster.Backend.
 func (b *Backend) Events() <-chan cluster.Report { return b.events }
 
-// Close stops all tasks and waits for the slots. It is idempotent.
+// Close stops all tasks and waits for them. It is idempotent.
 func (b *Backend) Close(ctx context.Context) error {
+	b.mu.Lock() // no Launch is on its way
 	b.stop()
+	b.mu.Unlock()
 	done := make(chan struct{})
-	go func() { // ends with the slots, which end with their tasks
+	go func() { // ends with the tasks
 		b.wg.Wait()
 		b.once.Do(func() {
 			b.exec.Close()

@@ -4,10 +4,15 @@
 // Invariants:
 //
 //   - T1 It is pure, as package dag is.
-//   - T2 No executor has more running tasks than slots.
+//   - T2 No executor has more running tasks than slots, apart from those that
+//     were parked when others took theirs.
 //     Executors that are lost have no slots; their tasks start elsewhere.
 //   - T3 Each task of a set ends once: succeeded, or the set failed or was
 //     killed.
+//   - T4 A task that waits for the consumer of its rows is parked: it holds no
+//     slot, so that other jobs go on. Of its own set only earlier tasks start
+//     meanwhile: it is them whom the consumer may be waiting for, and later ones
+//     would only come to wait as well.
 package task
 
 import (
@@ -26,6 +31,8 @@ type Event struct {
 	Set   *Set
 	Ended *Ended
 	Kill  *exec.StageID
+	// Parked: a task waits for the consumer of its rows; Resumed: no longer.
+	Parked, Resumed *exec.TaskID
 }
 
 // ExecutorAdded and ExecutorLost change where tasks may run.
@@ -81,6 +88,7 @@ type Scheduler struct {
 	executors []*executor // sorted by id
 	pending   []exec.TaskID
 	running   map[exec.TaskID]exec.ExecutorID
+	parked    map[exec.TaskID]bool // of those running
 	sets      map[exec.StageID]*set
 }
 
@@ -95,7 +103,7 @@ type executor struct {
 
 // New returns a scheduler without executors.
 func New() *Scheduler {
-	return &Scheduler{running: map[exec.TaskID]exec.ExecutorID{}, sets: map[exec.StageID]*set{}}
+	return &Scheduler{running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, sets: map[exec.StageID]*set{}}
 }
 
 // Running returns the number of attempts that have not ended.
@@ -135,6 +143,16 @@ func (s *Scheduler) Step(e Event) []Action {
 		acts = s.ended(e.Ended)
 	case e.Kill != nil:
 		acts = s.kill(*e.Kill)
+	case e.Parked != nil:
+		if _, ok := s.running[*e.Parked]; ok && !s.parked[*e.Parked] {
+			s.use(*e.Parked, -1)
+			s.parked[*e.Parked] = true
+		}
+	case e.Resumed != nil:
+		if s.parked[*e.Resumed] {
+			delete(s.parked, *e.Resumed)
+			s.use(*e.Resumed, 1)
+		}
 	}
 	return append(acts, s.offer()...)
 }
@@ -144,17 +162,25 @@ func stageOf(t exec.TaskID) exec.StageID {
 }
 
 func (s *Scheduler) release(id exec.TaskID) bool {
-	ex, ok := s.running[id]
-	if !ok {
+	if _, ok := s.running[id]; !ok {
 		return false
 	}
+	if s.parked[id] {
+		delete(s.parked, id)
+	} else {
+		s.use(id, -1)
+	}
 	delete(s.running, id)
+	return true
+}
+
+// use changes how many slots are in use where a task runs.
+func (s *Scheduler) use(id exec.TaskID, by int) {
 	for _, e := range s.executors {
-		if e.id == ex {
-			e.use--
+		if e.id == s.running[id] {
+			e.use += by
 		}
 	}
-	return true
 }
 
 func (s *Scheduler) ended(e *Ended) []Action {
@@ -261,11 +287,35 @@ func (s *Scheduler) offer() []Action {
 		if best == nil {
 			break
 		}
-		id := s.pending[0]
+		at := s.next()
+		if at < 0 {
+			break
+		}
+		id := s.pending[at]
+		copy(s.pending[1:], s.pending[:at])
 		s.pending = s.pending[1:]
 		best.use++
 		s.running[id] = best.id
 		acts = append(acts, Action{Launch: &Launch{best.id, id}})
 	}
 	return acts
+}
+
+// next returns the place of the first waiting task that may start (T4), or −1.
+func (s *Scheduler) next() int {
+	if len(s.parked) == 0 {
+		return 0
+	}
+	first := map[exec.StageID]int{}
+	for id := range s.parked {
+		if t, ok := first[stageOf(id)]; !ok || id.Task < t {
+			first[stageOf(id)] = id.Task
+		}
+	}
+	for i, id := range s.pending {
+		if t, ok := first[stageOf(id)]; !ok || id.Task < t {
+			return i
+		}
+	}
+	return -1
 }

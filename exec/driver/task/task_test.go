@@ -96,3 +96,36 @@ func TestFatal(t *testing.T) {
 	id := stage(1, 1)
 	s.expect(t, Event{Kill: &id})
 }
+
+// A task that waits for the reader of its rows gives its slot away (T4): to other
+// sets, and of its own to earlier tasks alone. It goes on whether or not the slot
+// is free again.
+func TestParked(t *testing.T) {
+	id := func(job, task, attempt int) exec.TaskID { return exec.TaskID{Job: job, Task: task, Attempt: attempt} }
+	event := func(parked bool, id exec.TaskID) Event {
+		if parked {
+			return Event{Parked: &id}
+		}
+		return Event{Resumed: &id}
+	}
+	s := New()
+	s.expect(t, Event{Added: &ExecutorAdded{"a", 2}})
+	s.expect(t, Event{Set: &Set{stage(1, 0), []int{0, 1, 2, 3}}}, "launch job 1 stage 0.0 task 0.0 on a", "launch job 1 stage 0.0 task 1.0 on a")
+	s.expect(t, event(true, id(1, 1, 0))) // task 2 would only wait as well
+	s.expect(t, event(true, id(1, 1, 0))) // once is enough
+	s.expect(t, Event{Set: &Set{stage(2, 0), []int{0, 1}}}, "launch job 2 stage 0.0 task 0.0 on a")
+	s.expect(t, ended(1, 0, 0, 0, exec.Transient), "launch job 1 stage 0.0 task 0.1 on a") // an earlier one
+	s.expect(t, event(false, id(1, 1, 0)))                                                 // three run on two slots
+	s.expect(t, ended(1, 0, 0, 1, 0), "succeeded job 1 stage 0.0 task 0.1")
+	s.expect(t, ended(1, 0, 1, 0, 0), "succeeded job 1 stage 0.0 task 1.0", "launch job 1 stage 0.0 task 2.0 on a")
+	s.expect(t, event(true, id(1, 2, 0)), "launch job 2 stage 0.0 task 1.0 on a")
+	s.expect(t, ended(1, 0, 2, 0, 0), "succeeded job 1 stage 0.0 task 2.0") // it ended parked
+	s.expect(t, event(false, id(1, 2, 0)))                                  // late
+	s.expect(t, ended(2, 0, 0, 0, 0), "succeeded job 2 stage 0.0 task 0.0", "launch job 1 stage 0.0 task 3.0 on a")
+	s.expect(t, event(true, id(1, 3, 0)))
+	s.expect(t, Event{Kill: &exec.StageID{Job: 1}}, "kill job 1 stage 0.0 task 3.0")
+	s.expect(t, Event{Lost: &ExecutorLost{"a"}})
+	if s.Pending() != 1 || s.Running() != 0 || len(s.parked) != 0 {
+		t.Errorf("%d wait, %d run, %d are parked", s.Pending(), s.Running(), len(s.parked))
+	}
+}

@@ -1,0 +1,304 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/driver/dag"
+	"github.com/millrace-engine/millrace/exec/driver/task"
+	"github.com/millrace-engine/millrace/exec/event"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/stage"
+)
+
+// Results is where executors put the rows of result stages. It is safe for
+// concurrent use; the zero value is ready.
+type Results struct {
+	mu   sync.Mutex
+	jobs map[int]*Stream
+}
+
+// Push hands over a batch of a task of a result stage, which must stay valid. It
+// waits while the consumer has enough, and fails when ctx ends or another attempt
+// has taken the task's place.
+func (r *Results) Push(ctx context.Context, id exec.TaskID, b *columnar.Batch) error {
+	r.mu.Lock()
+	s := r.jobs[id.Job]
+	r.mu.Unlock()
+	if s == nil {
+		return errStale
+	}
+	return s.push(ctx, id, b)
+}
+
+var errStale = &exec.Failure{Kind: exec.Killed, Cause: errors.New("another attempt has taken the task's place, or nobody wants its rows")}
+
+func (r *Results) put(job int, s *Stream) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.jobs == nil {
+		r.jobs = map[int]*Stream{}
+	}
+	if s == nil {
+		delete(r.jobs, job)
+	} else {
+		r.jobs[job] = s
+	}
+}
+
+// Stream is a running query and the rows it yields. One goroutine reads it; it
+// must be closed, or read to its end.
+type Stream struct {
+	d      *Driver
+	j      *job
+	unlink func() bool // of the context that cancels the query
+	memory memory.Reservation
+	last   int64 // bytes of the batch that Next returned
+
+	mu      sync.Mutex
+	rows    *results
+	stopped error         // why no more rows are given out although there may be some
+	changed chan struct{} // closed at the next change of rows
+}
+
+// Start starts a query. The rows that wait to be read hold window bytes at most,
+// or one batch. When ctx ends the query is cancelled.
+func (d *Driver) Start(ctx context.Context, g *stage.Graph, conf []catalog.Option, window int64) (*Stream, error) {
+	d.mu.Lock()
+	d.next++
+	j := &job{id: d.next, graph: g, start: time.Now(), done: make(chan struct{}),
+		running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}}
+	d.mu.Unlock()
+	if err := d.prepare(ctx, j, conf); err != nil {
+		if ctx.Err() != nil {
+			err = cancelled(context.Cause(ctx))
+		}
+		return nil, err
+	}
+	s := d.stream(j, window)
+	d.Bus.Publish(event.Event{Kind: event.JobStarted, Time: j.start, Job: j.id, Stages: len(g.Stages)})
+	if err := d.do(ctx, func() { d.submit(j) }); err != nil {
+		s.release()
+		if errors.Is(err, errClosed) {
+			return nil, err
+		}
+		return nil, cancelled(context.Cause(ctx))
+	}
+	s.unlink = context.AfterFunc(ctx, func() { s.cancel(cancelled(context.Cause(ctx))) }) // ends when the loop has taken it in
+	return s, nil
+}
+
+// stream makes the stream of a job whose tasks are known.
+func (d *Driver) stream(j *job, window int64) *Stream {
+	result := j.graph.Stages[j.graph.Result]
+	s := &Stream{d: d, j: j, changed: make(chan struct{}), memory: d.Memory.Reserve(exec.StageID{Job: j.id, Stage: result.ID}.String()+" result", 0),
+		rows: newResults(len(j.tasks[result.ID]), window, result.Class == stage.Stable)}
+	j.stream = s
+	d.Results.put(j.id, s)
+	return s
+}
+
+// Run runs a query to its end, keeping all its rows. When ctx ends the job is
+// cancelled, and Run returns after its last task stopped.
+func (d *Driver) Run(ctx context.Context, g *stage.Graph, conf []catalog.Option) (*Result, error) {
+	s, err := d.Start(ctx, g, conf, math.MaxInt64/2)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	var rows []*columnar.Batch
+	for {
+		b, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, b)
+	}
+	r := s.Result()
+	r.Batches = rows
+	return r, nil
+}
+
+// Next returns the next batch, io.EOF after the last one. It waits for the tasks,
+// bounded by the context that the query was started under. The batch is stable; it
+// is no longer charged to the query after the next call. After an error, all of
+// the query's tasks have stopped.
+func (s *Stream) Next() (*columnar.Batch, error) {
+	for {
+		s.mu.Lock()
+		room := s.last > 0
+		s.memory.Shrink(s.last)
+		s.last = 0
+		err, head := s.stopped, s.rows.head
+		var b *columnar.Batch
+		var end bool
+		if err == nil {
+			b, s.last, end = s.rows.take()
+		}
+		if room || b != nil || s.rows.head != head {
+			s.notify()
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		if b != nil {
+			return b, nil
+		}
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		if !end {
+			select {
+			case <-changed:
+				continue
+			case <-s.j.done:
+				if s.j.err == nil { // every task is complete, so there are rows, or it is the end
+					continue
+				}
+			case <-s.d.done:
+			}
+		}
+		select {
+		case <-s.j.done:
+		case <-s.d.done:
+			select {
+			case <-s.j.done:
+			default:
+				s.release()
+				return nil, errClosed
+			}
+		}
+		s.release()
+		if s.j.err != nil {
+			return nil, s.j.err
+		}
+		return nil, io.EOF
+	}
+}
+
+// Close ends the query if it still runs, waits until its tasks have stopped, and
+// drops the rows that were not read. It is idempotent.
+func (s *Stream) Close() {
+	s.cancel(diag.New(diag.Cancelled, "nobody reads the rows of the query any more"))
+	select {
+	case <-s.j.done:
+	case <-s.d.done:
+	}
+	s.release()
+}
+
+// Result returns what the job did, once it has ended.
+func (s *Stream) Result() *Result {
+	return &Result{Stages: s.j.stats, Passes: s.j.passes, Millis: s.j.millis}
+}
+
+// cancel asks for the end of the job, if it still runs, and gives no more rows out.
+func (s *Stream) cancel(err error) {
+	s.mu.Lock()
+	if s.stopped == nil {
+		s.stopped = err
+		s.notify()
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.j.done:
+		return
+	default:
+	}
+	stop := dag.Event{Cancel: &dag.Cancel{Job: s.j.id, Err: err}}
+	_ = s.d.do(context.Background(), func() { s.d.dagStep(s.j, stop) }) // fails only when the loop is gone
+}
+
+// release drops what is held.
+func (s *Stream) release() {
+	if s.unlink != nil {
+		s.unlink()
+	}
+	s.d.Results.put(s.j.id, nil)
+	s.mu.Lock()
+	s.rows.end()
+	s.notify()
+	s.mu.Unlock()
+	s.memory.Close()
+}
+
+// notify wakes who waits for a change of rows.
+func (s *Stream) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Stream) push(ctx context.Context, id exec.TaskID, b *columnar.Batch) error {
+	parked := false
+	for {
+		s.mu.Lock()
+		v, opened := s.rows.offer(id, b, s.memory.TryGrow)
+		if v != full || opened {
+			s.notify()
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		if v == full {
+			if !parked { // T4
+				parked = true
+				s.tell(ctx, task.Event{Parked: &id})
+			}
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if parked {
+			s.tell(ctx, task.Event{Resumed: &id})
+		}
+		switch v {
+		case stale:
+			return errStale
+		case refused:
+			return diag.New(diag.MemoryLimit, "the rows of the result that wait to be read hold %d MiB and the memory budget has nothing left", s.memory.Held()>>20).
+				WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data")
+		}
+		return nil
+	}
+}
+
+// tell feeds the task scheduler from a task's goroutine.
+func (s *Stream) tell(ctx context.Context, e task.Event) {
+	_ = s.d.do(ctx, func() { s.d.taskStep(s.j, nil, e) }) // fails when the task or the loop ends
+}
+
+// What the loop knows of attempts.
+
+func (s *Stream) begin(id exec.TaskID) bool {
+	return s.change(func() (int64, bool) { return s.rows.begin(id) })
+}
+
+func (s *Stream) lose(task int) bool {
+	return s.change(func() (int64, bool) { return s.rows.lose(task) })
+}
+
+func (s *Stream) complete(task int) {
+	s.change(func() (int64, bool) { s.rows.complete(task); return 0, true })
+}
+
+func (s *Stream) change(f func() (freed int64, ok bool)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	freed, ok := f()
+	s.memory.Shrink(freed)
+	s.notify()
+	return ok
+}
