@@ -452,6 +452,9 @@ func analysis(r *driver.Result) string {
 			if o.RowsRead > 0 || o.RowGroups > 0 {
 				fmt.Fprintf(&b, ", read %d rows, %.1f MiB, row groups %d (%d pruned), pages pruned %d, rows pruned %d", o.RowsRead, float64(o.BytesRead)/(1<<20), o.RowGroups, o.RowGroupsPruned, o.PagesPruned, o.RowsPruned)
 			}
+			if o.PeakBytes > 0 {
+				fmt.Fprintf(&b, ", peak %.1f MiB a task, spilled %.1f MiB", float64(o.PeakBytes)/(1<<20), float64(o.SpilledBytes)/(1<<20))
+			}
 			b.WriteString("\n")
 		}
 	}

@@ -20,6 +20,7 @@ type Appender struct {
 	held    int64
 	hash    []uint64
 	hashOf  columnar.KeySet
+	reused  bool
 }
 
 // NewAppender returns an appender of columns of the given types that charges r,
@@ -122,6 +123,16 @@ func (a *Appender) Take(schema *columnar.Schema) *columnar.Batch {
 	return b
 }
 
+// Reset forgets all rows and keeps the memory: what Batch returned before is
+// overwritten, so that from now on it returns batches that are not stable.
+func (a *Appender) Reset() {
+	a.reused = true
+	for i := range a.columns {
+		a.columns[i].reset()
+	}
+	a.rows, a.hash = 0, a.hash[:0]
+}
+
 // Batch returns n rows from row from on as a dense, stable batch that shares the
 // appender's memory where it can. Rows may be appended meanwhile: what is
 // returned does not change.
@@ -129,12 +140,23 @@ func (a *Appender) Batch(schema *columnar.Schema, from, n int) *columnar.Batch {
 	b := &columnar.Batch{Schema: schema, Rows: n, Cols: make([]columnar.Vector, len(a.columns))}
 	for i := range a.columns {
 		v := a.columns[i].vector()
+		if a.reused {
+			unsettle(&v)
+		}
 		b.Cols[i] = Slice(&v, from, n, nil)
 	}
 	if a.hash != nil && len(a.hash) == a.rows {
 		b.Hash, b.HashOf = a.hash[from:from+n], a.hashOf
 	}
 	return b
+}
+
+// unsettle marks a vector as one whose memory will be overwritten.
+func unsettle(v *columnar.Vector) {
+	v.Stable = false
+	for i := range v.Kids {
+		unsettle(&v.Kids[i])
+	}
 }
 
 func tooLong() error {

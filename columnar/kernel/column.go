@@ -39,6 +39,17 @@ func growBits(b columnar.Bitmap, at, n int) columnar.Bitmap {
 	return grow(b, columnar.BitmapBytes(at+n)-len(b))
 }
 
+// reset empties the column but keeps its buffers.
+func (c *column) reset() {
+	*c = column{typ: c.typ, data: c.data[:0], off: c.off[:0], bytes: c.bytes[:0], kids: c.kids}
+	if c.off != nil {
+		c.off = append(c.off, 0)
+	}
+	for i := range c.kids {
+		c.kids[i].reset()
+	}
+}
+
 // size returns the bytes that the column's buffers take.
 func (c *column) size() int64 {
 	n := int64(cap(c.data) + 4*cap(c.off) + cap(c.bytes) + cap(c.valid))

@@ -31,6 +31,7 @@ type entry struct {
 	node  physical.Plan
 	depth int
 	m     *op.Metrics
+	usage op.Accountant // nil: the operator keeps nothing
 }
 
 // Build makes the operators of a plan.
@@ -44,7 +45,7 @@ func Build(p physical.Plan) (*Tree, error) {
 func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 	key := len(t.nodes)
 	m := &op.Metrics{}
-	t.nodes = append(t.nodes, entry{p, depth, m})
+	t.nodes = append(t.nodes, entry{node: p, depth: depth, m: m})
 	kids := make([]op.Operator, len(p.Children()))
 	for i, k := range p.Children() {
 		o, err := t.build(k, depth+1)
@@ -92,6 +93,7 @@ func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 	default:
 		return nil, fmt.Errorf("build: no operator for %T", p)
 	}
+	t.nodes[key].usage, _ = o.(op.Accountant)
 	return &op.Measured{Operator: o, M: m}, nil
 }
 
@@ -122,6 +124,9 @@ func (t *Tree) Stats() []event.OperatorStats {
 		out[i] = event.OperatorStats{Node: e.node.String(), Depth: e.depth, Rows: e.m.Rows.Load(), Batches: e.m.Batches.Load(), Nanos: e.m.Nanos.Load(),
 			BytesRead: e.m.Scan.BytesRead.Load(), RowsRead: e.m.Scan.RowsRead.Load(), RowGroups: e.m.Scan.RowGroups.Load(),
 			RowGroupsPruned: e.m.Scan.RowGroupsPruned.Load(), PagesPruned: e.m.Scan.PagesPruned.Load(), RowsPruned: e.m.Scan.RowsPruned.Load()}
+		if e.usage != nil {
+			out[i].PeakBytes, out[i].SpilledBytes = e.usage.Usage()
+		}
 	}
 	return out
 }

@@ -56,6 +56,8 @@ type OperatorStats struct {
 	RowGroupsPruned int64  `json:"row_groups_pruned,omitempty"`
 	PagesPruned     int64  `json:"pages_pruned,omitempty"`
 	RowsPruned      int64  `json:"rows_pruned,omitempty"`
+	PeakBytes       int64  `json:"peak_bytes,omitempty"` // reserved at most, by one task
+	SpilledBytes    int64  `json:"spilled_bytes,omitempty"`
 }
 
 // Add adds another task's numbers.
@@ -69,6 +71,8 @@ func (s *OperatorStats) Add(o OperatorStats) {
 	s.RowGroupsPruned += o.RowGroupsPruned
 	s.PagesPruned += o.PagesPruned
 	s.RowsPruned += o.RowsPruned
+	s.PeakBytes = max(s.PeakBytes, o.PeakBytes)
+	s.SpilledBytes += o.SpilledBytes
 }
 
 // Bus tells subscribers about events. A nil Bus tells nobody.

@@ -17,15 +17,16 @@ type Metrics struct {
 	Rows, Batches, Bytes atomic.Int64
 	Nanos                atomic.Int64
 	Scan                 ScanCounters
-	PeakBytes            atomic.Int64 // memory reserved at most
-	SpilledBytes         atomic.Int64
-	BuildRows            atomic.Int64 // rows in a join's table, groups of an aggregate
 }
 
 // ScanCounters mirror connector.ScanStats.
 type ScanCounters struct {
 	BytesRead, RowsRead, RowGroups, RowGroupsPruned, PagesPruned, RowsPruned atomic.Int64
 }
+
+// Accountant is an operator that keeps rows: Usage returns the bytes that it had
+// reserved at most and those that it spilled, also after Close.
+type Accountant interface{ Usage() (peak, spilled int64) }
 
 // Measured wraps an operator and counts into Metrics.
 type Measured struct {

@@ -31,6 +31,7 @@ type Run struct {
 	chunks  []extent
 	rows    int64
 	bytes   int64 // of the rows in memory, about
+	stored  int64
 }
 
 // Rows returns the rows appended so far.
@@ -45,6 +46,13 @@ func (r *Run) Bytes() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.bytes
+}
+
+// Stored returns the bytes that the run takes in its file.
+func (r *Run) Stored() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stored
 }
 
 // Append adds the rows of a batch that count. Batches of a run have the same
@@ -166,6 +174,7 @@ func (r *Run) write(b *columnar.Batch, size int64) error {
 		return err
 	}
 	r.chunks = append(r.chunks, x)
+	r.stored += x.stored
 	return nil
 }
 
@@ -189,7 +198,7 @@ func (r *Run) Drop() {
 	for _, x := range r.chunks {
 		r.file.release(x)
 	}
-	r.chunks, r.rows, r.bytes = nil, 0, 0
+	r.chunks, r.rows, r.bytes, r.stored = nil, 0, 0, 0
 }
 
 // schemaOf returns the batch's schema, or one of its columns' types.
