@@ -16,7 +16,7 @@ const RunBytes = 128 << 10
 // Bytes of rows in a chunk: smaller batches are gathered, larger ones cut.
 const (
 	leastChunk = RunBytes / 2
-	mostChunk  = 2 * RunBytes
+	mostChunk  = RunBytes
 )
 
 // Run is an append-only sequence of rows. Appending is one goroutine's at a

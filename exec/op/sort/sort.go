@@ -79,6 +79,7 @@ func (s *sorter) consume(ctx context.Context) error {
 			return err
 		}
 	}
+	s.scratch.Close()
 	m, err := s.runs.merge(ctx)
 	if err == nil {
 		s.sorted = m

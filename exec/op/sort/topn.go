@@ -120,6 +120,7 @@ func (t *topN) consume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.scratch.Close()
 	m, err := t.runs.merge(ctx)
 	if err == nil {
 		t.sorted = m
