@@ -55,6 +55,9 @@ func (r *Reader) Parquet(path string) *DataFrame { return r.Load("parquet", path
 // CSV reads CSV files.
 func (r *Reader) CSV(path string) *DataFrame { return r.Load("csv", path) }
 
+// Arrow reads Arrow IPC files and streams.
+func (r *Reader) Arrow(path string) *DataFrame { return r.Load("arrow", path) }
+
 // Table returns a view by name.
 func (s *Session) Table(name string) *DataFrame {
 	return s.frame(&logical.Relation{Ref: catalog.TableRef{Parts: strings.Split(name, ".")}})

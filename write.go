@@ -50,6 +50,9 @@ func (w *Writer) Parquet(ctx context.Context, path string) error { return w.Save
 // CSV writes CSV files into a directory.
 func (w *Writer) CSV(ctx context.Context, path string) error { return w.Save(ctx, "csv", path) }
 
+// Arrow writes Arrow IPC files into a directory.
+func (w *Writer) Arrow(ctx context.Context, path string) error { return w.Save(ctx, "arrow", path) }
+
 // Save writes files of a format into a directory. They appear when all are
 // complete, with a file _SUCCESS.
 func (w *Writer) Save(ctx context.Context, format, path string) error {

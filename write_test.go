@@ -44,6 +44,16 @@ func TestRoundTrip(t *testing.T) {
 			t.Error("_temporary was left behind")
 		}
 	}
+	for _, compression := range []string{"none", "lz4", "zstd"} {
+		dir := filepath.Join(t.TempDir(), "out")
+		if err := df.Repartition(3).Write().Option("compression", compression).Option("record_rows", "2").Arrow(ctx, dir); err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := text(t, s, "SELECT * FROM '"+dir+"' ORDER BY i")
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("Arrow, %s: %v\n got %v\nwant %v", compression, err, got, want)
+		}
+	}
 	dir := filepath.Join(t.TempDir(), "out")
 	if err := df.Write().Option("header", "true").CSV(ctx, dir); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/internal/diag"
@@ -21,7 +22,10 @@ import (
 // errShown says that the error has been printed already.
 var errShown = errors.New("shown")
 
-var formats = []string{"table", "csv", "tsv", "json", "ndjson", "markdown"}
+var formats = []string{"table", "csv", "tsv", "json", "ndjson", "markdown", "arrow", "parquet"}
+
+// binary formats hold one result, and are not for eyes.
+func binary(format string) bool { return format == "arrow" || format == "parquet" }
 
 func sqlCommand() *cobra.Command {
 	var text, file, format, master, memory string
@@ -35,6 +39,7 @@ func sqlCommand() *cobra.Command {
 Files are tables: SELECT * FROM 'data.parquet', or FROM parquet.` + "`data/*.parquet`" + `.`,
 		Example: `  millrace sql -c "SELECT count(*) FROM 'lineitem.parquet'"
   millrace sql -f report.sql --format csv > report.csv
+  millrace sql -c "SELECT * FROM 'orders.csv'" --format parquet > orders.parquet
   echo "SELECT 1" | millrace sql -`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,6 +53,9 @@ Files are tables: SELECT * FROM 'data.parquet', or FROM parquet.` + "`data/*.par
 			}
 			if !known {
 				return fmt.Errorf("%w: there is no format %q; use %s", errUsage, format, strings.Join(formats, ", "))
+			}
+			if binary(format) && term.IsTerminal(int(os.Stdout.Fd())) {
+				return fmt.Errorf("%w: %s is not for terminals; redirect it (> FILE) or use --format table", errUsage, format)
 			}
 			opts, err := options(conf, memory)
 			if err != nil {
@@ -124,11 +132,19 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 	}
 	defer s.Close()
 	out := bufio.NewWriterSize(os.Stdout, 1<<16)
-	defer out.Flush()
-	bad := false
+	bad, results := false, 0
 	for _, st := range list {
-		if err := one(cmd, s, st.Text, format, header, out); err != nil {
-			out.Flush()
+		shown, err := one(cmd, s, st.Text, format, header, results, out)
+		if shown {
+			results++
+		}
+		if err != nil && binary(format) {
+			out.Reset(os.Stdout) // better nothing than a part
+		}
+		if ferr := out.Flush(); err == nil && ferr != nil {
+			err = diag.New(diag.WriteFailed, "standard output cannot be written: %v", ferr).WithCause(ferr)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, diag.Render(err, st.Text))
 			bad = true
 			if !keepGoing || cmd.Context().Err() != nil {
@@ -142,24 +158,32 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 	return nil
 }
 
-func one(cmd *cobra.Command, s *millrace.Session, text, format string, header bool, out *bufio.Writer) error {
+// one runs a statement after so many results; it tells whether there is one more.
+func one(cmd *cobra.Command, s *millrace.Session, text, format string, header bool, results int, out *bufio.Writer) (bool, error) {
 	df, err := s.SQL(cmd.Context(), text)
 	if err != nil {
-		return err
+		return false, err
 	}
 	r, err := df.Run(cmd.Context())
 	if err != nil {
-		return err
+		return false, err
 	}
-	if strings.EqualFold(firstWord(text), "explain") {
-		return r.Each(func(v []string, _ []bool) error { _, err := fmt.Fprintln(out, v[0]); return err })
+	if strings.EqualFold(firstWord(text), "explain") && !binary(format) {
+		return true, r.Each(func(v []string, _ []bool) error { _, err := fmt.Fprintln(out, v[0]); return err })
 	}
 	if r.Schema.Len() == 1 && r.Schema.Fields[0].Name == "result" {
 		if err := r.Fetch(); err != nil || r.Len() == 0 {
-			return err // a command without an answer
+			return false, err // a command without an answer
 		}
 	}
-	return render(r, format, header, out)
+	if !binary(format) {
+		return true, render(r, format, header, out)
+	}
+	if results > 0 {
+		r.Close()
+		return false, diag.New(diag.InvalidArgument, "the output has a result already, and %s holds one", format).WithRemedy("run each query by a millrace sql of its own")
+	}
+	return true, r.Encode(out, format)
 }
 
 func firstWord(s string) string {

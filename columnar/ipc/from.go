@@ -201,7 +201,11 @@ func vector(a arrow.Array, t columnar.Type, from, n int, limit int64) (columnar.
 			return int32(days), int64(int32(days)) == days
 		})
 	case *array.Timestamp:
-		return v, timestamps(&v, x, from)
+		return v, micros(&v, x.Values()[from:], x.DataType().(*arrow.TimestampType).Unit)
+	case *array.Duration:
+		return v, micros(&v, x.Values()[from:], x.DataType().(*arrow.DurationType).Unit)
+	case *array.MonthInterval:
+		numbers(&v, x.MonthIntervalValues()[from:], func(m arrow.MonthInterval) int32 { return int32(m) })
 	case *array.Decimal128:
 		decimals(&v, x, from)
 	case *array.String:
@@ -231,8 +235,9 @@ func floor(a, b int64) int64 {
 	return q
 }
 
-func timestamps(v *columnar.Vector, x *array.Timestamp, from int) error {
-	times, unit := int64(1), x.DataType().(*arrow.TimestampType).Unit
+// micros converts times or lengths of time.
+func micros[A ~int64](v *columnar.Vector, in []A, unit arrow.TimeUnit) error {
+	times := int64(1)
 	switch unit {
 	case arrow.Second:
 		times = 1_000_000
@@ -240,7 +245,7 @@ func timestamps(v *columnar.Vector, x *array.Timestamp, from int) error {
 		times = 1000
 	}
 	return fixed(v, func(i int) (int64, bool) {
-		u := int64(x.Value(from + i))
+		u := int64(in[i])
 		if unit == arrow.Nanosecond {
 			return floor(u, 1000), true
 		}

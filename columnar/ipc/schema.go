@@ -58,6 +58,10 @@ func typeFrom(t arrow.DataType) (columnar.Type, error) {
 		return columnar.TimestampType, nil
 	case *arrow.Decimal128Type:
 		return columnar.DecimalType(int(x.Precision), int(x.Scale)), nil
+	case *arrow.DurationType:
+		return columnar.DayTimeType, nil
+	case *arrow.MonthIntervalType:
+		return columnar.YearMonthType, nil
 	case *arrow.DictionaryType:
 		return typeFrom(x.ValueType)
 	}
@@ -105,6 +109,10 @@ func typeTo(t columnar.Type) (arrow.DataType, error) {
 		return arrow.FixedWidthTypes.Date32, nil
 	case columnar.Timestamp:
 		return &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}, nil
+	case columnar.DayTimeInterval:
+		return arrow.FixedWidthTypes.Duration_us, nil
+	case columnar.YearMonthInterval:
+		return arrow.FixedWidthTypes.MonthInterval, nil
 	case columnar.TimestampNTZ:
 		return &arrow.TimestampType{Unit: arrow.Microsecond}, nil
 	}

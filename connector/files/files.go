@@ -2,20 +2,36 @@
 package files
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/csv"
 	"github.com/millrace-engine/millrace/connector/ipc"
 	"github.com/millrace-engine/millrace/connector/parquet"
 	"github.com/millrace-engine/millrace/connector/partition"
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // Registry returns the connectors.
 func Registry() *connector.Registry {
 	return connector.NewRegistry(partition.Wrap(parquet.New()), partition.Wrap(csv.New()), partition.Wrap(ipc.New()))
+}
+
+// NewEncoder writes a table as one stream of bytes: arrow (an IPC stream) or
+// parquet.
+func NewEncoder(format string, w io.Writer, schema *columnar.Schema) (connector.Encoder, error) {
+	spec := connector.WriteSpec{Schema: schema}
+	switch format {
+	case "arrow":
+		return ipc.New().NewEncoder(w, spec)
+	case "parquet":
+		return parquet.New().NewEncoder(w, spec)
+	}
+	return nil, diag.New(diag.Unsupported, "there is no stream of the format %q", format).WithRemedy("use arrow or parquet")
 }
 
 // maxDepth bounds how many partition directories are entered.

@@ -19,6 +19,7 @@ import (
 	aipc "github.com/apache/arrow-go/v18/arrow/ipc"
 	amem "github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/text"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/internal/diag"
@@ -58,25 +59,31 @@ func scanAll(path string) (rows []string, err error) {
 			if err != nil {
 				return rows, errors.Join(err, r.Close())
 			}
-			var row []byte
-			for i := range b.Selected() {
-				row = row[:0]
-				for k := range b.Cols {
-					row = append(row, '|')
-					if v := &b.Cols[k]; v.NullAt(b.RowAt(i)) {
-						row = append(row, "null"...)
-					} else {
-						row = text.AppendValue(row, v, b.RowAt(i), time.UTC)
-					}
-				}
-				rows = append(rows, string(row))
-			}
+			rows = append(rows, textOf(b)...)
 		}
 		if err := r.Close(); err != nil {
 			return rows, err
 		}
 	}
 	return rows, nil
+}
+
+// textOf returns a batch's rows as text.
+func textOf(b *columnar.Batch) (rows []string) {
+	var row []byte
+	for i := range b.Selected() {
+		row = row[:0]
+		for k := range b.Cols {
+			row = append(row, '|')
+			if v := &b.Cols[k]; v.NullAt(b.RowAt(i)) {
+				row = append(row, "null"...)
+			} else {
+				row = text.AppendValue(row, v, b.RowAt(i), time.UTC)
+			}
+		}
+		rows = append(rows, string(row))
+	}
+	return rows
 }
 
 // tiny returns a file and streams, plain and compressed, that hold every type

@@ -1,5 +1,6 @@
-// Package ipc reads Arrow IPC files and streams. A record of a file is a split;
-// a stream is one.
+// Package ipc reads Arrow IPC files and streams, and writes them: files into
+// directories, streams to standard output. A record of a file is a split; a
+// stream is one.
 //
 //	file ─► messages ─► flat, verify ─► arrow-go's reader ─► columnar/ipc ─► batches
 //	        framing,    every offset,   only checked bytes   copies
@@ -14,7 +15,7 @@
 //	I3  a panic of the library is an error that names the file.
 //
 // It imports columnar, connector, plan/catalog, plan/eval and arrow-go. FuzzScan
-// feeds it any bytes.
+// feeds it any bytes, TestWriteScan reads back what it writes.
 package ipc
 
 import (
@@ -39,7 +40,7 @@ import (
 	"github.com/millrace-engine/millrace/plan/eval"
 )
 
-// Connector implements connector.Connector.
+// Connector implements connector.WriterConnector.
 type Connector struct{}
 
 // New returns the connector.

@@ -46,7 +46,7 @@ var modules = map[string][]string{
 	"exec":              {"google.golang.org/protobuf"},
 	"connector/parquet": {"github.com/klauspost/compress/gzip", "github.com/klauspost/compress/snappy", "github.com/klauspost/compress/zstd", "github.com/parquet-go/parquet-go", "github.com/pierrec/lz4/v4"},
 	"internal/settings": {"github.com/BurntSushi/toml"},
-	"cmd/millrace":      {"github.com/spf13/cobra"},
+	"cmd/millrace":      {"github.com/spf13/cobra", "golang.org/x/term"},
 }
 
 func under(p, folder string) bool { return p == folder || strings.HasPrefix(p, folder+"/") }
