@@ -1,31 +1,61 @@
 package memory
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // quantum is the unit in which reservations draw from their Broker.
 const quantum = 1 << 20
 
 // Watermarks of the share of the budget in use, in percent: above tightPercent
-// memory is tight until it falls below idlePercent.
+// memory is tight until it falls below idlePercent. The store borrows up to
+// tightPercent and gives back down to idlePercent.
 const (
 	idlePercent     = 70
 	tightPercent    = 85
 	criticalPercent = 95
 )
 
-// Broker owns a process's memory budget.
+// Floor is what each child of a running task may hold whatever the others do:
+// a task's minimum has one for each operator that keeps rows.
+const Floor = 1 << 20
+
+// Broker owns a process's memory budget. Its arbiter decides; it carries the
+// decisions out. The lock is held while a root draws quanta, never while blocks
+// are written or a waiter sleeps.
 type Broker struct {
-	budget   int64
-	reserved atomic.Int64
-	peak     atomic.Int64
-	tight    atomic.Bool
+	budget    int64
+	reserved  atomic.Int64 // granted to all
+	execution atomic.Int64 // of it, what counts for Pressure of those that are not the store
+	peak      atomic.Int64
+	all, exec gauge
+
+	mu     sync.Mutex
+	arb    *arbiter
+	acts   []action // reused
+	next   int
+	roots  map[int]*reservation
+	doors  map[int]chan struct{} // of who waits to enter
+	stores map[int]Reclaimer
+}
+
+// Reclaimer is a store that can give memory back.
+type Reclaimer interface {
+	// Reclaim gives up to n bytes back and returns how many it gave. It runs on
+	// the goroutine that asks for memory; no lock is held.
+	Reclaim(ctx context.Context, n int64) int64
+	// Wake says that bytes are wanted (Broker.Wanted). It does not block.
+	Wake()
 }
 
 // NewBroker returns a broker of budget bytes.
-func NewBroker(budget int64) *Broker { return &Broker{budget: budget} }
+func NewBroker(budget int64) *Broker {
+	return &Broker{budget: budget, arb: newArbiter(budget), roots: map[int]*reservation{}, doors: map[int]chan struct{}{}, stores: map[int]Reclaimer{}}
+}
 
 // Budget returns the bytes that may be reserved in all.
 func (b *Broker) Budget() int64 { return b.budget }
@@ -36,35 +66,186 @@ func (b *Broker) Reserved() int64 { return b.reserved.Load() }
 // Peak returns the most bytes ever granted at a time.
 func (b *Broker) Peak() int64 { return b.peak.Load() }
 
-// Reserve opens a reservation. A minimum that the budget has not left is not
-// granted: the reservation starts empty and Grow tells.
+// Wanted returns the bytes that stores should give back now.
+func (b *Broker) Wanted() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.arb.wanted()
+}
+
+// Reserve opens a reservation that takes what is free. A minimum that the budget
+// has not left is not granted: the reservation starts empty and Grow tells.
 func (b *Broker) Reserve(name string, minimum int64) Reservation {
-	r := &reservation{broker: b, name: name}
-	r.root = r
-	if minimum > 0 && b.take(roundUp(minimum)) {
-		r.least = roundUp(minimum)
-		r.granted.Store(r.least)
-	}
+	r, _ := b.open(context.Background(), event{kind: plain, n: roundUp(minimum)}, name, 0) // plain ones do not wait
 	return r
 }
 
-func roundUp(n int64) int64 { return (n + quantum - 1) / quantum * quantum }
+// Store opens the reservation of a store, which lends what others do not need
+// and gives it back when asked to.
+func (b *Broker) Store(name string, s Reclaimer) Reservation {
+	r, _ := b.open(context.Background(), event{kind: store}, name, 0) // stores do not wait
+	b.mu.Lock()
+	b.stores[r.id] = s
+	b.mu.Unlock()
+	return r
+}
 
-// take grants n bytes if the budget has them (M1).
-func (b *Broker) take(n int64) bool {
-	for {
-		old := b.reserved.Load()
-		if old+n > b.budget {
-			return false
+// Admit opens the reservation of a job: shared bytes for what its stages share,
+// and the promise that tasks of up to task bytes can start. It waits for other
+// jobs. A job that can never run is refused, and told the least budget.
+func (b *Broker) Admit(ctx context.Context, name string, shared, task int64) (Reservation, error) {
+	shared, task = roundUp(shared), roundUp(task)
+	if least := shared + task; least > b.budget {
+		return nil, diag.New(diag.MemoryLimit, "the query needs a memory budget of at least %d MiB; it is %d MiB", least>>20, b.budget>>20).
+			WithRemedy("start with --memory %dMiB or more (MILLRACE_MEMORY)", least>>20)
+	}
+	return b.open(ctx, event{kind: job, n: shared, tasks: task}, name, shared)
+}
+
+// Start opens the reservation of a task, which has its minimum; kept bytes of it
+// are for its children, a Floor each. It waits for other tasks.
+func (b *Broker) Start(ctx context.Context, name string, minimum, kept int64) (Reservation, error) {
+	minimum = roundUp(minimum)
+	if minimum > b.budget { // no job that was admitted has such a task
+		return nil, ErrSpill
+	}
+	return b.open(ctx, event{kind: task, n: minimum}, name, min(kept, minimum))
+}
+
+// open lets a root in, after waiting if it has to. With an error it is closed.
+func (b *Broker) open(ctx context.Context, e event, name string, kept int64) (*reservation, error) {
+	r := &reservation{broker: b, name: name, kind: e.kind}
+	r.root = r
+	door := make(chan struct{})
+	b.mu.Lock()
+	b.next++
+	r.id, e.id = b.next, b.next
+	b.roots[r.id], b.doors[r.id] = r, door
+	short := b.step(e)
+	b.mu.Unlock()
+	select {
+	case <-door:
+		short = 0
+	default:
+	}
+	if short > 0 {
+		b.reclaim(ctx, short)
+	}
+	select {
+	case <-door:
+	case <-ctx.Done():
+		select {
+		case <-door: // it came in at the same time
+		default:
 		}
-		if b.reserved.CompareAndSwap(old, old+n) {
-			raise(&b.peak, old+n)
-			return true
+		r.Close()
+		return r, ctx.Err()
+	}
+	r.least = r.granted.Load()
+	if r.least >= kept { // what children keep is used from the start
+		r.kept.Store(kept)
+		r.used.Store(kept)
+		r.peak.Store(kept)
+	}
+	return r, nil
+}
+
+// step feeds the arbiter and carries its actions out but for asking stores: it
+// returns the bytes that they should give for this event. Stores are woken for
+// anything else. b.mu is held.
+func (b *Broker) step(e event) (short int64) {
+	b.acts = b.arb.step(e, b.acts[:0])
+	for _, a := range b.acts {
+		switch r := b.roots[a.id]; {
+		case a.op == granted && r != nil:
+			r.granted.Add(a.n)
+			if door := b.doors[a.id]; door != nil {
+				delete(b.doors, a.id)
+				close(door)
+			}
+		case a.op == yield && r != nil:
+			r.yields.Store(a.n == 1)
+		case a.op == reclaim && (e.op == enter || a.id == e.id && e.op == ask):
+			short = max(short, a.n)
+		case a.op == reclaim:
+			for _, s := range b.stores {
+				s.Wake()
+			}
 		}
+	}
+	b.reserved.Store(b.arb.held)
+	b.execution.Store(b.arb.held - b.arb.byKind[store] + b.arb.own())
+	raise(&b.peak, b.arb.held)
+	return short
+}
+
+// draw asks for n more bytes for a root. Short is what stores could give to make
+// that possible.
+func (b *Broker) draw(r *reservation, n int64) (ok bool, short int64) {
+	b.mu.Lock()
+	before := r.granted.Load()
+	short = b.step(event{op: ask, id: r.id, n: n})
+	ok = r.granted.Load() > before
+	b.mu.Unlock()
+	if _, idle := SlabBytes(); ok && b.reserved.Load()+idle > b.budget {
+		TrimSlabs(0)
+	}
+	return ok, short
+}
+
+// back takes n granted bytes back from a root.
+func (b *Broker) back(r *reservation, n int64) {
+	b.mu.Lock()
+	b.step(event{op: give, id: r.id, n: n})
+	b.mu.Unlock()
+}
+
+// gone takes everything back from a root that is closed.
+func (b *Broker) gone(r *reservation) {
+	b.mu.Lock()
+	delete(b.roots, r.id)
+	delete(b.doors, r.id)
+	delete(b.stores, r.id)
+	b.step(event{op: leave, id: r.id})
+	b.mu.Unlock()
+}
+
+// move takes free bytes of one root and gives need bytes to another, or changes
+// nothing.
+func (b *Broker) move(from, to *reservation, free, need int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := to.granted.Load()
+	b.step(event{op: move, id: to.id, n: need, from: from.id, free: free})
+	return need <= 0 || to.granted.Load() > before
+}
+
+// wake tells the stores that bytes are wanted.
+func (b *Broker) wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.stores {
+		s.Wake()
 	}
 }
 
-func (b *Broker) give(n int64) { b.reserved.Add(-n) }
+// reclaim asks the stores for n bytes.
+func (b *Broker) reclaim(ctx context.Context, n int64) (freed int64) {
+	b.mu.Lock()
+	stores := make([]Reclaimer, 0, len(b.stores))
+	for _, s := range b.stores {
+		stores = append(stores, s)
+	}
+	b.mu.Unlock()
+	for _, s := range stores {
+		if freed < n {
+			freed += s.Reclaim(ctx, n-freed)
+		}
+	}
+	return freed
+}
+
+func roundUp(n int64) int64 { return (n + quantum - 1) / quantum * quantum }
 
 // raise sets a peak to now if that is more.
 func raise(peak *atomic.Int64, now int64) {
@@ -76,41 +257,25 @@ func raise(peak *atomic.Int64, now int64) {
 	}
 }
 
-// level tells by the watermarks how scarce memory is.
-func (b *Broker) level() Level {
-	used := b.reserved.Load() * 100
+// gauge tells by the watermarks how scarce memory is.
+type gauge struct{ tight atomic.Bool }
+
+func (g *gauge) level(used, budget int64) Level {
+	used *= 100
 	switch {
-	case used >= b.budget*criticalPercent:
-		b.tight.Store(true)
+	case used >= budget*criticalPercent:
+		g.tight.Store(true)
 		return Critical
-	case used >= b.budget*tightPercent:
-		b.tight.Store(true)
+	case used >= budget*tightPercent:
+		g.tight.Store(true)
 		return Tight
-	case used < b.budget*idlePercent:
-		if b.tight.Load() {
-			b.tight.Store(false)
+	case used < budget*idlePercent:
+		if g.tight.Load() {
+			g.tight.Store(false)
 		}
 		return Idle
-	case b.tight.Load():
+	case g.tight.Load():
 		return Tight
 	}
 	return Idle
-}
-
-var _ Reservation = (*reservation)(nil)
-
-// reservation draws from a broker (a root) or from its parent (a child). A root
-// holds granted bytes in whole quanta and uses some of them; what a child uses,
-// all above it use too.
-type reservation struct {
-	broker  *Broker
-	parent  *reservation
-	root    *reservation
-	name    string
-	used    atomic.Int64
-	peak    atomic.Int64
-	closed  atomic.Bool
-	granted atomic.Int64 // roots only, changed under mu
-	least   int64        // roots only: the minimum, kept until Close
-	mu      sync.Mutex   // the slow path: changing granted
 }

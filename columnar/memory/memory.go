@@ -1,12 +1,16 @@
 // Package memory is where every byte of working memory is asked for before it
 // is used.
 //
-//	Broker (one per process, one budget)
-//	  └── Reservation per task ── Child per operator
-//	        Grow / TryGrow / Shrink in bytes; the Broker sees 1 MiB quanta
+//	Broker (one per process, one budget) ── arbiter: who may have how much
+//	  ├── Admit: a job, and below it what each stage shares
+//	  ├── Start: a task ── Child per operator, with a Floor each
+//	  │     Grow / TryGrow / Shrink in bytes; the Broker sees 1 MiB quanta
+//	  └── Store: blocks, which lend memory and give it back (Reclaimer)
 //
 //	Slabs (64 KiB – 16 MiB and more, outside the Go heap, pooled by the process)
 //	  └── Scratch per operator, charged to its Reservation
+//
+//	SetMemoryLimit = budget and some room − slabs (Govern)
 //
 // Invariants:
 //
@@ -14,10 +18,14 @@
 //   - M2 The hot path (growing inside an already granted quantum) takes no lock.
 //   - M3 A reservation that is closed gives everything back, its children's
 //     share included; the Broker's Reserved is then what it was before.
-//   - M4 Nobody reads a slab after FreeSlab, or scratch after Reset or Close.
+//   - M4 Who waits (Admit, Start) holds nothing; who runs never waits for others'
+//     memory. So there is no deadlock.
+//   - M5 Nobody reads a slab after FreeSlab, or scratch after Reset or Close.
 //     The invariants build tag poisons both, so that tests notice.
 //
-// The package imports the standard library and internal/invariants.
+// The arbiter is pure and tested by simulation; the rest by random use from many
+// goroutines. The package imports the standard library, internal/diag and
+// internal/invariants.
 package memory
 
 import (
@@ -43,11 +51,12 @@ var ErrSpill = errors.New("memory: reservation cannot grow, spill first")
 // Reservation is a right to use bytes. It is safe for concurrent use by the
 // goroutines of one task. Sizes are bytes.
 type Reservation interface {
-	// Grow asks for n more bytes. It may wait for others, bounded by ctx, but
-	// never while it holds more than its guaranteed minimum: then it returns
-	// ErrSpill at once.
+	// Grow asks for n more bytes. Blocks give way to it first, on the caller's
+	// goroutine and bounded by ctx; it does not wait for other tasks. Where that
+	// is not enough it returns ErrSpill.
 	Grow(ctx context.Context, n int64) error
-	// TryGrow asks for n more bytes without waiting.
+	// TryGrow asks for n more bytes without waiting and without I/O. A refusal
+	// makes blocks give way in the background.
 	TryGrow(n int64) bool
 	// Shrink gives n bytes back. Giving back more than is held is a bug and
 	// panics under the invariants build tag.
@@ -55,7 +64,8 @@ type Reservation interface {
 	// Held returns the bytes held now, children included; Peak the most ever.
 	Held() int64
 	Peak() int64
-	// Pressure tells how scarce memory is in the whole process.
+	// Pressure tells how scarce memory is for this reservation: in the whole
+	// process, or because it holds more than its share while others starve.
 	Pressure() Level
 	// Child returns a reservation that draws from this one.
 	Child(name string) Reservation

@@ -3,62 +3,125 @@ package memory
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/millrace-engine/millrace/internal/invariants"
 )
 
-// Grow implements Reservation: there is no waiting for others, who over the
-// budget asks must spill.
+var _ Reservation = (*reservation)(nil)
+
+// reservation draws from a broker (a root) or from its parent (a child). A root
+// holds granted bytes in whole quanta and uses some of them. What a child uses
+// above its floor, all above it use too; its floor they use from the start.
+type reservation struct {
+	broker *Broker
+	parent *reservation
+	root   *reservation
+	name   string
+	floor  int64 // children only
+	used   atomic.Int64
+	peak   atomic.Int64
+	closed atomic.Bool
+
+	// Roots only:
+	id      int
+	kind    kind
+	granted atomic.Int64 // raised by the broker, lowered under mu
+	least   int64        // the minimum, held until Close
+	kept    atomic.Int64 // of it, what is left for floors of children
+	yields  atomic.Bool  // others starve, and it holds more than its share
+	mu      sync.Mutex   // the slow path: changing granted
+}
+
+// Grow implements Reservation. Stores give back what they have above their half
+// first, on this goroutine; nobody waits for other tasks here.
 func (r *reservation) Grow(ctx context.Context, n int64) error {
-	if r.TryGrow(n) {
-		return nil
+	for {
+		ok, short := r.grow(n)
+		if ok {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if short <= 0 || r.broker.reclaim(ctx, short) < short {
+			return ErrSpill
+		}
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return ErrSpill
 }
 
 // TryGrow implements Reservation.
 func (r *reservation) TryGrow(n int64) bool {
-	if n <= 0 {
-		return true
+	ok, short := r.grow(n)
+	if short > 0 { // it may work next time
+		r.broker.wake()
 	}
-	if r.closed.Load() {
-		return false
-	}
-	if r.parent != nil {
-		if !r.parent.TryGrow(n) {
-			return false
-		}
-		raise(&r.peak, r.used.Add(n))
-		return true
-	}
-	now := r.used.Add(n)
-	if now > r.granted.Load() && !r.extend(now) {
-		r.used.Add(-n)
-		return false
-	}
-	raise(&r.peak, now)
-	return true
+	return ok
 }
 
+// grow asks for n more bytes; short is what stores could give to make it
+// possible.
+func (r *reservation) grow(n int64) (ok bool, short int64) {
+	if n <= 0 {
+		return true, 0
+	}
+	for x := r; x != nil; x = x.parent {
+		if x.closed.Load() {
+			return false, 0
+		}
+	}
+	due := r.climb(n)
+	if ok, short = r.root.take(due); !ok {
+		r.root.settle(-r.climb(-n) - due)
+	}
+	return ok, short
+}
+
+// climb adds n, which may be negative, to what r and all between it and the root
+// use, and returns by how much that changes what the root must use. Each sees
+// only what is above its child's floor; since every change of a counter is one
+// step from an old value to a new one, the changes add up exactly.
+func (r *reservation) climb(n int64) int64 {
+	for x := r; x.parent != nil && n != 0; x = x.parent {
+		if x.closed.Load() { // its share was given back
+			return 0
+		}
+		now := x.used.Add(n)
+		raise(&x.peak, now)
+		n = max(0, now-x.floor) - max(0, now-n-x.floor)
+	}
+	return n
+}
+
+// take uses n more bytes of a root.
+func (r *reservation) take(n int64) (ok bool, short int64) {
+	now := r.used.Add(n)
+	if now > r.granted.Load() && n > 0 {
+		if ok, short = r.extend(now); !ok {
+			r.used.Add(-n)
+			return false, short
+		}
+	}
+	raise(&r.peak, now)
+	return true, 0
+}
+
+// settle takes back n bytes that a root counts but nobody uses.
+func (r *reservation) settle(n int64) { r.used.Add(-n) }
+
 // extend draws quanta until the grant of a root covers need.
-func (r *reservation) extend(need int64) bool {
+func (r *reservation) extend(need int64) (ok bool, short int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed.Load() {
-		return false
+		return false, 0
 	}
 	more := roundUp(need) - r.granted.Load()
 	if more <= 0 {
-		return true
+		return true, 0
 	}
-	if !r.broker.take(more) {
-		return false
-	}
-	r.granted.Add(more)
-	return true
+	return r.broker.draw(r, more)
 }
 
 // Shrink implements Reservation.
@@ -66,40 +129,84 @@ func (r *reservation) Shrink(n int64) {
 	if n <= 0 || r.closed.Load() {
 		return
 	}
-	if now := r.used.Add(-n); now < 0 {
+	if now := r.used.Load(); n > now {
 		if invariants.Enabled && !r.closed.Load() {
-			panic(fmt.Sprintf("memory: reservation %s gives back %d bytes more than it holds", r.name, -now))
+			panic(fmt.Sprintf("memory: reservation %s gives back %d bytes more than it holds", r.name, n-now))
 		}
-		n += now // keep the books right
-		r.used.Add(-now)
+		n = max(0, now) // keep the books right
 	}
-	if r.parent != nil {
-		r.parent.Shrink(n)
+	r.root.drop(-r.climb(-n))
+}
+
+// drop uses n bytes of a root less, and gives quanta back.
+func (r *reservation) drop(n int64) {
+	if r.closed.Load() {
 		return
 	}
+	r.used.Add(-n)
 	if r.spare() > 0 { // without the lock first: M2
 		r.mu.Lock()
 		if spare := r.spare(); spare > 0 {
 			r.granted.Add(-spare)
-			r.broker.give(spare)
+			r.broker.back(r, spare)
 		}
 		r.mu.Unlock()
 	}
 }
 
 // spare returns the granted bytes of a root that it may give back, apart from
-// its minimum and one quantum for the way up again.
+// its minimum and one quantum for the way up again, which a store does not keep:
+// others wait for what it gives.
 func (r *reservation) spare() int64 {
-	return r.granted.Load() - max(r.least, roundUp(max(0, r.used.Load()))+quantum)
+	need := roundUp(max(0, r.used.Load()))
+	if r.kind != store {
+		need += quantum
+	}
+	return r.granted.Load() - max(r.least, need)
 }
 
-func (r *reservation) Held() int64     { return r.used.Load() }
-func (r *reservation) Peak() int64     { return r.peak.Load() }
-func (r *reservation) Pressure() Level { return r.broker.level() }
+func (r *reservation) Held() int64 { return r.used.Load() }
+func (r *reservation) Peak() int64 { return r.peak.Load() }
 
-// Child implements Reservation.
-func (r *reservation) Child(name string) Reservation {
-	return &reservation{broker: r.broker, parent: r, root: r.root, name: name}
+// Pressure implements Reservation. What stores borrow does not press on others,
+// and a task within its minimum is never to spill for others' sake.
+func (r *reservation) Pressure() Level {
+	b, root := r.broker, r.root
+	if root.kind == store {
+		return b.all.level(b.reserved.Load(), b.budget)
+	}
+	l := b.exec.level(b.execution.Load(), b.budget)
+	switch {
+	case root.yields.Load():
+		return Critical
+	case l == Critical && root.kind == task && root.granted.Load() <= root.least:
+		return Tight
+	}
+	return l
+}
+
+// Child implements Reservation. A child of a task has its floor, as long as the
+// task's minimum reaches.
+func (r *reservation) Child(name string) Reservation { return r.part(name, Floor) }
+
+// Part returns a child that may hold floor bytes of the minimum of a job
+// whatever the others do.
+func Part(of Reservation, name string, floor int64) Reservation {
+	if r, ok := of.(*reservation); ok {
+		return r.part(name, floor)
+	}
+	return of.Child(name)
+}
+
+func (r *reservation) part(name string, floor int64) Reservation {
+	c := &reservation{broker: r.broker, parent: r, root: r.root, name: name}
+	for r.parent == nil {
+		kept := r.kept.Load()
+		if c.floor = min(floor, kept); r.kept.CompareAndSwap(kept, kept-c.floor) {
+			break
+		}
+	}
+	return c
 }
 
 // Transfer implements Reservation. Within a root nothing is asked of the
@@ -120,22 +227,25 @@ func (r *reservation) Transfer(to Reservation, n int64) error {
 	if dst.closed.Load() || dst.root.closed.Load() {
 		return ErrSpill
 	}
-	if dst.root != r.root {
-		if !r.root.hand(dst.root, n) {
-			return ErrSpill
+	free, need := -r.climb(-n), dst.climb(n)
+	if dst.root == r.root {
+		if need <= free {
+			r.root.drop(free - need)
+			return nil
+		} else if ok, _ := r.root.take(need - free); ok {
+			return nil
 		}
+	} else if r.root.hand(dst.root, free, need) {
+		return nil
 	}
-	for x := r; x != x.root; x = x.parent {
-		x.used.Add(-n)
-	}
-	for x := dst; x != x.root; x = x.parent {
-		raise(&x.peak, x.used.Add(n))
-	}
-	return nil
+	r.root.settle(free - r.climb(n)) // both are 0 unless others changed the counters meanwhile
+	dst.root.settle(-need - dst.climb(-n))
+	return ErrSpill
 }
 
-// hand moves n used bytes from one root to another with the quanta they need.
-func (r *reservation) hand(to *reservation, n int64) bool {
+// hand takes n used bytes off one root with the quanta that they leave free and
+// adds m to another.
+func (r *reservation) hand(to *reservation, n, m int64) bool {
 	r.mu.Lock()
 	r.used.Add(-n)
 	free := max(0, r.granted.Load()-max(r.least, roundUp(r.used.Load())))
@@ -143,15 +253,13 @@ func (r *reservation) hand(to *reservation, n int64) bool {
 	r.mu.Unlock()
 
 	to.mu.Lock()
-	now := to.used.Add(n)
+	now := to.used.Add(m)
 	need := max(0, roundUp(now)-to.granted.Load())
-	fine := !to.closed.Load() && (need <= free || r.broker.take(need-free))
+	fine := !to.closed.Load() && r.broker.move(r, to, free, need)
 	if fine {
-		to.granted.Add(need)
-		free -= min(need, free)
 		raise(&to.peak, now)
 	} else {
-		to.used.Add(-n)
+		to.used.Add(-m)
 	}
 	to.mu.Unlock()
 
@@ -160,10 +268,8 @@ func (r *reservation) hand(to *reservation, n int64) bool {
 		r.used.Add(n)
 		r.granted.Add(free)
 		r.mu.Unlock()
-		return false
 	}
-	r.broker.give(free)
-	return true
+	return fine
 }
 
 // Close implements Reservation.
@@ -172,11 +278,16 @@ func (r *reservation) Close() {
 		return
 	}
 	if r.parent != nil {
-		r.parent.Shrink(r.used.Swap(0))
+		above := max(0, r.used.Swap(0)-r.floor)
+		r.root.drop(-r.parent.climb(-above))
+		if r.parent == r.root {
+			r.root.kept.Add(r.floor)
+		}
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.used.Store(0)
-	r.broker.give(r.granted.Swap(0))
+	r.granted.Store(0)
+	r.broker.gone(r)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/millrace-engine/millrace/internal/invariants"
@@ -17,7 +18,8 @@ const (
 	maxSlab = 16 << 20
 	classes = 9 // 64 KiB … 16 MiB
 
-	// maxIdle bounds the bytes of freed slabs that stay with the process.
+	// maxIdle bounds the bytes of freed slabs that stay with the process, which
+	// are an eighth of its budget too.
 	maxIdle = 128 << 20
 
 	poison = 0xdb
@@ -26,17 +28,26 @@ const (
 type slabPool struct {
 	mu   sync.Mutex
 	idle [classes][][]byte
-	kept int64           // bytes of idle
 	live map[*byte]int64 // size by address
-	used int64           // bytes of live
+
+	// Changed under mu:
+	kept  atomic.Int64 // bytes of idle
+	used  atomic.Int64 // bytes of live
+	bound atomic.Int64 // of kept
 }
 
-var slabs = slabPool{live: map[*byte]int64{}}
+var slabs = newSlabPool()
+
+func newSlabPool() *slabPool {
+	p := &slabPool{live: map[*byte]int64{}}
+	p.bound.Store(maxIdle)
+	return p
+}
 
 // own notes that a slab is in use.
 func (p *slabPool) own(b []byte) {
 	p.live[unsafe.SliceData(b)] = int64(cap(b))
-	p.used += int64(cap(b))
+	p.used.Add(int64(cap(b)))
 }
 
 // classOf returns the class of slabs that hold n bytes, classes or more if none
@@ -62,7 +73,7 @@ func AllocSlab(n int) []byte {
 		if k := len(slabs.idle[c]); k > 0 {
 			b := slabs.idle[c][k-1]
 			slabs.idle[c] = slabs.idle[c][:k-1]
-			slabs.kept -= int64(size)
+			slabs.kept.Add(-int64(size))
 			slabs.own(b)
 			slabs.mu.Unlock()
 			return b[:n]
@@ -73,6 +84,7 @@ func AllocSlab(n int) []byte {
 	slabs.mu.Lock()
 	slabs.own(b)
 	slabs.mu.Unlock()
+	collector.follow()
 	return b[:n]
 }
 
@@ -92,39 +104,44 @@ func FreeSlab(b []byte) {
 		panic(fmt.Sprintf("memory: a slab of %d bytes is freed that was not allocated", len(b)))
 	}
 	delete(slabs.live, unsafe.SliceData(b))
-	slabs.used -= size
-	if size <= maxSlab && slabs.kept+size <= maxIdle {
+	slabs.used.Add(-size)
+	if size <= maxSlab && slabs.kept.Load()+size <= slabs.bound.Load() {
 		c := classOf(len(b))
 		slabs.idle[c] = append(slabs.idle[c], b)
-		slabs.kept += size
+		slabs.kept.Add(size)
 		b = nil
 	}
 	slabs.mu.Unlock()
 	if b != nil {
 		unmapSlab(b)
+		collector.follow()
 	}
 }
 
 // SlabBytes returns the bytes of slabs in use, and of idle ones that the process
 // keeps for the next use.
-func SlabBytes() (live, idle int64) {
-	slabs.mu.Lock()
-	defer slabs.mu.Unlock()
-	return slabs.used, slabs.kept
-}
+func SlabBytes() (live, idle int64) { return slabs.used.Load(), slabs.kept.Load() }
 
-// TrimSlabs gives all idle slabs back to the system.
-func TrimSlabs() {
+// TrimSlabs gives idle slabs back to the system, the largest first, until at
+// most keep bytes are left.
+func TrimSlabs(keep int64) {
+	var out [][]byte
 	slabs.mu.Lock()
-	var all [][]byte
-	for c := range slabs.idle {
-		all = append(all, slabs.idle[c]...)
-		slabs.idle[c] = nil
+	for c := classes - 1; c >= 0; c-- {
+		for k := len(slabs.idle[c]); k > 0 && slabs.kept.Load() > keep; k-- {
+			b := slabs.idle[c][k-1]
+			slabs.idle[c][k-1] = nil
+			slabs.idle[c] = slabs.idle[c][:k-1]
+			slabs.kept.Add(-int64(len(b)))
+			out = append(out, b)
+		}
 	}
-	slabs.kept = 0
 	slabs.mu.Unlock()
-	for _, b := range all {
+	for _, b := range out {
 		unmapSlab(b)
+	}
+	if out != nil {
+		collector.follow()
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSlab(t *testing.T) {
-	TrimSlabs()
+	TrimSlabs(0)
 	for _, c := range []struct{ n, size int }{
 		{1, 64 << 10}, {64 << 10, 64 << 10}, {64<<10 + 1, 128 << 10}, {1 << 20, 1 << 20}, {16 << 20, 16 << 20}, {16<<20 + 1, 16<<20 + 64<<10},
 	} {
@@ -37,7 +37,7 @@ func TestSlab(t *testing.T) {
 	} else {
 		FreeSlab(b)
 	}
-	TrimSlabs()
+	TrimSlabs(0)
 	if _, idle := SlabBytes(); idle != 0 {
 		t.Errorf("%d bytes idle after the trim", idle)
 	}
@@ -63,7 +63,7 @@ func TestSlabIdleBound(t *testing.T) {
 	if _, idle := SlabBytes(); idle > maxIdle {
 		t.Errorf("%d bytes are kept", idle)
 	}
-	TrimSlabs()
+	TrimSlabs(0)
 }
 
 func TestScratch(t *testing.T) {
