@@ -31,5 +31,15 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/csv
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/ipc
 
+# The engines that `millrace bench run` compares with.
+peers: .peers/bin/python
+	.peers/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers/requirements.txt
+
+peers-spark: peers
+	.peers/bin/python -m pip install --quiet --disable-pip-version-check -r bench/peers/requirements-spark.txt
+
+.peers/bin/python:
+	python3 -m venv .peers
+
 clean:
 	rm -rf bin

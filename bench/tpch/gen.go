@@ -22,6 +22,7 @@ type GenOptions struct {
 	SF       float64
 	Format   string             // parquet, csv (with a header) or tbl (the official generator's)
 	Dir      string             // made if it is not there
+	Tables   []string           // which tables; none means all
 	Workers  int                // goroutines; 0 means 1. The files do not depend on it
 	Progress func(table string) // called after each piece of a table, by one goroutine at a time; may be nil
 }
@@ -86,7 +87,7 @@ func Gen(ctx context.Context, o GenOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, t := range dbgen.Tables() {
+	for _, t := range o.tables() {
 		name := t.Name + "." + o.Format
 		if err := replace(filepath.Join(o.Dir, name), filepath.Join(staging, name), filepath.Join(staging, "old-"+name)); err != nil {
 			return fs.Explain(err, filepath.Join(o.Dir, name))
@@ -130,10 +131,15 @@ func (o GenOptions) each(ctx context.Context, n int, f func(ctx context.Context,
 	return context.Cause(ctx)
 }
 
+// tables lists the tables to make.
+func (o GenOptions) tables() []dbgen.Table {
+	return slices.DeleteFunc(dbgen.Tables(), func(t dbgen.Table) bool { return len(o.Tables) > 0 && !slices.Contains(o.Tables, t.Name) })
+}
+
 // binary makes Parquet files, each by one worker, the largest table first.
 func (o GenOptions) binary(ctx context.Context, dir string) error {
 	var work []piece
-	for _, t := range slices.Backward(dbgen.Tables()) {
+	for _, t := range slices.Backward(o.tables()) {
 		n := 1
 		if units := dbgen.Units(t.Name, o.SF); units > singleFile {
 			n = max(folderFiles, int(units/fileUnits))
@@ -174,7 +180,7 @@ func (o GenOptions) file(ctx context.Context, dir string, p piece) error {
 // text makes the tables as text, one after the other: the workers render
 // pieces, and write them when all pieces before have been written.
 func (o GenOptions) text(ctx context.Context, dir string) error {
-	for _, t := range dbgen.Tables() {
+	for _, t := range o.tables() {
 		f, err := os.Create(filepath.Join(dir, t.Name+"."+o.Format))
 		if err != nil {
 			return fs.Explain(err, o.Dir)

@@ -22,7 +22,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Run benchmarks", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	c.AddCommand(tpchCommand())
+	c.AddCommand(runCommand(), engineCommand(), tpchCommand())
 	return c
 }
 

@@ -1,0 +1,77 @@
+package harness
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// tree returns a process and its descendants. Where there is no /proc it is the
+// process alone.
+func tree(pid int) []int {
+	children := map[int][]int{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has just ended
+		}
+		// The name, in parentheses, may hold anything; the parent comes second after it.
+		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		child, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil || len(f) < 2 {
+			continue
+		}
+		if parent, err := strconv.Atoi(f[1]); err == nil {
+			children[parent] = append(children[parent], child)
+		}
+	}
+	out := []int{pid}
+	for i := 0; i < len(out); i++ {
+		out = append(out, children[out[i]]...)
+	}
+	return out
+}
+
+// status sums a field of /proc/PID/status, given in kB, over processes: bytes.
+func status(pids []int, field string) int64 {
+	var sum int64
+	for _, pid := range pids {
+		b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+		if err != nil {
+			continue
+		}
+		sum += kilobytes(string(b), field)
+	}
+	return sum
+}
+
+// kilobytes returns a field "NAME:  123 kB" of a text, in bytes, or 0.
+func kilobytes(text, field string) int64 {
+	_, rest, ok := strings.Cut(text, field+":")
+	if !ok {
+		return 0
+	}
+	f := strings.Fields(rest)
+	if len(f) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseInt(f[0], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n << 10
+}
+
+// resetPeak starts the peak of resident memory anew for each of the processes;
+// ok is false where that cannot be done.
+func resetPeak(pids []int) (ok bool) {
+	ok = true
+	for _, pid := range pids {
+		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/clear_refs", []byte("5"), 0); err != nil {
+			ok = false
+		}
+	}
+	return ok
+}
