@@ -79,16 +79,17 @@ func (d *Driver) submit(j *job) {
 	d.watchGrace()
 }
 
-// whole reports whether the tasks of a stage share a table that remembers which
-// of its rows matched.
+// whole reports whether the output of a stage's tasks depends on what all of
+// them did: the last task with a shared table emits its unmatched rows, and joins
+// what the others had to put on disk.
 func whole(p physical.Plan) bool {
 	switch x := p.(type) {
 	case *physical.HashJoin:
-		if x.Shared && remembers(x.Kind, x.BuildLeft) {
+		if x.Shared {
 			return true
 		}
 	case *physical.LoopJoin:
-		if x.Shared && remembers(x.Kind, false) {
+		if x.Shared && (x.Kind == logical.Right || x.Kind == logical.Full) {
 			return true
 		}
 	}
@@ -96,16 +97,6 @@ func whole(p physical.Plan) bool {
 		if whole(k) {
 			return true
 		}
-	}
-	return false
-}
-
-func remembers(k logical.JoinKind, buildLeft bool) bool {
-	switch k {
-	case logical.Right, logical.Full:
-		return true
-	case logical.Left, logical.LeftSemi, logical.LeftAnti:
-		return buildLeft
 	}
 	return false
 }

@@ -27,8 +27,7 @@ func newRuntimeFilter(v *columnar.Vector, n int) op.RuntimeFilter {
 	if !wordable(v.Type) || v.Type.Kind == columnar.Bool || v.Type.Kind == columnar.Uint64 {
 		return nil
 	}
-	words := make([]uint64, n)
-	keyWords(v, words, nil)
+	words := keyWords(v, nil)
 	f := &keyFilter{lo: 1, hi: 0}
 	first := true
 	for i, w := range words {

@@ -20,28 +20,30 @@ import (
 // condition is computed on vectors.
 type loopJoin struct {
 	node        *physical.LoopJoin
-	key         int
+	place       int
 	left, right op.Operator
 	task        *op.TaskContext
-	table       *table
+	inner       *inner
 	program     *eval.Program // nil: every pair matches
 	memory      memory.Reservation
 	scratch     *memory.Scratch
 
 	batch   *columnar.Batch
-	at      int             // next right row
+	cursor  cursor
+	at      int             // next row of the cursor's batch
+	met     bool            // the batch met all right rows
 	matched columnar.Bitmap // left rows that matched
 	doubt   columnar.Bitmap // left rows for which a condition was null
-	last    bool            // the batch's rows that come out once are due
-	ended   bool
-	emit    int
+	stage   stage
 	out     columnar.Batch
+	values  []columnar.Vector // of one right row
+	both    columnar.Batch
 	sel     []uint16
 }
 
-// NewLoop returns the operator of a node; key is the node's place in the plan.
-func NewLoop(n *physical.LoopJoin, key int, left, right op.Operator) op.Operator {
-	return &loopJoin{node: n, key: key, left: left, right: right, emit: -1}
+// NewLoop returns the operator of a node; place is the node's place in the plan.
+func NewLoop(n *physical.LoopJoin, place int, left, right op.Operator) op.Operator {
+	return &loopJoin{node: n, place: place, left: left, right: right}
 }
 
 func (j *loopJoin) marks() bool { return j.node.Kind == logical.Right || j.node.Kind == logical.Full }
@@ -55,82 +57,115 @@ func (j *loopJoin) Open(ctx context.Context, t *op.TaskContext) (err error) {
 			return err
 		}
 	}
-	spec := buildSpec{child: j.right, types: schemaTypes(j.node.Right.Schema()), marks: j.marks(), who: "a nested loop join"}
 	if j.node.Shared {
-		j.table, err = sharedTable(ctx, t, j.key, spec)
+		j.inner, err = shared(ctx, t, j.place, newInner, func(x *inner) error {
+			return x.build(ctx, t, t.Shared.Memory, t.Shared.Spill, j.right, j.marks())
+		})
 	} else {
-		j.table = newTable()
-		err = j.table.build(ctx, t, j.memory, spec)
+		j.inner = newInner()
+		err = j.inner.build(ctx, t, j.memory, t.Spill, j.right, j.marks())
 	}
 	if err != nil {
 		return err
 	}
+	j.cursor = cursor{of: j.inner, memory: j.memory}
 	j.out = columnar.Batch{Schema: j.node.Out, Cols: make([]columnar.Vector, len(j.node.Output))}
+	j.values = make([]columnar.Vector, j.node.Right.Schema().Len())
+	j.sel = make([]uint16, 0, columnar.MaxRows)
 	return j.left.Open(ctx, t)
 }
 
 func (j *loopJoin) Next(ctx context.Context) (*columnar.Batch, error) {
 	for {
-		switch {
-		case j.emit >= 0:
-			return j.unmatched()
-		case j.ended:
+		switch j.stage {
+		case lonely:
+			b, err := j.unmatched(ctx)
+			if errors.Is(err, io.EOF) {
+				j.stage = over
+			}
+			return b, err
+		case over:
 			return nil, io.EOF
 		}
 		if j.batch == nil {
-			b, err := j.left.Next(ctx)
+			if err := j.start(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		b, err := j.step(ctx)
+		if b != nil || err != nil {
+			return b, err
+		}
+	}
+}
+
+// start takes the next left batch in, or finds out that there is none.
+func (j *loopJoin) start(ctx context.Context) error {
+	b, err := j.left.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		j.stage = over
+		if j.marks() && (!j.node.Shared || j.inner.tally.end(j.task.Task, j.task.Tasks)) {
+			j.stage = lonely
+		}
+		j.cursor.rewind()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	j.batch, j.at, j.met = b, 0, false
+	j.cursor.rewind()
+	n := columnar.BitmapBytes(b.Rows)
+	j.matched, j.doubt = make(columnar.Bitmap, n), make(columnar.Bitmap, n)
+	return nil
+}
+
+// step meets the left batch with the next right row that gives output; after the
+// last one come the left rows that come out once.
+func (j *loopJoin) step(ctx context.Context) (*columnar.Batch, error) {
+	for !j.met {
+		if j.cursor.batch == nil || j.at == j.cursor.batch.Rows {
+			err := j.cursor.step(ctx)
 			if errors.Is(err, io.EOF) {
-				j.ended = true
-				if j.marks() && (!j.node.Shared || j.table.end(j.task.Task, j.task.Tasks)) {
-					j.emit = 0
-				}
-				continue
+				j.met = true
+				break
 			}
 			if err != nil {
 				return nil, err
 			}
-			j.batch, j.at, j.last = b, 0, true
-			n := columnar.BitmapBytes(b.Rows)
-			j.matched, j.doubt = make(columnar.Bitmap, n), make(columnar.Bitmap, n)
+			j.at = 0
+			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if j.at < j.table.rows {
-			b, err := j.one(j.at)
-			j.at++
-			if b != nil || err != nil {
-				return b, err
-			}
-			continue
+		row := j.at
+		j.at++
+		if b, err := j.one(row); b != nil || err != nil {
+			return b, err
 		}
-		if j.last {
-			j.last = false
-			if b := j.once(); b != nil {
-				return b, nil
-			}
-		}
-		j.batch = nil
 	}
+	out := j.once()
+	j.batch = nil
+	if out != nil {
+		return out, nil
+	}
+	return nil, nil
 }
 
-// constant returns row i of a right column as a constant.
-func (j *loopJoin) constant(c, i, n int) columnar.Vector {
-	return eval.Constant(eval.Value(&j.table.columns[c], i), j.table.columns[c].Type, n)
-}
-
-// one meets the left batch with one right row.
+// one meets the left batch with a row of the cursor's batch.
 func (j *loopJoin) one(row int) (*columnar.Batch, error) {
-	b := j.batch
+	b, c := j.batch, j.cursor.batch
 	j.scratch.Reset()
-	right := make([]columnar.Vector, len(j.table.columns))
-	for c := range right {
-		right[c] = j.constant(c, row, b.Rows)
+	right := j.values
+	for i := range right {
+		right[i] = eval.Constant(eval.Value(&c.Cols[i], row), c.Cols[i].Type, b.Rows)
 	}
 	sel := b.Sel
 	if j.program != nil {
-		both := &columnar.Batch{Rows: b.Rows, Sel: b.Sel, Cols: append(append([]columnar.Vector{}, b.Cols...), right...)}
-		vs, err := j.program.Eval(both, j.scratch)
+		j.both.Rows, j.both.Sel, j.both.Cols = b.Rows, b.Sel, append(append(j.both.Cols[:0], b.Cols...), right...)
+		vs, err := j.program.Eval(&j.both, j.scratch)
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +195,7 @@ func (j *loopJoin) one(row int) (*columnar.Batch, error) {
 		sel = j.sel
 	}
 	if j.marks() && len(sel) > 0 {
-		j.table.mark(uint32(row))
+		j.inner.marks.set(uint32(j.cursor.base + row))
 	}
 	for _, r := range sel {
 		if j.node.Kind == logical.LeftSingle && j.matched.Get(int(r)) {
@@ -202,7 +237,7 @@ func (j *loopJoin) once() *columnar.Batch {
 			return nil
 		}
 		j.out.Rows, j.out.Sel = b.Rows, j.sel
-		j.assemble(func(c int) columnar.Vector { return nulls(j.table.columns[c].Type, b.Rows) })
+		j.assemble(func(c int) columnar.Vector { return nulls(j.node.Right.Schema().Fields[c].Type, b.Rows) })
 		return &j.out
 	}
 	switch j.node.Kind {
@@ -228,28 +263,33 @@ func (j *loopJoin) once() *columnar.Batch {
 	return nil
 }
 
-// unmatched yields the right rows that matched nothing.
-func (j *loopJoin) unmatched() (*columnar.Batch, error) {
-	var rows []uint32
-	for ; j.emit < j.table.rows && len(rows) < columnar.MaxRows; j.emit++ {
-		if !j.table.marked(uint32(j.emit)) {
-			rows = append(rows, uint32(j.emit))
+// unmatched yields the right rows that matched nothing; io.EOF ends.
+func (j *loopJoin) unmatched(ctx context.Context) (*columnar.Batch, error) {
+	for {
+		if err := j.cursor.step(ctx); err != nil {
+			return nil, err
 		}
-	}
-	if len(rows) == 0 {
-		return nil, io.EOF
-	}
-	j.scratch.Reset()
-	n := j.node.Left.Schema().Len()
-	j.out.Rows, j.out.Sel = len(rows), nil
-	for i, at := range j.node.Output {
-		if at < n {
-			j.out.Cols[i] = nulls(j.node.Out.Fields[i].Type, len(rows))
-		} else {
-			j.out.Cols[i] = j.table.take(at-n, rows, j.scratch)
+		c := j.cursor.batch
+		j.sel = j.sel[:0]
+		for i := range c.Rows {
+			if !j.inner.marks.get(uint32(j.cursor.base + i)) {
+				j.sel = append(j.sel, uint16(i))
+			}
 		}
+		if len(j.sel) == 0 {
+			continue
+		}
+		n := j.node.Left.Schema().Len()
+		j.out.Rows, j.out.Sel = c.Rows, j.sel
+		for i, at := range j.node.Output {
+			if at < n {
+				j.out.Cols[i] = nulls(j.node.Out.Fields[i].Type, c.Rows)
+			} else {
+				j.out.Cols[i] = c.Cols[at-n]
+			}
+		}
+		return &j.out, nil
 	}
-	return &j.out, nil
 }
 
 func (j *loopJoin) Close() error {
@@ -257,10 +297,14 @@ func (j *loopJoin) Close() error {
 	if e := j.right.Close(); err == nil {
 		err = e
 	}
+	j.cursor.rewind()
+	if j.inner != nil && !j.node.Shared {
+		j.inner.Close()
+	}
 	if j.scratch != nil {
 		j.scratch.Close()
 		j.memory.Close()
 	}
-	j.table, j.batch = nil, nil
+	j.inner, j.batch, j.stage = nil, nil, over
 	return err
 }

@@ -1,242 +1,165 @@
 package join
 
 import (
-	"context"
-	"errors"
-	"io"
 	"math/bits"
-	"sync"
-	"sync/atomic"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
-	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/plan/eval"
-	"github.com/millrace-engine/millrace/plan/expr"
 )
 
-// table is the build side of a hash join.
+// table is an index over build rows that are in memory. Rows are numbered from
+// 0; in the arrays below a row stands as its number + 1, and 0 is none.
+//
+//	direct    first[key − lo] ─► row ─► next[row] ─► …       one integer key, close together
+//	by hash   dir[hash & mask] = tags | row ─► words[row] equal? ─► next[row] ─► …
+//
+// Rows of a chain ascend. It is immutable but for marks.
 type table struct {
-	ready chan struct{}
-	err   error
-
 	rows    int
-	columns []columnar.Vector      // build columns over all rows
+	columns []columnar.Vector      // the child's columns, then computed keys
 	dicts   []*columnar.Dictionary // of flat string columns: the values themselves (J3)
-	keys    []columnar.Vector      // key values over all rows
-	exact   bool                   // one word holds the whole key: entries hold it
-	hasNull bool                   // some row had a null in a key that is not null-safe
+	keys    []columnar.Vector
+	bytes   int64 // reserved for all of it
 
-	shift   uint
-	dir     []uint64 // per slot: start<<16 | tag bits; one more at the end
-	entries []uint64 // key word (exact) or hash, by slot
-	rowOf   []uint32 // build row, by slot
+	lo, span uint64   // direct: keys are lo … lo+span−1
+	first    []uint32 // direct: span+1 rows, the last is 0
+	dir      []uint64 // by hash: 32 tag bits over a row; a power of two of them
+	words    []uint64 // by hash: key word (exact) or hash of a row
+	next     []uint32 // nil: no chain has two rows
 
-	marks []uint32 // one bit per build row that matched, where the kind needs it
-	mu    sync.Mutex
-	ended map[int]bool // tasks whose probe side ended
-	emits int          // the task that emits build rows, −1: none yet
+	marks marks // where the kind needs them
 }
 
-func newTable() *table {
-	return &table{ready: make(chan struct{}), ended: map[int]bool{}, emits: -1}
-}
+// indexBytes returns at least what index takes for n rows.
+func indexBytes(n int) int64 { return int64(8*directorySize(n)) + int64(12*n) + int64(n/8) + 64 }
 
-// buildSpec says how to build a table.
-type buildSpec struct {
-	child    op.Operator
-	keys     []expr.Expr
-	nullSafe []bool
-	types    []columnar.Type // of the child's columns
-	marks    bool
-	who      string
-}
+func directorySize(n int) int { return 1 << max(6, bits.Len(uint(n))) }
 
-// build reads the child and fills the table.
-func (t *table) build(ctx context.Context, task *op.TaskContext, r memory.Reservation, spec buildSpec) error {
-	if err := t.read(ctx, task, r, spec); err != nil {
-		return err
-	}
-	t.index(task.Slots, spec)
-	n := int64(8*len(t.dir) + 12*len(t.entries) + 4*len(t.marks))
-	return op.Reserve(ctx, r, n, spec.who)
-}
+// slotTag returns the tag bit of a hash: bits that neither slots nor partitions
+// use.
+func slotTag(h uint64) uint64 { return 1 << (32 + h>>40&31) }
 
-// read gathers all build rows into contiguous columns, the computed keys after
-// the child's columns.
-func (t *table) read(ctx context.Context, task *op.TaskContext, r memory.Reservation, spec buildSpec) error {
-	if err := spec.child.Open(ctx, task); err != nil {
-		return err
+// newTable returns a table over columns that hold all rows, without an index.
+func newTable(s *shape, rows int, columns []columnar.Vector) *table {
+	t := &table{rows: rows, columns: columns, dicts: make([]*columnar.Dictionary, len(columns))}
+	for _, at := range s.keyAt {
+		t.keys = append(t.keys, columns[at])
 	}
-	keyAt := make([]int, len(spec.keys))
-	var computed []expr.Expr
-	types := append([]columnar.Type{}, spec.types...)
-	for i, k := range spec.keys {
-		if c, ok := k.(*expr.Column); ok {
-			keyAt[i] = c.Index
-			continue
-		}
-		keyAt[i] = len(types)
-		types = append(types, k.Type())
-		computed = append(computed, k)
-	}
-	program, err := eval.Compile(computed, task.EvalOptions())
-	if err != nil {
-		return err
-	}
-	scratch := memory.NewScratch(r)
-	defer scratch.Close()
-	rows := kernel.NewAppender(types, r)
-	for {
-		b, err := spec.child.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		scratch.Reset()
-		vs, err := program.Eval(b, scratch)
-		if err != nil {
-			return err
-		}
-		wide := &columnar.Batch{Rows: b.Rows, Sel: b.Sel, Cols: append(append([]columnar.Vector{}, b.Cols...), vs...)}
-		if err := rows.Append(wide); errors.Is(err, memory.ErrSpill) {
-			return op.Reserve(ctx, r, 1<<20, spec.who)
-		} else if err != nil {
-			return err
-		}
-	}
-	t.rows = rows.Len()
-	all := rows.Take(nil).Cols
-	t.columns = all[:len(spec.types)]
-	for _, at := range keyAt {
-		t.keys = append(t.keys, all[at])
-	}
-	t.dicts = make([]*columnar.Dictionary, len(t.columns))
-	for i := range t.columns {
-		if v := &t.columns[i]; v.Enc == columnar.Flat && v.Type.IsBytes() && t.rows > 0 {
+	for i := range columns {
+		if v := &columns[i]; v.Enc == columnar.Flat && v.Type.IsBytes() && rows > 0 {
 			plain := *v
 			plain.Valid = nil
+			plain.Stable = len(v.Bytes)+4*rows <= keptDictionary
 			t.dicts[i] = &columnar.Dictionary{Values: plain}
 		}
 	}
-	return nil
+	if s.marks {
+		t.marks = newMarks(rows)
+	}
+	return t
 }
 
-const tagBits = 16
+// keptDictionary is the size up to which strings of a build side may be referred
+// to by what outlives the join; larger ones would keep much memory for a few
+// rows.
+const keptDictionary = 256 << 10
 
-func tagOf(h uint64) uint64 { return 1 << (h & (tagBits - 1)) }
-
-// index builds the directory over the keys.
-func (t *table) index(workers int, spec buildSpec) {
-	n := t.rows
-	size := 1 << max(6, bits.Len(uint(n+n/2)))
-	t.shift = uint(64 - bits.TrailingZeros(uint(size)))
-	t.dir = make([]uint64, size+1)
-	t.entries = make([]uint64, n)
-	t.rowOf = make([]uint32, n)
-	if spec.marks {
-		t.marks = make([]uint32, (n+31)/32)
+// seek starts the chains of probe rows: row[k] is a row of the batch that may
+// match build row at[k]−1. Both have room for all rows.
+func (t *table) seek(words, hashes []uint64, rows []uint16, row, at []uint32) int {
+	switch {
+	case t.rows == 0:
+		return 0
+	case t.first != nil:
+		return t.seekDirect(words, rows, row, at)
 	}
-	var skip columnar.Bitmap
-	for i, k := range t.keys {
-		if spec.nullSafe[i] || !k.HasNulls() {
-			continue
-		}
-		if skip == nil {
-			skip = columnar.NewBitmap(n)
-		}
-		for r := range n {
-			if k.NullAt(r) {
-				skip.Set(r)
-				t.hasNull = true
-			}
-		}
-	}
-	hashes := make([]uint64, n)
-	t.exact = len(t.keys) == 1 && wordable(t.keys[0].Type) && !spec.nullSafe[0]
-	words := hashes
-	if t.exact {
-		words = make([]uint64, n)
-		keyWords(&t.keys[0], words, nil)
-		for i, w := range words {
-			hashes[i] = hashWord(w)
-		}
-	} else {
-		hashKeys(t.keys, hashes)
-	}
-	// Count per slot, turn counts into starts, then place: each worker has a
-	// range of slots of its own, so that nothing is shared but what is read.
-	workers = max(1, min(workers, 8))
-	if n < 64<<10 {
-		workers = 1
-	}
-	span := (size + workers - 1) / workers
-	each := func(f func(lo, hi uint64)) {
-		var wg sync.WaitGroup
-		for w := 1; w < workers; w++ {
-			wg.Go(func() { f(uint64(w*span), uint64(min(size, (w+1)*span))) })
-		}
-		f(0, uint64(min(size, span)))
-		wg.Wait()
-	}
-	counts := make([]uint32, size)
-	each(func(lo, hi uint64) {
-		for i, h := range hashes {
-			if s := h >> t.shift; s >= lo && s < hi && (skip == nil || !skip.Get(i)) {
-				counts[s]++
-			}
-		}
-	})
-	at := uint64(0)
-	for s, c := range counts {
-		t.dir[s] = at << tagBits
-		at += uint64(c)
-	}
-	t.dir[size] = at << tagBits
-	t.entries, t.rowOf = t.entries[:at], t.rowOf[:at]
-	next := counts
-	each(func(lo, hi uint64) {
-		for s := lo; s < hi; s++ {
-			next[s] = uint32(t.dir[s] >> tagBits)
-		}
-		for i, h := range hashes {
-			if s := h >> t.shift; s >= lo && s < hi && (skip == nil || !skip.Get(i)) {
-				p := next[s]
-				next[s]++
-				t.entries[p], t.rowOf[p] = words[i], uint32(i)
-				t.dir[s] |= tagOf(h)
-			}
-		}
-	})
+	return t.seekHash(hashes, rows, row, at)
 }
 
-// mark records that a build row matched.
-func (t *table) mark(row uint32) {
-	w, b := &t.marks[row>>5], uint32(1)<<(row&31)
-	if atomic.LoadUint32(w)&b == 0 {
-		atomic.OrUint32(w, b)
+func (t *table) seekDirect(words []uint64, rows []uint16, row, at []uint32) int {
+	n, first, lo, span := 0, t.first, t.lo, t.span
+	row, at = row[:len(rows)], at[:len(rows)]
+	for _, r := range rows {
+		e := first[min(words[r]-lo, span)]
+		row[n], at[n] = uint32(r), e
+		if e != 0 {
+			n++
+		}
 	}
+	return n
 }
 
-func (t *table) marked(row uint32) bool {
-	return atomic.LoadUint32(&t.marks[row>>5])>>(row&31)&1 != 0
+func (t *table) seekHash(hashes []uint64, rows []uint16, row, at []uint32) int {
+	n, dir := 0, t.dir
+	mask := uint64(len(dir) - 1)
+	row, at = row[:len(rows)], at[:len(rows)]
+	for _, r := range rows {
+		h := hashes[r]
+		d := dir[h&mask]
+		row[n], at[n] = uint32(r), uint32(d)
+		n += int(d >> (32 + h>>40&31) & 1)
+	}
+	return n
 }
 
-// end records that a task's probe side ended and reports whether that task must
-// now emit the build rows (J2). A repeated attempt of the task that did may do
-// so again.
-func (t *table) end(task, tasks int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ended[task] = true
-	if len(t.ended) < tasks || t.emits >= 0 && t.emits != task {
-		return false
+// match writes the pairs of the given chains whose words are equal, at most one
+// a chain, and returns how many.
+func (t *table) match(words []uint64, row, at, probe, build []uint32) int {
+	if t.first != nil {
+		copy(probe, row)
+		build = build[:len(at)]
+		for i, e := range at {
+			build[i] = e - 1
+		}
+		return len(at)
 	}
-	t.emits = task
-	return true
+	n, own := 0, t.words
+	probe, build, row = probe[:len(at)], build[:len(at)], row[:len(at)]
+	for i, e := range at {
+		r, b := row[i], e-1
+		probe[n], build[n] = r, b
+		if own[b] == words[r] {
+			n++
+		}
+	}
+	return n
+}
+
+// advance moves the chains on and returns how many have not ended.
+func (t *table) advance(row, at []uint32) int {
+	if t.next == nil {
+		return 0
+	}
+	n, next := 0, t.next
+	row = row[:len(at)]
+	for i, e := range at {
+		nx := next[e-1]
+		row[n], at[n] = row[i], nx
+		if nx != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// take returns build column c at the given rows; missing tells that NullRow may
+// be among them.
+func (t *table) take(c int, rows []uint32, missing bool, s *memory.Scratch) columnar.Vector {
+	v := &t.columns[c]
+	switch d := t.dicts[c]; {
+	case t.rows == 0:
+		return kernel.Nulls(v.Type, len(rows))
+	case d == nil && missing:
+		return kernel.TakeNull(v, rows, s)
+	case d == nil:
+		return kernel.Take(v, rows, s)
+	case missing || v.Valid != nil:
+		return kernel.IndirectTo(d, v.Valid, rows, s)
+	default:
+		return columnar.Vector{Type: v.Type, Enc: columnar.Dict, Len: len(rows), Data: columnar.BytesOf(rows), Dict: d}
+	}
 }
 
 // wordable reports types whose values are one 64-bit word.
@@ -245,50 +168,58 @@ func wordable(t columnar.Type) bool {
 		(t.Kind != columnar.Decimal || t.Precision <= 18)
 }
 
-func hashWord(x uint64) uint64 {
-	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, 0xa0761d6478bd642f)
-	return hi ^ lo
-}
-
-func widen[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64](vs []T, out []uint64) {
+func widen[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64](vs []T, out []uint64) []uint64 {
 	for i, x := range vs {
 		out[i] = uint64(x)
 	}
+	return out
 }
 
-// keyWords writes the values of a wordable vector as words. Rows that are null
-// get any word.
-func keyWords(v *columnar.Vector, out []uint64, s *memory.Scratch) {
+// keyWords returns the values of a wordable vector as words: its own buffer
+// where it has that form. Rows that are null have any word.
+func keyWords(v *columnar.Vector, s *memory.Scratch) []uint64 {
 	if v.Enc != columnar.Flat {
 		f := kernel.Flatten(v, s)
 		v = &f
 	}
+	if v.Len == 0 {
+		return nil
+	}
+	if v.Width == 8 {
+		return columnar.Values[uint64](v)
+	}
+	out := memory.Slice[uint64](s, v.Len)
 	if v.Type.Kind == columnar.Bool {
-		for i := range out[:v.Len] {
+		for i := range out {
 			out[i] = uint64(v.Data[i>>3]>>(i&7)) & 1
 		}
-		return
+		return out
 	}
 	unsigned := v.Type.Kind >= columnar.Uint8 && v.Type.Kind <= columnar.Uint64
 	switch {
 	case v.Width == 1 && unsigned:
-		widen(columnar.Values[uint8](v), out)
+		return widen(columnar.Values[uint8](v), out)
 	case v.Width == 2 && unsigned:
-		widen(columnar.Values[uint16](v), out)
+		return widen(columnar.Values[uint16](v), out)
 	case v.Width == 4 && unsigned:
-		widen(columnar.Values[uint32](v), out)
+		return widen(columnar.Values[uint32](v), out)
 	case v.Width == 1:
-		widen(columnar.Values[int8](v), out)
+		return widen(columnar.Values[int8](v), out)
 	case v.Width == 2:
-		widen(columnar.Values[int16](v), out)
+		return widen(columnar.Values[int16](v), out)
 	case v.Width == 4:
-		widen(columnar.Values[int32](v), out)
-	case v.Width == 8:
-		widen(columnar.Values[int64](v), out)
-	default:
-		for i, x := range columnar.Values[columnar.Int128](v) {
-			out[i] = x.Lo
-		}
+		return widen(columnar.Values[int32](v), out)
+	}
+	for i, x := range columnar.Values[columnar.Int128](v) {
+		out[i] = x.Lo
+	}
+	return out
+}
+
+func hashWords(words, out []uint64) {
+	out = out[:len(words)]
+	for i, w := range words {
+		out[i] = kernel.HashWord(w)
 	}
 }
 
@@ -298,3 +229,5 @@ func hashKeys(keys []columnar.Vector, out []uint64) {
 		kernel.HashVector(&keys[i], out, i > 0)
 	}
 }
+
+func nulls(t columnar.Type, n int) columnar.Vector { return eval.Constant(nil, t, n) }
