@@ -28,6 +28,7 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzDecodeTask -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./plan/wire
 	go test -run '^$$' -fuzz FuzzDecode -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./columnar/chunk
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet
+	go test -run '^$$' -fuzz FuzzDecode -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet/snappy
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/csv
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/ipc
 
