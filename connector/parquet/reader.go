@@ -14,12 +14,14 @@ import (
 // reader reads one row group.
 type reader struct {
 	file    *file
+	group   int
 	req     connector.ScanRequest
 	columns []*column // per ScanRequest.Columns
 	first   []bool    // columns that filters need
 	filter  *eval.Filter
 	rows    int64 // of the row group
 	at      int64
+	todo    []rows // ranges that may match, in order; the first may have begun
 	size    int
 	scratch *memory.Scratch
 	batch   columnar.Batch
@@ -27,6 +29,8 @@ type reader struct {
 	sel     [2][]uint16
 	stats   connector.ScanStats
 	dynamic []dynamicState
+	ranged  []limit // of the dynamic filters, as todo takes them into account
+	spare   []limit
 }
 
 // dynamicState watches whether a runtime filter is worth its time.
@@ -35,10 +39,9 @@ type dynamicState struct {
 	off     bool
 }
 
-func newReader(f *file, g int, req connector.ScanRequest) (r *reader, err error) {
+func newReader(f *file, g int, req connector.ScanRequest) (_ *reader, err error) {
 	defer guard(f.path, &err)
-	rg := f.pq.RowGroups()[g]
-	r = &reader{file: f, req: req, rows: rg.NumRows(), size: req.BatchRows, scratch: memory.NewScratch(req.Memory)}
+	r := &reader{file: f, group: g, req: req, rows: f.meta.RowGroups[g].NumRows, size: req.BatchRows, scratch: memory.NewScratch(req.Memory)}
 	if r.size <= 0 || r.size > columnar.MaxRows {
 		r.size = columnar.MaxRows
 	}
@@ -57,58 +60,48 @@ func newReader(f *file, g int, req connector.ScanRequest) (r *reader, err error)
 			})
 		}
 	}
-	chunks := rg.ColumnChunks()
 	for _, c := range req.Columns {
-		l := f.leaves[c]
-		r.columns = append(r.columns, &column{file: f, chunk: chunks[l.chunk], meta: &f.pq.Metadata().RowGroups[g].Columns[l.chunk].MetaData, leaf: l,
-			field: f.cols[c], bytes: &r.stats.BytesRead})
+		r.columns = append(r.columns, &column{file: f, group: g, leaf: f.leaves[c], field: f.cols[c], bytes: &r.stats.BytesRead, mem: req.Memory})
 	}
 	for i := range r.sel {
 		r.sel[i] = make([]uint16, 0, columnar.MaxRows)
 	}
 	r.batch.Cols = make([]columnar.Vector, len(r.columns))
 	r.out.Cols = make([]columnar.Vector, len(req.Project))
-	return r, r.pruneDynamic(g)
-}
-
-// less reports whether a is certainly less than b; nil is not known.
-func less(a, b any) bool {
-	if _, ok := a.(int64); ok {
-		_, ok = b.(int64)
-		return ok && eval.Order(a, b) < 0
+	r.todo = []rows{{0, r.rows}}
+	absent, err := r.absent()
+	if err != nil {
+		return nil, err
 	}
-	if _, ok := a.(columnar.Int128); ok {
-		_, ok = b.(columnar.Int128)
-		return ok && eval.Order(a, b) < 0
+	if absent {
+		r.prune()
+		return r, nil
 	}
-	return false
-}
-
-// pruneDynamic skips the row group when a runtime filter excludes its range.
-func (r *reader) pruneDynamic(g int) error {
-	if r.req.Dynamic == nil {
-		return nil
-	}
-	fs := r.req.Dynamic()
-	if len(fs) == 0 {
-		return nil
-	}
-	b := r.file.bounds(g)
-	for _, f := range fs {
-		lo, hi := f.Range()
-		s := b[r.req.Columns[f.Column()]]
-		if less(hi, s.Min) || less(s.Max, lo) {
-			r.at = r.rows
-			r.stats.RowGroupsPruned = 1
+	if req.Dynamic != nil {
+		r.limits(req.Dynamic())
+		bounds := f.bounds(g)
+		for _, l := range r.ranged {
+			if l.excludes(&bounds[req.Columns[l.column]]) {
+				r.prune()
+				return r, nil
+			}
 		}
 	}
-	return nil
+	if len(req.Filters) > 0 || len(r.ranged) > 0 {
+		r.todo, err = r.segments()
+	}
+	return r, err
+}
+
+// prune leaves the whole row group out.
+func (r *reader) prune() {
+	r.todo, r.at = nil, r.rows
+	r.stats.RowGroupsPruned = 1
 }
 
 func (r *reader) Stats() connector.ScanStats { return r.stats }
 
-func (r *reader) Close() (err error) {
-	defer guard(r.file.path, &err)
+func (r *reader) Close() error {
 	for _, c := range r.columns {
 		c.close()
 	}
@@ -122,94 +115,117 @@ func (r *reader) Next(ctx context.Context) (b *columnar.Batch, err error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n := int(min(int64(r.size), r.rows-r.at))
-		r.at += int64(n)
 		r.scratch.Reset()
 		for _, c := range r.columns {
 			c.release()
 		}
-		sel, err := r.survivors(n)
-		if err != nil {
-			return nil, err
-		}
-		if sel != nil && len(sel) == 0 {
-			r.stats.RowsPruned += int64(n)
-			for _, c := range r.columns { // those that were not read
-				if c.at < r.at {
-					c.skip(r.at - c.at)
+		var dynamic []connector.DynamicFilter
+		if r.req.Dynamic != nil {
+			dynamic = r.req.Dynamic()
+			if r.limits(dynamic) {
+				if r.todo, err = r.segments(); err != nil {
+					return nil, err
 				}
+			}
+		}
+		next := r.rows
+		if len(r.todo) > 0 {
+			next = r.todo[0].from
+		}
+		if next > r.at {
+			if err := r.jump(next); err != nil {
+				return nil, err
 			}
 			continue
 		}
-		if sel != nil {
-			r.stats.RowsPruned += int64(n - len(sel))
+		n := int(min(int64(r.size), r.todo[0].to-r.at))
+		r.at += int64(n)
+		if r.todo[0].from = r.at; r.at == r.todo[0].to {
+			r.todo = r.todo[1:]
 		}
-		r.stats.RowsRead += int64(n)
-		for i, p := range r.req.Project {
-			if err := r.read(p, n); err != nil {
-				return nil, err
-			}
-			r.out.Cols[i] = r.batch.Cols[p]
+		out, err := r.read(n, dynamic)
+		if err != nil {
+			return nil, err
 		}
-		for _, c := range r.columns {
+		for _, c := range r.columns { // those that were not read
 			if c.at < r.at {
-				c.skip(r.at - c.at)
+				if err := c.skip(r.at - c.at); err != nil {
+					return nil, err
+				}
 			}
 		}
-		r.out.Rows, r.out.Sel = n, sel
-		return &r.out, nil
+		if out {
+			return &r.out, nil
+		}
 	}
 	return nil, io.EOF
 }
 
-// read decodes the next n rows of column i, unless that is done.
-func (r *reader) read(i, n int) error {
-	c := r.columns[i]
-	if c.at >= r.at {
-		return nil
+// read fills out with the next n rows; false: none of them matches.
+func (r *reader) read(n int, dynamic []connector.DynamicFilter) (bool, error) {
+	sel, err := r.survivors(n, dynamic)
+	if err != nil {
+		return false, err
 	}
-	v, err := c.next(n, r.scratch)
-	r.batch.Cols[i] = v
+	if sel != nil {
+		r.stats.RowsPruned += int64(n - len(sel))
+		if len(sel) == 0 {
+			return false, nil
+		}
+	}
+	r.stats.RowsRead += int64(n)
+	for i, p := range r.req.Project {
+		if err := r.decode(p, n); err != nil {
+			return false, err
+		}
+		r.out.Cols[i] = r.batch.Cols[p]
+	}
+	r.out.Rows, r.out.Sel = n, sel
+	return true, nil
+}
+
+// decode reads the n rows up to r.at of column i, unless that is done.
+func (r *reader) decode(i, n int) (err error) {
+	if c := r.columns[i]; c.at < r.at {
+		r.batch.Cols[i], err = c.next(n, r.scratch)
+	}
 	return err
 }
 
 // survivors decodes what filters need and returns the rows that pass, nil for
 // all.
-func (r *reader) survivors(n int) ([]uint16, error) {
+func (r *reader) survivors(n int, dynamic []connector.DynamicFilter) ([]uint16, error) {
 	var sel []uint16
 	r.batch.Rows, r.batch.Sel = n, nil
-	if r.req.Dynamic != nil {
-		fs := r.req.Dynamic()
-		for len(r.dynamic) < len(fs) {
-			r.dynamic = append(r.dynamic, dynamicState{})
+	for len(r.dynamic) < len(dynamic) {
+		r.dynamic = append(r.dynamic, dynamicState{})
+	}
+	for k, f := range dynamic {
+		d := &r.dynamic[k]
+		if d.off {
+			continue
 		}
-		for k, f := range fs {
-			d := &r.dynamic[k]
-			if d.off {
-				continue
-			}
-			if err := r.read(f.Column(), n); err != nil {
-				return nil, err
-			}
-			before := n
-			if sel != nil {
-				before = len(sel)
-			}
-			sel = f.Select(&r.batch.Cols[f.Column()], sel, r.sel[k&1][:0])
-			d.in += before
-			d.out += len(sel)
-			if d.in > 64<<10 && d.out*10 > d.in*9 { // it drops too little
-				d.off = true
-			}
-			if len(sel) == 0 {
-				return sel, nil
-			}
+		if err := r.decode(f.Column(), n); err != nil {
+			return nil, err
+		}
+		before := n
+		if sel != nil {
+			before = len(sel)
+		}
+		sel = f.Select(&r.batch.Cols[f.Column()], sel, r.sel[k&1][:0])
+		d.in += before
+		d.out += len(sel)
+		if d.in > 64<<10 && d.out*10 > d.in*9 { // it drops too little
+			d.off = true
+		}
+		if len(sel) == 0 {
+			return sel, nil
 		}
 	}
 	if r.filter != nil {
 		for i, f := range r.first {
 			if f {
-				if err := r.read(i, n); err != nil {
+				if err := r.decode(i, n); err != nil {
 					return nil, err
 				}
 			}

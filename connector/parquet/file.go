@@ -1,0 +1,185 @@
+package parquet
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/connector/fs"
+	"github.com/millrace-engine/millrace/internal/diag"
+)
+
+// maxCached bounds the number of footers kept.
+const maxCached = 256
+
+// footers keeps the footers read last. A file is read by the first that asks for
+// it; others who want the same file wait for it, and nobody else.
+type footers struct {
+	mu    sync.Mutex
+	files map[string]*entry
+	order []string
+}
+
+// entry is a footer that is there, or being read, at a size and time of its file.
+type entry struct {
+	size int64
+	time time.Time
+	once sync.Once
+	f    *file
+	err  error
+}
+
+// file is an open file's footer. The descriptor stays open until the footer
+// leaves the cache and no reader is left: it is closed by the runtime then.
+type file struct {
+	path string
+	size int64
+	os   *os.File
+	meta *format.FileMetaData
+	cols []columnar.Field
+	// leaves tells, per column of cols, where and how its values are stored.
+	leaves []leaf
+}
+
+// chunk is the description of a column chunk.
+func (f *file) chunk(group int, l leaf) *format.ColumnMetaData {
+	return &f.meta.RowGroups[group].Columns[l.chunk].MetaData
+}
+
+func (c *footers) open(path string) (*file, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fs.Explain(err, path)
+	}
+	c.mu.Lock()
+	e, ok := c.files[path]
+	if !ok || e.size != info.Size() || !e.time.Equal(info.ModTime()) {
+		if !ok {
+			c.order = append(c.order, path)
+		}
+		e = &entry{size: info.Size(), time: info.ModTime()}
+		c.files[path] = e
+		if len(c.order) > maxCached {
+			delete(c.files, c.order[0])
+			c.order = c.order[1:]
+		}
+	}
+	c.mu.Unlock()
+	e.once.Do(func() { e.f, e.err = read(path, info.Size()) })
+	if e.err != nil { // what failed is tried again: the cause may be gone
+		c.mu.Lock()
+		if c.files[path] == e {
+			e.size = -1
+		}
+		c.mu.Unlock()
+	}
+	return e.f, e.err
+}
+
+// guard turns a panic of a library into an error.
+func guard(path string, err *error) {
+	if p := recover(); p != nil {
+		*err = corrupt(path, fmt.Errorf("%v", p))
+	}
+}
+
+func corrupt(path string, err error) error {
+	return diag.New(diag.CorruptFile, "%s is not a readable Parquet file: %v", path, err).WithPath(path).WithCause(err).
+		WithRemedy("check that the file was written and copied completely")
+}
+
+// read opens a file and decodes its footer.
+func read(path string, size int64) (_ *file, err error) {
+	defer guard(path, &err)
+	h, err := os.Open(path)
+	if err != nil {
+		return nil, fs.Explain(err, path)
+	}
+	f := &file{path: path, size: size, os: h}
+	if f.meta, err = readFooter(h, size, path); err == nil {
+		f.cols, f.leaves, err = schemaOf(f.meta, path)
+	} else if e := (*diag.Error)(nil); !errors.As(err, &e) {
+		err = corrupt(path, err)
+	}
+	if err != nil {
+		h.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// signature is the length of what follows a footer that is signed.
+const signature = 28
+
+// readFooter decodes the metadata. Its length is checked before so much is
+// allocated.
+func readFooter(r io.ReaderAt, size int64, path string) (*format.FileMetaData, error) {
+	var head [4]byte
+	var tail [8]byte
+	if size < 12 {
+		return nil, fmt.Errorf("it has %d bytes", size)
+	}
+	if _, err := r.ReadAt(head[:], 0); err != nil {
+		return nil, err
+	}
+	if _, err := r.ReadAt(tail[:], size-8); err != nil {
+		return nil, err
+	}
+	if string(tail[4:]) == "PARE" {
+		return nil, diag.New(diag.Unsupported, "%s is encrypted, which cannot be read yet", path).WithPath(path)
+	}
+	if string(head[:]) != "PAR1" || string(tail[4:]) != "PAR1" {
+		return nil, errors.New("it does not begin and end with PAR1")
+	}
+	n := int64(binary.LittleEndian.Uint32(tail[:]))
+	if n > size-12 {
+		return nil, fmt.Errorf("a footer of %d bytes in a file of %d", n, size)
+	}
+	b := make([]byte, n)
+	if _, err := r.ReadAt(b, size-8-n); err != nil {
+		return nil, err
+	}
+	m := &format.FileMetaData{}
+	in := new(thrift.CompactProtocol).NewReaderFromBytes(bytes.Clone(b))
+	if err := thrift.NewDecoder(in).Decode(m); err != nil {
+		return nil, fmt.Errorf("its footer is damaged: %w", err)
+	}
+	if left := len(b) - in.BytesRead(); left != 0 && left != signature {
+		return nil, fmt.Errorf("%d bytes follow its footer", left)
+	}
+	for g := range m.RowGroups {
+		for i := range m.RowGroups[g].Columns {
+			c := &m.RowGroups[g].Columns[i]
+			switch {
+			case c.CryptoMetadata.Value != nil:
+				return nil, diag.New(diag.Unsupported, "%s has encrypted columns, which cannot be read yet", path).WithPath(path)
+			case c.FilePath != "":
+				return nil, diag.New(diag.Unsupported, "%s has column chunks in another file, %s, which cannot be read yet", path, c.FilePath).WithPath(path)
+			}
+		}
+	}
+	return m, nil
+}
+
+// readable refuses the nested columns among those of a scan.
+func (f *file) readable(columns []int) error {
+	for _, c := range columns {
+		if c < 0 || c >= len(f.cols) {
+			return corrupt(f.path, errors.New("it changed while it was read"))
+		}
+		if f.leaves[c].chunk < 0 {
+			return diag.New(diag.Unsupported, "column %s of %s is of the nested type %s, which cannot be read yet", f.cols[c].Name, f.path, f.cols[c].Type).
+				WithPath(f.path).WithRemedy("select the other columns by name")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package parquet
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/millrace-engine/millrace/plan/catalog"
+)
+
+// pageIndex is where the pages of a column chunk lie and what they hold. The
+// zero value knows nothing.
+type pageIndex struct {
+	rows    []int64                    // first row of each page, and the end of the last
+	offsets []int64                    // in the file
+	bounds  []catalog.ColumnStatistics // of each page; nil: not known
+	nulls   []bool                     // pages without a value; nil: not known
+}
+
+// pages returns how many pages there are.
+func (x *pageIndex) pages() int { return len(x.offsets) }
+
+// at returns the page that holds a row.
+func (x *pageIndex) at(row int64) int {
+	return sort.Search(len(x.offsets), func(i int) bool { return x.rows[i] > row }) - 1
+}
+
+// within counts the pages that lie wholly in a range of rows.
+func (x *pageIndex) within(from, to int64) (n int64) {
+	for i := range x.offsets {
+		if x.rows[i] >= from && x.rows[i+1] <= to {
+			n++
+		}
+	}
+	return n
+}
+
+// decode reads a structure of the metadata that lies in the file.
+func (f *file) decode(offset int64, length int32, into any) error {
+	if offset < 0 || length < 0 || int64(length) > f.size-offset {
+		return errors.New("an index lies outside of the file")
+	}
+	b := make([]byte, length)
+	if _, err := f.os.ReadAt(b, offset); err != nil {
+		return err
+	}
+	return thrift.NewDecoder(new(thrift.CompactProtocol).NewReaderFromBytes(b)).Decode(into)
+}
+
+// places reads where the pages of a column chunk lie. Without an index in the
+// file there is none.
+func (f *file) places(g int, l leaf) (x pageIndex, err error) {
+	c := &f.meta.RowGroups[g].Columns[l.chunk]
+	if c.OffsetIndexOffset <= 0 || c.OffsetIndexLength <= 0 {
+		return x, nil
+	}
+	var in format.OffsetIndex
+	if err := f.decode(c.OffsetIndexOffset, c.OffsetIndexLength, &in); err != nil {
+		return x, corrupt(f.path, fmt.Errorf("a page index is damaged: %w", err))
+	}
+	rows := f.meta.RowGroups[g].NumRows
+	from, to := c.MetaData.DataPageOffset, f.size
+	for i, p := range in.PageLocations {
+		if p.Offset < from || p.Offset >= to || p.FirstRowIndex < 0 || p.FirstRowIndex >= rows && rows > 0 || i == 0 && p.FirstRowIndex != 0 || i > 0 && p.FirstRowIndex < x.rows[i-1] {
+			return pageIndex{}, corrupt(f.path, errors.New("a page index does not fit the pages"))
+		}
+		from = p.Offset + 1
+		x.rows, x.offsets = append(x.rows, p.FirstRowIndex), append(x.offsets, p.Offset)
+	}
+	x.rows = append(x.rows, rows)
+	return x, nil
+}
+
+// describe adds what the pages hold.
+func (f *file) describe(x *pageIndex, g, column int) error {
+	l := f.leaves[column]
+	c := &f.meta.RowGroups[g].Columns[l.chunk]
+	if x.pages() == 0 || c.ColumnIndexOffset <= 0 || c.ColumnIndexLength <= 0 || x.bounds != nil {
+		return nil
+	}
+	var in format.ColumnIndex
+	if err := f.decode(c.ColumnIndexOffset, c.ColumnIndexLength, &in); err != nil {
+		return corrupt(f.path, fmt.Errorf("a page index is damaged: %w", err))
+	}
+	n := x.pages()
+	if len(in.NullPages) != n || len(in.MinValues) != n || len(in.MaxValues) != n {
+		return corrupt(f.path, errors.New("a page index does not fit the pages"))
+	}
+	x.bounds, x.nulls = make([]catalog.ColumnStatistics, n), in.NullPages
+	for i := range x.bounds {
+		if !in.NullPages[i] {
+			x.bounds[i] = between(in.MinValues[i], in.MaxValues[i], f.cols[column].Type, l)
+		}
+		x.bounds[i].Distinct, x.bounds[i].NullCount = -1, -1
+	}
+	return nil
+}
