@@ -10,10 +10,11 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/pierrec/lz4/v4"
+
+	"github.com/millrace-engine/millrace/connector/parquet/snappy"
 )
 
 var errCompressed = errors.New("a compressed page is damaged")
@@ -42,7 +43,8 @@ func expansion(c format.CompressionCodec, stored int) int {
 	return maxPage
 }
 
-// decompress fills dst, which has the length that the page claims.
+// decompress fills dst, which has the length that the page claims. What lies behind
+// it, up to its capacity, may be overwritten.
 func decompress(c format.CompressionCodec, dst, src []byte) error {
 	if len(dst) == 0 {
 		return nil // some writers compress nothing to nothing
@@ -52,13 +54,11 @@ func decompress(c format.CompressionCodec, dst, src []byte) error {
 	case format.Uncompressed:
 		n = copy(dst, src)
 	case format.Snappy:
-		if size, err := snappy.DecodedLen(src); err != nil || size != len(dst) {
+		out, err := snappy.Decode(dst, src)
+		if err != nil {
 			return errCompressed
 		}
-		if _, err := snappy.Decode(dst, src); err != nil {
-			return errCompressed
-		}
-		return nil
+		n = len(out)
 	case format.Zstd:
 		switch d := zstdReaders.Get().(type) {
 		case *zstd.Decoder:

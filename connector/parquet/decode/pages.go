@@ -10,6 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/connector/parquet/snappy"
 )
 
 // Encodings, as the format numbers them.
@@ -25,10 +26,10 @@ const (
 )
 
 const (
-	maxPage   = 256 << 20 // bytes of a page's body, compressed or not
-	maxHeader = 1 << 20   // bytes of a page's header
-	window    = 512 << 10 // bytes read from the file at once, at least
-	slack     = 64        // bytes behind a body that may be overwritten
+	maxPage   = 256 << 20    // bytes of a page's body, compressed or not
+	maxHeader = 1 << 20      // bytes of a page's header
+	window    = 512 << 10    // bytes read from the file at once, at least
+	slack     = snappy.Slack // bytes behind a body that may be overwritten
 )
 
 // Chunk says where a column chunk lies and how it is stored.
