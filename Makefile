@@ -1,13 +1,16 @@
 export CGO_ENABLED = 0
 FUZZTIME ?= 60s
 
-.PHONY: build test lint slow metamorphic fuzz race clean
+.PHONY: build test gen lint slow metamorphic fuzz race clean
 
 build:
 	go build -trimpath -ldflags "-s -w" -o bin/millrace ./cmd/millrace
 
 test:
 	go test ./...
+
+gen:
+	go generate ./functions
 
 lint:
 	test -z "$$(gofmt -l .)"

@@ -11,8 +11,6 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/text"
 	"github.com/millrace-engine/millrace/internal/diag"
-	"github.com/millrace-engine/millrace/plan/expr"
-	"github.com/millrace-engine/millrace/plan/logical"
 )
 
 // Row is one row of Go values: nil, bool, int64, float64, string (also
@@ -143,12 +141,25 @@ func CollectInto[T any](ctx context.Context, d *DataFrame) ([]T, error) {
 
 // Count returns the number of rows.
 func (d *DataFrame) Count(ctx context.Context) (int64, error) {
-	one := d.with(&logical.Aggregate{List: []expr.Expr{&expr.UnresolvedCall{Fn: "count", Args: []expr.Expr{&expr.Star{}}}}, Child: d.plan}, nil)
-	rows, err := one.Collect(ctx)
+	rows, err := d.Agg(call("count", Col("*"))).Collect(ctx)
 	if err != nil {
 		return 0, err
 	}
 	return rows[0][0].(int64), nil
+}
+
+// Take returns the first n rows.
+func (d *DataFrame) Take(ctx context.Context, n int64) ([]Row, error) {
+	return d.Limit(n).Collect(ctx)
+}
+
+// First returns the first row, nil if there is none.
+func (d *DataFrame) First(ctx context.Context) (Row, error) {
+	rows, err := d.Take(ctx, 1)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return rows[0], nil
 }
 
 // Show returns the first n rows as a table of text.

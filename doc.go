@@ -7,6 +7,10 @@
 //	df, err := s.SQL(ctx, "SELECT l_shipmode, count(*) FROM 'lineitem.parquet' GROUP BY 1")
 //	rows, err := df.Collect(ctx)
 //
+// The same with columns, which package functions has the functions for:
+//
+//	df := s.Read().Parquet("lineitem.parquet").GroupBy("l_shipmode").Agg(functions.Count("*"))
+//
 // A result comes while its query runs: Batches, ForEach and Write hold a bounded
 // number of batches, and a reader that is slow slows the query down. Rows come in
 // order and each comes once, whatever failed on the way: the rows of a task are
@@ -17,5 +21,6 @@
 // gather rows in memory, up to driver.collect.limit.
 //
 // Errors that a query or its data cause have a class, a place in the text and a
-// remedy; errors.As finds them.
+// remedy; errors.As finds them. A mistake in a frame is reported by its action and
+// names the line of the program that made it.
 package millrace

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 
 	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/functions"
 )
 
 func Example() {
@@ -31,6 +33,186 @@ func Example() {
 	// | Bern |     8 |
 	// | Oslo |     4 |
 	// +------+-------+
+}
+
+// sales opens a session and a frame of two columns for the examples.
+func sales(ctx context.Context) (*millrace.Session, *millrace.DataFrame) {
+	s, err := millrace.Open(ctx, "local")
+	if err != nil {
+		log.Fatal(err)
+	}
+	df, err := s.SQL(ctx, "SELECT * FROM VALUES ('Bern', 3), ('Oslo', 4), ('Bern', 5), ('Rome', NULL) t(city, amount)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return s, df
+}
+
+func show(ctx context.Context, df *millrace.DataFrame) {
+	table, err := df.Show(ctx, 20)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(table)
+}
+
+func ExampleColumn() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	amount := millrace.Col("amount")
+	show(ctx, df.Filter(amount.Gt(3).Or(amount.IsNull())).
+		Select("city", amount.Times(1.5).As("scaled"), millrace.When(amount.Ge(5), "big").Otherwise("small").As("size")))
+	// Output:
+	// +------+--------+-------+
+	// | city | scaled | size  |
+	// +------+--------+-------+
+	// | Oslo |    6.0 | small |
+	// | Bern |    7.5 | big   |
+	// | Rome |   NULL | small |
+	// +------+--------+-------+
+}
+
+func ExampleDataFrame_GroupBy() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	show(ctx, df.GroupBy("city").
+		Agg(functions.Sum("amount").As("total"), functions.Count("*").As("n")).
+		OrderBy(millrace.Col("total").Desc(), "city"))
+	// Output:
+	// +------+-------+---+
+	// | city | total | n |
+	// +------+-------+---+
+	// | Bern |     8 | 2 |
+	// | Oslo |     4 | 1 |
+	// | Rome |  NULL | 1 |
+	// +------+-------+---+
+}
+
+func ExampleDataFrame_Join() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	countries, err := s.SQL(ctx, "SELECT * FROM VALUES ('Bern', 'Switzerland'), ('Oslo', 'Norway') t(city, country)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(ctx, df.Join(countries, []string{"city"}, "left").OrderBy("city", "amount"))
+	// Output:
+	// +------+--------+-------------+
+	// | city | amount | country     |
+	// +------+--------+-------------+
+	// | Bern |      3 | Switzerland |
+	// | Bern |      5 | Switzerland |
+	// | Oslo |      4 | Norway      |
+	// | Rome |   NULL | NULL        |
+	// +------+--------+-------------+
+}
+
+func ExampleDataFrame_WithColumn() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	show(ctx, df.Limit(1).
+		WithColumn("amount", millrace.Col("amount").Plus(1)).
+		WithColumn("upper", "upper(city)").
+		WithColumnRenamed("city", "place"))
+	// Output:
+	// +-------+--------+-------+
+	// | place | amount | upper |
+	// +-------+--------+-------+
+	// | Bern  |      4 | BERN  |
+	// +-------+--------+-------+
+}
+
+func ExampleDataFrame_Union() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	cities := df.Select("city")
+	show(ctx, cities.Union(cities).Distinct().Except(cities.Filter("city = 'Oslo'")).OrderBy("city"))
+	// Output:
+	// +------+
+	// | city |
+	// +------+
+	// | Bern |
+	// | Rome |
+	// +------+
+}
+
+func ExampleDataFrame_Describe() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	stats, err := df.Describe(ctx, "amount")
+	if err != nil {
+		log.Fatal(err)
+	}
+	show(ctx, stats)
+	// Output:
+	// +---------+--------+
+	// | summary | amount |
+	// +---------+--------+
+	// | count   | 3      |
+	// | mean    | 4.0    |
+	// | stddev  | 1.0    |
+	// | min     | 3      |
+	// | max     | 5      |
+	// +---------+--------+
+}
+
+func ExampleDataFrame_CreateOrReplaceTempView() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	if err := df.Filter("amount > 3").CreateOrReplaceTempView(ctx, "large"); err != nil {
+		log.Fatal(err)
+	}
+	n, err := s.Table("large").Count(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(n)
+	// Output: 2
+}
+
+func ExampleDataFrame_ForEach() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	err := df.ForEach(ctx, func(r millrace.Row) error {
+		fmt.Println(r[0], r[1])
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// Bern 3
+	// Oslo 4
+	// Bern 5
+	// Rome <nil>
+}
+
+func ExampleDataFrame_Write() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	dir, err := os.MkdirTemp("", "millrace-example-*")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := df.Write().Mode("overwrite").Parquet(ctx, dir+"/sales"); err != nil {
+		log.Fatal(err)
+	}
+	n, err := s.Read().Parquet(dir + "/sales").Count(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(n)
+	// Output: 4
 }
 
 func ExampleCollectInto() {

@@ -56,9 +56,16 @@ func openTPCH(t *testing.T, master string, opts ...millrace.Option) *millrace.Se
 	}
 	s := open(t, master, opts...)
 	for _, x := range dbgen.Tables() {
-		s.RegisterView(x.Name, s.Read().Parquet(filepath.Join(dir, x.Name+".parquet")))
+		register(t, s, x.Name, s.Read().Parquet(filepath.Join(dir, x.Name+".parquet")))
 	}
 	return s
+}
+
+func register(t *testing.T, s *millrace.Session, name string, df *millrace.DataFrame) {
+	t.Helper()
+	if err := df.CreateOrReplaceTempView(context.Background(), name); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func text(t *testing.T, s *millrace.Session, query string) (rows [][]string, r *millrace.Result, err error) {

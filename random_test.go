@@ -60,7 +60,7 @@ func TestJoinsAgree(t *testing.T) {
 			if _, _, err := text(t, s, literals(r, name+"0", r.IntN(60))); err != nil {
 				t.Fatal(err)
 			}
-			s.RegisterView(name, s.Table(name+"0").Repartition(1+r.IntN(5)))
+			register(t, s, name, s.Table(name+"0").Repartition(1+r.IntN(5)))
 		}
 		for _, key := range []string{"k", "s"} {
 			for _, residual := range []string{"", " AND a.x < b.x", " AND a.x + b.x > 7"} {
@@ -102,7 +102,7 @@ func TestGroupsAgree(t *testing.T) {
 			if _, _, err := text(t, s, view); err != nil {
 				t.Fatal(err)
 			}
-			s.RegisterView("a", s.Table("a0").Repartition(4))
+			register(t, s, "a", s.Table("a0").Repartition(4))
 			got := sortedRows(t, s, `SELECT k, s, count(*), count(x), sum(x), avg(x), min(s), max(x), count(DISTINCT x), bool_or(x > 8),
 				sum(x) FILTER (WHERE x > 3), sum(CAST(x AS DECIMAL(30, 2)) * 10000000000000000000) FROM a GROUP BY k, s`)
 			if want == nil {

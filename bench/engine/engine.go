@@ -88,7 +88,7 @@ func (s *server) open(ctx context.Context, r harness.Request) (*harness.Reply, e
 	runtime.GOMAXPROCS(max(1, r.Threads)) // the collector too keeps to the threads of the run
 	master := fmt.Sprintf("local[%d]", max(1, r.Threads))
 	conf := map[string]string{"master": master, "GOMAXPROCS": strconv.Itoa(max(1, r.Threads))}
-	opts := s.opts
+	opts := append(s.opts[:len(s.opts):len(s.opts)], millrace.WithSetting("driver.collect.limit", "1TiB")) // the memory bounds it
 	if r.Memory > 0 {
 		conf["memory"] = fmt.Sprintf("%dKiB", r.Memory>>10)
 		opts = append(opts[:len(opts):len(opts)], millrace.WithSetting("memory", conf["memory"]))
@@ -98,11 +98,9 @@ func (s *server) open(ctx context.Context, r harness.Request) (*harness.Reply, e
 		return nil, err
 	}
 	for name, path := range r.Tables {
-		df := s.session.Read().Parquet(path)
-		if _, err := df.Schema(ctx); err != nil {
+		if err := s.session.Read().Parquet(path).CreateOrReplaceTempView(ctx, name); err != nil {
 			return nil, err
 		}
-		s.session.RegisterView(name, df)
 	}
 	return &harness.Reply{Version: s.version, Settings: conf}, nil
 }
@@ -113,7 +111,11 @@ func (s *server) collect(ctx context.Context, sql string) (*millrace.Result, err
 	if err != nil {
 		return nil, err
 	}
-	return df.Run(ctx)
+	r, err := df.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Fetch()
 }
 
 func (s *server) run(ctx context.Context, r harness.Request) (*harness.Reply, error) {
@@ -154,7 +156,9 @@ func (s *server) convert(ctx context.Context, r harness.Request) (*harness.Reply
 	}
 	rep.Runtime = nil // the operators of a write are not told
 	if r.Rows {
-		s.session.RegisterView("converted", s.session.Read().Parquet(filepath.Clean(r.Out)))
+		if err := s.session.Read().Parquet(filepath.Clean(r.Out)).CreateOrReplaceTempView(ctx, "converted"); err != nil {
+			return nil, err
+		}
 		res, err := s.collect(ctx, r.SQL)
 		if err != nil {
 			return nil, err

@@ -89,7 +89,9 @@ func TestQueries(t *testing.T) {
 	}
 	defer s.Close()
 	for _, table := range micro.Tables(sf) {
-		s.RegisterView(table.Name, s.Read().Parquet(filepath.Join(dir, table.Name+".parquet")))
+		if err := s.Read().Parquet(filepath.Join(dir, table.Name+".parquet")).CreateOrReplaceTempView(t.Context(), table.Name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	first := map[string]string{"group-10": "10", "group-1e6": "1000", "group-1e7": "20000", "join-1-1": "5000", "join-1-n": "20000", "join-skewed": "20000"}
 	rows := map[string]int{"sort-ints": 10000, "sort-strings": 5000}
@@ -105,6 +107,9 @@ func TestQueries(t *testing.T) {
 			t.Fatalf("%s: %v", q.Name, err)
 		}
 		r, err := df.Run(t.Context())
+		if err == nil {
+			err = r.Fetch()
+		}
 		if err != nil {
 			t.Fatalf("%s: %v", q.Name, err)
 		}

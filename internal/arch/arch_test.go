@@ -33,6 +33,8 @@ var arrows = map[string][]string{
 	"exec/event":        {},
 	"exec":              {"columnar", "plan", "shuffle", "cache", "connector", "exec"},
 	"bench":             {"columnar", "connector", "bench"},
+	"functions":         {},
+	"functions/gen":     {"columnar", "plan/expr"},
 	"internal/settings": {},
 }
 

@@ -73,6 +73,7 @@ type Error struct {
 	Message string // one sentence, no final full stop, names the thing
 	Remedy  string // what to do next; may be empty
 	Pos     Pos    // place in the statement's text, if any
+	Call    string // place in the program that built the query, as main.go:12, if any
 	Path    string // file or directory concerned, if any; already named in Message
 	Cause   error  // underlying error; does not cross process borders
 }
@@ -105,9 +106,13 @@ func (e *Error) WithCause(err error) *Error {
 	return e
 }
 
-// Error returns "[CLASS] message. remedy".
+// Error returns "[CLASS] place: message. remedy".
 func (e *Error) Error() string {
-	s := "[" + string(e.Class) + "] " + e.Message
+	s := "[" + string(e.Class) + "] "
+	if e.Call != "" {
+		s += e.Call + ": "
+	}
+	s += e.Message
 	if e.Remedy != "" {
 		s += ". " + e.Remedy
 	}
@@ -148,6 +153,9 @@ func Render(err error, sql string) string {
 		gutter := fmt.Sprintf("%d", line)
 		shown := strings.ReplaceAll(text, "\t", " ")
 		fmt.Fprintf(&b, "\n  %s | %s\n  %s | %s^", gutter, shown, strings.Repeat(" ", len(gutter)), strings.Repeat(" ", col-1))
+	}
+	if e.Call != "" {
+		fmt.Fprintf(&b, "\n  at %s", e.Call)
 	}
 	if e.Remedy != "" {
 		fmt.Fprintf(&b, "\n  hint: %s", e.Remedy)

@@ -190,7 +190,12 @@ func (a *analyzer) plan(p logical.Plan, outer *scope) (logical.Plan, []column, e
 		if err != nil {
 			return nil, nil, err
 		}
+		if x.On != nil {
+			return a.distinctOn(x.On, child, cols)
+		}
 		return a.distinct(child, cols)
+	case *logical.Edit:
+		return a.edit(x, outer)
 	case *logical.SetOp:
 		return a.setOp(x, outer)
 	case *logical.Union:

@@ -22,6 +22,11 @@ func (a *analyzer) project(p *logical.Project, outer *scope) (logical.Plan, []co
 	if err != nil {
 		return nil, nil, err
 	}
+	return a.selected(written, child, cols, outer)
+}
+
+// selected resolves the items of a list without groups over a resolved child.
+func (a *analyzer) selected(written []expr.Expr, child logical.Plan, cols []column, outer *scope) (logical.Plan, []column, error) {
 	l := a.newList(cols)
 	in := &scope{columns: cols, outer: outer}
 	for _, w := range written {

@@ -22,6 +22,11 @@ func (a *analyzer) setOp(s *logical.SetOp, outer *scope) (logical.Plan, []column
 	if err != nil {
 		return nil, nil, err
 	}
+	if s.ByName {
+		if l, lc, r, rc, err = a.byName(s, l, lc, r, rc); err != nil {
+			return nil, nil, err
+		}
+	}
 	r, rc = a.apart(l, r, rc)
 	lc, rc = requalify(lc, "", nil), requalify(rc, "", nil)
 	name := [...]string{"UNION", "INTERSECT", "EXCEPT"}[s.Op]

@@ -239,9 +239,22 @@ func (l *Limit) String() string {
 	return s
 }
 
+func (e *Edit) Output() []*expr.Attr { return nil }
+func (e *Edit) Children() []Plan     { return []Plan{e.Child} }
+func (e *Edit) WithChildren(k []Plan) Plan {
+	d := *e
+	d.Child = k[0]
+	return &d
+}
+func (e *Edit) Exprs() []expr.Expr         { return nil }
+func (e *Edit) WithExprs([]expr.Expr) Plan { return e }
+func (e *Edit) String() string {
+	return fmt.Sprintf("Edit drop %v rename %v set [%s]", e.Drop, e.Rename, join(e.Set))
+}
+
 func (d *Distinct) Output() []*expr.Attr       { return d.Child.Output() }
 func (d *Distinct) Children() []Plan           { return []Plan{d.Child} }
-func (d *Distinct) WithChildren(k []Plan) Plan { return &Distinct{k[0]} }
+func (d *Distinct) WithChildren(k []Plan) Plan { return &Distinct{k[0], d.On} }
 func (d *Distinct) Exprs() []expr.Expr         { return nil }
 func (d *Distinct) WithExprs([]expr.Expr) Plan { return d }
 func (d *Distinct) String() string             { return "Distinct" }

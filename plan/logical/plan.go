@@ -137,8 +137,22 @@ type Limit struct {
 	Child                 Plan
 }
 
-// Distinct removes duplicate rows.
-type Distinct struct{ Child Plan }
+// Edit changes columns of its child by name, in place, and keeps the others: Drop
+// leaves some out, Rename gives some other names (old and new), Set computes some
+// anew or adds them. It exists until analyzed.
+type Edit struct {
+	Drop   []string
+	Rename [][2]string
+	Set    []*expr.Alias
+	Child  Plan
+}
+
+// Distinct removes duplicate rows. On, which exists until analyzed, names the
+// columns that make a row a duplicate; of the others one row's values are kept.
+type Distinct struct {
+	Child Plan
+	On    []string
+}
 
 // SetOpKind is UNION, INTERSECT or EXCEPT.
 type SetOpKind uint8
@@ -150,11 +164,14 @@ const (
 	ExceptOp
 )
 
-// SetOp combines two inputs by position. All keeps duplicates. Attrs are set by
-// the analyzer.
+// SetOp combines two inputs by position, or ByName until analyzed; then Missing
+// fills columns that one side does not have with nulls. All keeps duplicates.
+// Attrs are set by the analyzer.
 type SetOp struct {
 	Op          SetOpKind
 	All         bool
+	ByName      bool
+	Missing     bool
 	Left, Right Plan
 	Attrs       []*expr.Attr
 	Place       diag.Pos

@@ -1,0 +1,109 @@
+package millrace
+
+import (
+	"context"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/millrace-engine/millrace/connector"
+	"github.com/millrace-engine/millrace/connector/files"
+	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/settings"
+	"github.com/millrace-engine/millrace/plan/analyze"
+	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/expr"
+	"github.com/millrace-engine/millrace/plan/logical"
+	"github.com/millrace-engine/millrace/plan/optimize"
+	"github.com/millrace-engine/millrace/plan/physical"
+	"github.com/millrace-engine/millrace/plan/planner"
+	"github.com/millrace-engine/millrace/plan/stage"
+)
+
+// resolver answers for files.
+type resolver struct{ tables *connector.Registry }
+
+func (r resolver) ResolveTable(ctx context.Context, ref catalog.TableRef) (catalog.Table, error) {
+	if ref.Path == "" {
+		return nil, diag.New(diag.TableNotFound, "there is no table %s", strings.Join(ref.Parts, "."))
+	}
+	if ref.Format != "" {
+		c, err := r.tables.Lookup(ref.Format)
+		if err != nil {
+			return nil, err
+		}
+		return c.Open(ctx, ref)
+	}
+	c, ok := files.ByPath(r.tables, ref.Path)
+	if !ok {
+		return nil, diag.New(diag.Unsupported, "the format of %s is not told by its name", ref.Path).
+			WithRemedy("write it as parquet.`%s` or csv.`%s`", ref.Path, ref.Path)
+	}
+	return c.Open(ctx, ref)
+}
+
+func (r resolver) TableNames() []string { return nil }
+
+// query is a planned statement.
+type query struct {
+	analyzed, optimized logical.Plan
+	physical            physical.Plan
+	graph               *stage.Graph
+	conf                []catalog.Option
+	zone                *time.Location
+	buffer, limit       int64 // bytes of the result that wait to be read, and that are collected
+}
+
+// planning returns the settings that hold now, and what names mean.
+func (s *Session) planning() (*settings.Set, analyze.Options, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	conf := s.conf.Copy()
+	zone, err := time.LoadLocation(conf.Get(settings.TimeZone).Text)
+	return conf, analyze.Options{Resolver: resolver{s.tables}, Views: maps.Clone(s.views), Zone: zone, Now: time.Now(), NextID: new(expr.ID)}, err
+}
+
+// plan plans a query; trace, if not nil, is told what each rule made of it.
+func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, logical.Plan)) (_ *query, err error) {
+	defer func() { // a fault in a rule must not take the process along
+		if x := recover(); x != nil {
+			err = diag.New(diag.Internal, "planning the query failed: %v", x).WithRemedy("please report the query; EXPLAIN EXTENDED of its parts may show which one it is")
+		}
+	}()
+	conf, o, err := s.planning()
+	if err != nil {
+		return nil, err
+	}
+	q := &query{zone: o.Zone, buffer: conf.Size(settings.ResultBuffer), limit: conf.Size(settings.CollectLimit)}
+	if q.analyzed, err = analyze.Analyze(ctx, p, o); err != nil {
+		return nil, err
+	}
+	if q.optimized, err = optimize.Optimize(q.analyzed, optimize.Options{NextID: o.NextID, Zone: o.Zone, Trace: trace}); err != nil {
+		return nil, err
+	}
+	if q.physical, err = planner.Plan(q.optimized, planner.Options{Executors: 1, Slots: s.driver.Slots(), ShufflePartitions: conf.Int(settings.ShufflePartitions)}); err != nil {
+		return nil, err
+	}
+	q.conf = []catalog.Option{
+		{Key: op.ConfBatchRows, Value: conf.Get(settings.BatchRows).Text},
+		{Key: op.ConfNow, Value: strconv.FormatInt(o.Now.UnixMicro(), 10)},
+		{Key: op.ConfZone, Value: o.Zone.String()},
+	}
+	return q, nil
+}
+
+// start starts a query whose rows are read as they come.
+func (s *Session) start(ctx context.Context, q *query) (*Result, error) {
+	g, err := stage.Cut(q.physical)
+	if err != nil {
+		return nil, diag.New(diag.Internal, "%v", err)
+	}
+	q.graph = g
+	stream, err := s.driver.Start(ctx, g, q.conf, q.buffer)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Schema: q.physical.Schema(), zone: q.zone, stream: stream, broker: s.broker, limit: q.limit}, nil
+}
