@@ -29,7 +29,7 @@ func (d *DataFrame) ForEach(ctx context.Context, f func(Row) error) error {
 }
 
 func (r *Result) forEach(f func(Row) error) error {
-	defer r.Close()
+	defer r.rewind()
 	for {
 		b, err := r.next()
 		if errors.Is(err, io.EOF) {

@@ -17,8 +17,9 @@ import (
 )
 
 // Result is a query that runs. Its rows are read once, in order, while it runs:
-// those that wait are bounded by the setting driver.result.buffer. Fetch reads all
-// of them into memory. A result that is not read to its end must be closed.
+// those that wait are bounded by the setting driver.result.buffer. After Fetch they
+// are in memory and can be read again. A result that is not read to its end must be
+// closed.
 type Result struct {
 	Schema *columnar.Schema
 
@@ -28,6 +29,7 @@ type Result struct {
 	limit   int64
 	fetched bool
 	rows    []*columnar.Batch // once fetched
+	at      int               // of rows, the next to be read
 	done    *driver.Result
 }
 
@@ -40,15 +42,16 @@ func (d *DataFrame) Run(ctx context.Context) (*Result, error) {
 	return d.s.start(ctx, q)
 }
 
-// next returns the next batch, which stays valid, or io.EOF.
+// next returns the next batch, which stays valid, or io.EOF; then a result that was
+// fetched starts again.
 func (r *Result) next() (*columnar.Batch, error) {
 	if r.fetched {
-		if len(r.rows) == 0 {
+		if r.at == len(r.rows) {
+			r.at = 0
 			return nil, io.EOF
 		}
-		b := r.rows[0]
-		r.rows = r.rows[1:]
-		return b, nil
+		r.at++
+		return r.rows[r.at-1], nil
 	}
 	b, err := r.stream.Next()
 	if errors.Is(err, io.EOF) {
@@ -92,10 +95,17 @@ func tooLarge(format string, args ...any) error {
 		WithRemedy("read them as they come (Batches, ForEach), write them to files (Write), keep fewer (Limit), or raise %s", settings.CollectLimit)
 }
 
-// Close ends the query if it still runs. It is idempotent.
+// Close ends the query if it still runs. It is idempotent. Rows that were fetched
+// stay.
 func (r *Result) Close() { r.stream.Close() }
 
-// Len returns the number of rows that were fetched and not read yet.
+// rewind ends a reading: of the query, or of the rows that were fetched.
+func (r *Result) rewind() {
+	r.at = 0
+	r.Close()
+}
+
+// Len returns the number of rows once they are fetched, else 0.
 func (r *Result) Len() int {
 	n := 0
 	for _, b := range r.rows {
@@ -110,7 +120,7 @@ func (r *Result) Stats() *driver.Result { return r.done }
 // Each calls f with the values of each row rendered as text, and which of them
 // are null. The slices are reused. An error of f ends the query.
 func (r *Result) Each(f func(values []string, null []bool) error) error {
-	defer r.Close()
+	defer r.rewind()
 	values, null := make([]string, r.Schema.Len()), make([]bool, r.Schema.Len())
 	for {
 		b, err := r.next()
