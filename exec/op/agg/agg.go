@@ -9,44 +9,50 @@ import (
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/spill"
 	"github.com/millrace-engine/millrace/plan/eval"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/physical"
 )
 
-// A partial aggregation emits its groups when there are flushGroups of them.
-const flushGroups = 64 << 10
-
 type aggregate struct {
 	node    *physical.Aggregate
 	child   op.Operator
 	program *eval.Program
-	columns []int // input per expression of exprs: child's column, or −1−i for the i-th computed
+	columns []int           // input per expression: child's column, or −1−i for the i-th computed
+	byKeys  columnar.KeySet // the keys among the child's columns; nil if one is computed
+	outKeys columnar.KeySet // the keys among the output's columns
 	calls   []call
 	table   *table
 	scratch *memory.Scratch
 	memory  memory.Reservation
+	file    *spill.File
 	held    int64
 	rows    int
 
-	input     []columnar.Vector // expressions of the current batch
-	rowsIn    int64             // since the last flush
-	done      bool
-	emit      int // next group to emit
-	emitting  bool
-	out       columnar.Batch
-	masked    []uint32
-	vectors   []*columnar.Vector
-	arguments []columnar.Vector
+	input    []columnar.Vector // expressions of the current batch
+	rowsIn   int64             // since the last restart
+	judged   bool              // a partial aggregation has looked whether it reduces
+	pass     bool              // it does not: rows pass as groups of their own
+	done     bool              // the child has ended
+	emit     int               // next group to emit
+	emitting bool
+	out      columnar.Batch
+	masked   []uint32
+	keys     []*columnar.Vector
+	args     []columnar.Vector
+	hash     []uint64
+	spilled  overflow
 }
 
-// call is one aggregate: its state and where its arguments (or states) lie
-// among the inputs.
+// call is one aggregate: its state and where its arguments lie among the inputs.
 type call struct {
 	physical.AggCall
-	state  state
-	args   []int
-	filter int // −1: none
+	state   state
+	args    []int // arguments, or states of a final aggregation
+	states  []int // its states among the columns of an overflow
+	filter  int   // −1: none
+	tracked bool  // some row did not count
 }
 
 // New returns the operator of a node.
@@ -58,6 +64,7 @@ func (a *aggregate) Open(ctx context.Context, t *op.TaskContext) error {
 	a.memory = t.Memory.Child("aggregate")
 	a.scratch = memory.NewScratch(a.memory)
 	a.rows = t.BatchRows
+	a.file = t.Spill
 	n := a.node
 	var computed []expr.Expr
 	add := func(e expr.Expr) int {
@@ -75,14 +82,19 @@ func (a *aggregate) Open(ctx context.Context, t *op.TaskContext) error {
 		fields = append(fields, columnar.Field{Type: k.Type(), Nullable: k.Nullable()})
 	}
 	at := len(n.Keys)
+	place := len(n.Keys)
 	for _, c := range n.Aggs {
 		s, err := newState(c)
 		if err != nil {
 			return err
 		}
 		x := call{AggCall: c, state: s, filter: -1}
+		types, _ := physical.StateTypes(c)
+		for range types {
+			x.states = append(x.states, place)
+			place++
+		}
 		if n.Mode == physical.AggFinal {
-			types, _ := physical.StateTypes(c)
 			for range types {
 				a.columns = append(a.columns, at)
 				x.args = append(x.args, len(a.columns)-1)
@@ -103,10 +115,32 @@ func (a *aggregate) Open(ctx context.Context, t *op.TaskContext) error {
 		return err
 	}
 	a.table = newTable(fields)
+	for i := range n.Keys {
+		a.outKeys = append(a.outKeys, i)
+		if c := a.columns[i]; c >= 0 && len(a.byKeys) == i {
+			a.byKeys = append(a.byKeys, c)
+		}
+	}
+	if len(a.byKeys) < len(n.Keys) {
+		a.byKeys = nil
+	}
+	if len(n.Keys) == 0 { // the one group may stay without rows
+		for i := range a.calls {
+			a.calls[i].track(1)
+		}
+	}
 	a.input = make([]columnar.Vector, len(a.columns))
 	a.masked = make([]uint32, columnar.MaxRows)
 	a.out = columnar.Batch{Schema: n.Out}
 	return a.child.Open(ctx, t)
+}
+
+// track notes that a group may be without a row that counts.
+func (c *call) track(fresh int) {
+	if !c.tracked {
+		c.tracked = true
+		c.state.track(fresh)
+	}
 }
 
 func (a *aggregate) Next(ctx context.Context) (*columnar.Batch, error) {
@@ -116,43 +150,87 @@ func (a *aggregate) Next(ctx context.Context) (*columnar.Batch, error) {
 				return b, err
 			}
 			a.emitting = false
-			a.restart()
+			if a.memory.Pressure() == memory.Critical {
+				a.release()
+			} else {
+				a.restart()
+			}
 		}
 		if a.done {
-			return nil, io.EOF
+			more, err := a.refill(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if !more {
+				return nil, io.EOF
+			}
+			continue
 		}
 		b, err := a.child.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			a.finish()
+			if err := a.finish(ctx); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if err := a.consume(ctx, b); err != nil {
-			return nil, err
+		out, err := a.consume(ctx, b)
+		if out != nil || err != nil {
+			return out, err
 		}
 	}
 }
 
 // finish starts emitting what is left.
-func (a *aggregate) finish() {
+func (a *aggregate) finish(ctx context.Context) error {
 	a.done = true
+	if a.spilled.any() {
+		return a.overflow(ctx)
+	}
 	if len(a.node.Keys) == 0 {
 		if a.node.Mode == physical.AggPartial && a.rowsIn == 0 {
-			return // the final side makes the empty group
+			return nil // the final side makes the empty group
 		}
 		a.growStates()
 	}
-	a.emitting, a.emit = a.table.groups() > 0, 1
+	a.start()
+	return nil
 }
 
+// start begins emitting all groups.
+func (a *aggregate) start() { a.emitting, a.emit = a.table.groups() > 0, 1 }
+
+// restart forgets all groups and keeps their memory.
 func (a *aggregate) restart() {
 	a.table.reset()
 	for i := range a.calls {
 		a.calls[i].state.reset()
 	}
+	a.afresh()
+}
+
+// release is restart with all memory given back.
+func (a *aggregate) release() {
+	a.table.release()
+	for i := range a.calls {
+		a.calls[i].state, _ = newState(a.calls[i].AggCall) // it could be made before
+	}
+	a.memory.Shrink(a.held)
+	a.held = 0
+	a.afresh()
+}
+
+// afresh readies empty states.
+func (a *aggregate) afresh() {
 	a.rowsIn = 0
+	a.growStates()
+	for i := range a.calls {
+		if a.calls[i].tracked {
+			a.calls[i].state.track(1)
+		}
+	}
 }
 
 func (a *aggregate) growStates() {
@@ -161,14 +239,18 @@ func (a *aggregate) growStates() {
 	}
 }
 
-func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) error {
+// consume takes a batch of the child. It returns a batch if rows pass.
+func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) (*columnar.Batch, error) {
+	if b.Selected() == 0 {
+		return nil, nil
+	}
 	a.scratch.Reset()
-	if b.Sel != nil && len(b.Sel)*2 < b.Rows {
+	if b.Sel != nil && (a.pass || len(b.Sel)*2 < b.Rows) {
 		b = kernel.Compact(b, a.scratch)
 	}
 	computed, err := a.program.Eval(b, a.scratch)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, c := range a.columns {
 		if c >= 0 {
@@ -177,47 +259,60 @@ func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) error {
 			a.input[i] = computed[-1-c]
 		}
 	}
-	a.vectors = a.vectors[:0]
+	a.keys, a.hash = a.keys[:0], nil
 	for i := range a.node.Keys {
-		a.vectors = append(a.vectors, &a.input[i])
+		a.keys = append(a.keys, &a.input[i])
+	}
+	if b.Hash != nil && a.byKeys != nil && b.HashOf.Equal(a.byKeys) {
+		a.hash = b.Hash[:b.Rows]
+	}
+	if a.pass {
+		return a.passOn(b.Rows)
 	}
 	a.rowsIn += int64(b.Selected())
-	groups := a.table.assign(a.vectors, b.Rows, b.Sel, a.scratch)
+	fresh := a.table.n
+	groups := a.table.assign(a.keys, b.Rows, b.Sel, func() []uint64 { return a.keyHash(b.Rows) }, a.scratch)
 	a.growStates()
 	for i := range a.calls {
-		a.update(&a.calls[i], groups, b.Rows)
+		c := &a.calls[i]
+		a.update(c, a.input, c.args, a.node.Mode == physical.AggFinal, groups, fresh)
 	}
-	if a.node.Mode == physical.AggPartial && len(a.node.Keys) > 0 && a.table.groups() >= flushGroups {
-		a.emitting, a.emit = true, 1
-		return nil
+	if a.node.Mode == physical.AggPartial && len(a.keys) > 0 && a.judge() {
+		a.start()
+		return nil, nil
 	}
-	return a.account(ctx)
+	short, err := a.short(ctx)
+	switch {
+	case err != nil || !short:
+		return nil, err
+	case a.node.Mode == physical.AggPartial && len(a.keys) > 0:
+		a.start()
+		return nil, nil
+	}
+	return nil, a.overflow(ctx)
 }
 
-// account reserves what tables and states hold now.
-func (a *aggregate) account(ctx context.Context) error {
-	n := a.table.bytes()
-	for i := range a.calls {
-		n += a.calls[i].state.bytes()
+// keyHash returns the key hash of the batch at hand.
+func (a *aggregate) keyHash(rows int) []uint64 {
+	if a.hash == nil {
+		a.hash = memory.Slice[uint64](a.scratch, rows)
+		for i, v := range a.keys {
+			kernel.HashVector(v, a.hash, i > 0)
+		}
 	}
-	if n <= a.held {
-		return nil
-	}
-	if err := op.Reserve(ctx, a.memory, n-a.held, "an aggregation"); err != nil {
-		return err
-	}
-	a.held = n
-	return nil
+	return a.hash
 }
 
-// update adds the rows of the current inputs to one call's states.
-func (a *aggregate) update(c *call, groups []uint32, rows int) {
-	a.arguments = a.arguments[:0]
+// update adds rows of given groups to one call's states: its arguments lie at
+// the given places of input, states if merging. Groups from fresh on are new.
+func (a *aggregate) update(c *call, input []columnar.Vector, at []int, merging bool, groups []uint32, fresh int) {
+	a.args = a.args[:0]
 	masked := false
 	mask := func(v *columnar.Vector, isFilter bool) {
 		if !masked {
-			copy(a.masked[:rows], groups)
-			groups, masked = a.masked[:rows], true
+			c.track(fresh)
+			copy(a.masked[:len(groups)], groups)
+			groups, masked = a.masked[:len(groups)], true
 		}
 		switch {
 		case v.Type.Kind == columnar.Null:
@@ -245,31 +340,31 @@ func (a *aggregate) update(c *call, groups []uint32, rows int) {
 			}
 		}
 	}
-	if c.filter >= 0 {
-		mask(&a.input[c.filter], true)
+	if c.filter >= 0 && !merging {
+		mask(&input[c.filter], true)
 	}
 	respectNulls := c.Fn == "first" || c.Fn == "last"
-	for j, at := range c.args {
-		v := &a.input[at]
-		if v.HasNulls() && !respectNulls && (a.node.Mode != physical.AggFinal || j == 0) {
+	for j, place := range at {
+		v := &input[place]
+		if v.HasNulls() && !respectNulls && (!merging || j == 0) {
 			mask(v, false)
 		}
 		switch {
-		case c.Fn == "count" && a.node.Mode != physical.AggFinal:
-			a.arguments = append(a.arguments, *v) // only nulls matter
+		case c.Fn == "count" && !merging:
+			a.args = append(a.args, *v) // only nulls matter
 		case v.Enc == columnar.Flat:
-			a.arguments = append(a.arguments, *v)
+			a.args = append(a.args, *v)
 		default:
-			a.arguments = append(a.arguments, kernel.Flatten(v, a.scratch))
+			a.args = append(a.args, kernel.Flatten(v, a.scratch))
 		}
 		if v.Type.Kind == columnar.Null && c.Fn != "count" && !respectNulls {
 			return // every row is null
 		}
 	}
-	if a.node.Mode == physical.AggFinal {
-		c.state.merge(a.arguments, groups)
+	if merging {
+		c.state.merge(a.args, groups)
 	} else {
-		c.state.update(a.arguments, groups)
+		c.state.update(a.args, groups)
 	}
 }
 
@@ -279,30 +374,48 @@ func (a *aggregate) groups() (*columnar.Batch, error) {
 	if n <= 0 {
 		return nil, nil
 	}
-	cols := a.table.columns(a.emit, n, a.out.Cols[:0])
+	b, err := a.columnsOf(a.emit, n, a.node.Mode == physical.AggPartial)
+	if err != nil {
+		return nil, err
+	}
+	b.Schema = a.node.Out
+	a.emit += n
+	return b, nil
+}
+
+// columnsOf returns groups from … from+n−1 with their states or results.
+func (a *aggregate) columnsOf(from, n int, states bool) (*columnar.Batch, error) {
+	cols := a.table.output(from, n, a.out.Cols[:0])
 	for i := range a.calls {
 		s := a.calls[i].state
-		if a.node.Mode == physical.AggPartial {
-			vs, err := s.states(a.emit, n)
+		if states {
+			vs, err := s.states(from, n)
 			if err != nil {
 				return nil, err
 			}
 			cols = append(cols, vs...)
 			continue
 		}
-		v, err := s.result(a.emit, n)
+		v, err := s.result(from, n)
 		if err != nil {
 			return nil, err
 		}
 		cols = append(cols, v)
 	}
-	for i := range cols {
-		cols[i].Stable = true // made for this batch alone
+	a.out = columnar.Batch{Cols: cols, Rows: n}
+	if len(a.outKeys) > 0 {
+		a.out.Hash, a.out.HashOf = a.table.hashes[from:from+n], a.outKeys
 	}
-	a.emit += n
-	a.out.Cols, a.out.Rows = cols, n
 	b := a.out
 	return &b, nil
+}
+
+// Usage implements op.Accountant.
+func (a *aggregate) Usage() (peak, spilled int64) {
+	if a.memory != nil {
+		peak = a.memory.Peak()
+	}
+	return peak, a.spilled.bytes
 }
 
 func (a *aggregate) Close() error {
@@ -314,5 +427,6 @@ func (a *aggregate) Close() error {
 		a.memory.Close()
 	}
 	a.table, a.calls = nil, nil
+	a.done, a.emitting = true, false
 	return err
 }

@@ -1,18 +1,31 @@
 // Package agg is the operator that groups rows and aggregates them: partially
 // (rows to states), finally (states to results) or completely (rows to results).
 //
-//	batch ─► keys as 64-bit words ─► group ids ─► one update loop per aggregate
-//	           dict: per value          tagged open addressing,
-//	           strings: interned        or direct by dictionary codes
+//	batch ─► group of each row ─────────────► one update loop per aggregate
+//	          direct, by dictionary codes         states are columns by group
+//	          direct, by integers that lie close
+//	          hash table over key words
+//	                  │ memory refused
+//	                  ▼
+//	          16 runs of (keys, states) by a remix of the key hash
+//	                  │ at the end, one after the other
+//	                  ▼
+//	          merged into the emptied table; partitioned again if need be
 //
 // Invariants:
 //
 //   - A1 Group 0 is a bin for rows that do not count (unselected, filtered out,
 //     null arguments), so that update loops have no conditions.
 //   - A2 A group's number never changes; states are arrays by group number.
-//   - A3 A partial aggregation never holds more than flushGroups groups: it
-//     emits states and starts anew.
+//   - A3 A partial aggregation never holds more than flushGroups groups and a
+//     batch's: it emits states and starts anew, and passes rows on as states
+//     where that does not reduce them.
+//   - A4 Equal keys have equal words, apart from strings of more than 12 bytes,
+//     which the table's arena holds; a single key's nulls have a group outside
+//     the table.
+//   - A5 Table and states are paid for after each batch, with half as much again
+//     for what grows; a refusal spills (partial: emits) all groups.
 //
-// Rows reach a final aggregation partitioned by the key hash; its table is as
-// large as its partition.
+// It imports columnar, plan/eval, plan/physical, exec/op and exec/spill, and is
+// tested by the operator harness against its own halves and at 1 MiB.
 package agg

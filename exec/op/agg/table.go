@@ -5,320 +5,309 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 )
 
-// maxDirect bounds the product of dictionary sizes that are addressed directly.
-const maxDirect = 8 << 10
-
-// table maps key tuples to group numbers from 1; 0 is the bin (A1).
+// table maps key tuples to group numbers from 1; 0 is the bin (A1). Keys are
+// encoded as words; of each group the table keeps the words and the key hash.
+//
+// Slots hold 32 bits of the remixed hash as a tag and the group. A block of rows
+// is looked up at once: first all slots are read, then all words, so that the
+// reads overlap; rows that do not find their group at their first slot are taken
+// one by one.
 type table struct {
-	keys     []*keyColumn
-	nullable []bool
-	hasNulls bool // the words from nulls on hold null bits
-	nulls    int
-	stride   int
+	columns []keyColumn
+	stride  int
+	packed  bool // words hold several columns
+	single  bool // there is one key: nulls have a group of their own
+	texts   bool // some key is of strings
 
-	words []uint64 // stride words per group, group 0 included
-	slots []uint64 // hash tag<<32 | group
-	mask  uint32
-	n     int // groups, the bin included
+	words     []uint64 // stride words per group, group 0 included
+	hashes    []uint64 // key hash per group
+	slots     []uint64 // tag<<32 | group
+	shift     uint
+	n         int // groups, the bin included
+	nullGroup uint32
+	arena     arena
 
-	direct  []uint32 // group by combined codes
-	dicts   []*columnar.Dictionary
-	scratch []uint64
-	out     []uint32
+	direct direct
+	keys   []*columnar.Vector // of the batch at hand
+	wide   []uint64           // its words
+	out    []uint32
+	live   []uint16
 }
 
+const (
+	leastSlots = 1 << 10
+	// spread remixes the key hash: partitions of exchanges are its top bits.
+	spread = 0x9e3779b97f4a7c15
+	block  = 256
+)
+
 func newTable(fields []columnar.Field) *table {
-	t := &table{}
-	for _, f := range fields {
-		k := newKeyColumn(f.Type, t.stride)
-		t.keys = append(t.keys, k)
-		t.nullable = append(t.nullable, f.Nullable || f.Type.Kind == columnar.Null)
-		t.hasNulls = t.hasNulls || f.Nullable || f.Type.Kind == columnar.Null
-		t.stride += k.words
-	}
-	t.nulls = t.stride
-	if t.hasNulls {
-		for c, k := range t.keys {
-			k.nullWord, k.nullBit = t.nulls+c/64, uint(c%64)
-		}
-		t.stride += (len(t.keys) + 63) / 64
-	}
-	t.dicts = make([]*columnar.Dictionary, len(fields))
-	t.out = make([]uint32, columnar.MaxRows)
+	t := &table{single: len(fields) == 1, out: make([]uint32, columnar.MaxRows)}
+	t.layout(fields)
 	t.reset()
 	return t
 }
 
+// reset forgets all groups but keeps the memory.
 func (t *table) reset() {
-	if len(t.slots) == 0 {
-		t.slots = make([]uint64, 1024)
-		t.mask = 1023
+	if t.slots == nil {
+		t.slots = make([]uint64, leastSlots)
+		t.shift = 54
 	} else {
 		clear(t.slots)
 	}
-	t.n = 1
+	t.n, t.nullGroup = 1, 0
 	t.words = append(t.words[:0], make([]uint64, t.stride)...)
-	clear(t.direct)
-	for _, k := range t.keys {
-		k.reset()
-	}
-	if len(t.keys) == 0 {
+	t.hashes = append(t.hashes[:0], 0)
+	t.arena.reset()
+	t.direct.reset()
+	if len(t.columns) == 0 {
 		t.n = 2 // without keys there is one group
+		t.hashes = append(t.hashes, 0)
 	}
+}
+
+// release gives the memory of the groups back.
+func (t *table) release() {
+	t.slots, t.words, t.hashes, t.arena, t.direct = nil, nil, nil, arena{}, direct{}
+	t.reset()
 }
 
 func (t *table) groups() int { return t.n - 1 }
 
 func (t *table) bytes() int64 {
-	n := int64(8*cap(t.words) + 8*len(t.slots) + 4*len(t.direct))
-	for _, k := range t.keys {
-		n += k.bytes()
+	n := int64(8*cap(t.words) + 8*cap(t.hashes) + 8*len(t.slots) + 4*cap(t.direct.group))
+	for i := range t.columns {
+		n += int64(8 * cap(t.columns[i].spelt))
 	}
-	return n
+	return n + t.arena.bytes()
 }
 
-// assign returns the group of every row, the bin for unselected ones. The slice
-// is valid until the next call.
-func (t *table) assign(keys []*columnar.Vector, rows int, sel []uint16, s *memory.Scratch) []uint32 {
+// assign returns the group of every row, the bin for those that are not
+// selected. hash yields the key hash of all rows when it is needed. The slice is
+// valid until the next call.
+func (t *table) assign(keys []*columnar.Vector, rows int, sel []uint16, hash func() []uint64, s *memory.Scratch) []uint32 {
 	out := t.out[:rows]
 	if sel != nil {
 		clear(out)
 	}
 	if len(keys) == 0 {
-		if sel == nil {
-			for i := range out {
-				out[i] = 1
-			}
-		} else {
-			for _, i := range sel {
-				out[i] = 1
-			}
-		}
+		each(rows, sel, func(i int) { out[i] = 1 })
 		return out
 	}
-	if t.assignDirect(keys, rows, sel, out, s) {
-		return out
-	}
-	n := rows * t.stride
-	if cap(t.scratch) < n {
-		t.scratch = make([]uint64, max(n, columnar.MaxRows*t.stride))
-	}
-	w := t.scratch[:n]
-	if t.hasNulls {
-		for i := 0; i < n; i += t.stride {
-			clear(w[i+t.nulls : i+t.stride])
+	t.keys = keys
+	if t.single && keys[0].HasNulls() {
+		if sel = t.setNulls(keys[0], rows, sel, out); len(sel) == 0 {
+			return out
 		}
 	}
-	for c, v := range keys {
-		t.keys[c].fill(v, rows, w, t.stride, sel, s)
+	if t.assignCodes(keys, rows, sel, out, hash, s) || t.single && t.assignInts(keys[0], rows, sel, out, hash, s) {
+		return out
 	}
-	t.find(w, sel, out)
+	t.lookup(rows, sel, out, hash(), s)
 	return out
 }
 
-func (t *table) find(w []uint64, sel []uint16, out []uint32) {
-	if t.stride == 1 {
-		if sel == nil {
-			for i, x := range w {
-				out[i] = t.find1(x)
-			}
+// lookup finds or adds the groups of the selected rows.
+func (t *table) lookup(rows int, sel []uint16, out []uint32, hash []uint64, s *memory.Scratch) {
+	w := t.encode(rows, sel, s)
+	if sel == nil {
+		for from := 0; from < rows; from += block {
+			t.findAll(w, hash, from, min(rows, from+block), out)
+		}
+		return
+	}
+	for from := 0; from < len(sel); from += block {
+		t.findSome(w, hash, sel[from:min(len(sel), from+block)], out)
+	}
+}
+
+// setNulls gives the rows whose only key is null their group and returns the
+// selected others.
+func (t *table) setNulls(v *columnar.Vector, rows int, sel []uint16, out []uint32) []uint16 {
+	live := t.live[:0]
+	each(rows, sel, func(i int) {
+		if !v.NullAt(i) {
+			live = append(live, uint16(i))
 			return
 		}
-		for _, i := range sel {
-			out[i] = t.find1(w[i])
+		if t.nullGroup == 0 {
+			t.nullGroup = uint32(t.n)
+			t.n++
+			t.words = append(t.words, make([]uint64, t.stride)...)
+			one := columnar.Vector{Type: v.Type, Len: 1, Enc: columnar.Const, Valid: columnar.NewBitmap(1), Width: v.Width}
+			t.hashes = append(t.hashes, hashOne(&one))
 		}
-		return
-	}
-	k := t.stride
-	if sel == nil {
-		for i := range out {
-			out[i] = t.findN(w[i*k : i*k+k])
-		}
-		return
-	}
-	for _, i := range sel {
-		out[i] = t.findN(w[int(i)*k : int(i)*k+k])
-	}
+		out[i] = t.nullGroup
+	})
+	t.live = live
+	return live
 }
 
-func (t *table) find1(x uint64) uint32 {
-	h := fold(x^mix0, mix1)
-	tag := h >> 32 << 32
-	i := uint32(h) & t.mask
-	for {
-		s := t.slots[i]
-		if s == 0 {
-			return t.insert(h, i, nil, x)
-		}
-		if s&^0xffffffff == tag && t.words[uint32(s)] == x {
-			return uint32(s)
-		}
-		i = (i + 1) & t.mask
+// findAll looks up rows from … to−1.
+func (t *table) findAll(w, hash []uint64, from, to int, out []uint32) {
+	var entry [block]uint64
+	hash, out = hash[from:to], out[from:to]
+	slots, shift := t.slots, t.shift
+	for i, h := range hash {
+		entry[i] = slots[h*spread>>shift]
 	}
-}
-
-func hashWords(w []uint64) uint64 {
-	h := uint64(mix0)
-	for _, x := range w {
-		h = fold(h^x, mix1)
-	}
-	return fold(h, mix0)
-}
-
-func (t *table) findN(w []uint64) uint32 {
-	h := hashWords(w)
-	tag := h >> 32 << 32
-	i := uint32(h) & t.mask
-probe:
-	for {
-		s := t.slots[i]
-		if s == 0 {
-			return t.insert(h, i, w, 0)
-		}
-		if s&^0xffffffff == tag {
-			g := t.words[int(uint32(s))*t.stride:][:len(w)]
-			for j, x := range w {
-				if g[j] != x {
-					i = (i + 1) & t.mask
-					continue probe
-				}
+	var late [block]uint16
+	n := 0
+	if t.stride == 1 {
+		w = w[from:to]
+		words := t.words
+		for i, e := range entry[:len(hash)] {
+			g := uint32(e)
+			out[i] = g
+			if words[g] != w[i] || g == 0 {
+				late[n] = uint16(i)
+				n++
 			}
-			return uint32(s)
 		}
-		i = (i + 1) & t.mask
+	} else {
+		for i, e := range entry[:len(hash)] {
+			g := uint32(e)
+			out[i] = g
+			if uint32(e>>32) != uint32(hash[i]*spread) || g == 0 || !t.same(g, w, from+i) {
+				late[n] = uint16(i)
+				n++
+			}
+		}
 	}
+	for _, i := range late[:n] {
+		out[i] = t.find(w, hash[i], from+int(i), from)
+	}
+}
+
+// findSome is findAll for up to block selected rows.
+func (t *table) findSome(w, hash []uint64, sel []uint16, out []uint32) {
+	var entry [block]uint64
+	slots, shift := t.slots, t.shift
+	for i, r := range sel {
+		entry[i] = slots[hash[r]*spread>>shift]
+	}
+	for i, r := range sel {
+		e := entry[i]
+		g := uint32(e)
+		if uint32(e>>32) != uint32(hash[r]*spread) || g == 0 || !t.same(g, w, int(r)) {
+			g = t.find(w, hash[r], int(r), 0)
+		}
+		out[r] = g
+	}
+}
+
+// find looks up or adds one row. The words of a single-word table begin at row
+// base.
+func (t *table) find(w []uint64, h uint64, row, base int) uint32 {
+	if t.stride > 1 {
+		base = 0
+	}
+	r := h * spread
+	mask := uint64(len(t.slots) - 1)
+	i := r >> t.shift
+	for {
+		e := t.slots[i]
+		if e == 0 {
+			return t.insert(w, h, row, base, i)
+		}
+		if uint32(e>>32) == uint32(r) {
+			g := uint32(e)
+			if t.stride == 1 {
+				if t.words[g] == w[row-base] {
+					return g
+				}
+			} else if t.same(g, w, row) {
+				return g
+			}
+		}
+		i = (i + 1) & mask
+	}
+}
+
+// same reports whether a group has the key of a row.
+func (t *table) same(g uint32, w []uint64, row int) bool {
+	k := t.stride
+	a, b := t.words[int(g)*k:int(g)*k+k], w[row*k:row*k+k]
+	for j, x := range a {
+		if x != b[j] {
+			return t.texts && t.sameText(a, b, row)
+		}
+	}
+	return true
+}
+
+// sameText is same where strings may be too long for their words.
+func (t *table) sameText(a, b []uint64, row int) bool {
+	for c := range t.columns {
+		k := &t.columns[c]
+		for j := k.word; j < k.word+k.words; j++ {
+			if a[j] == b[j] {
+				continue
+			}
+			if !k.text || j != k.word+1 || a[j-1] != b[j-1] || textLen(a[j-1]) <= inline {
+				return false
+			}
+			if string(t.arena.get(a[j-1], a[j])) != string(t.keys[c].BytesAt(row)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // insert adds a group at a free slot.
-func (t *table) insert(h uint64, slot uint32, w []uint64, x uint64) uint32 {
+func (t *table) insert(w []uint64, h uint64, row, base int, slot uint64) uint32 {
 	g := uint32(t.n)
 	t.n++
-	if w == nil {
-		t.words = append(t.words, x)
-	} else {
-		t.words = append(t.words, w...)
+	from := (row - base) * t.stride
+	t.words = append(t.words, w[from:from+t.stride]...)
+	t.hashes = append(t.hashes, h)
+	if t.texts {
+		t.keep(t.words[len(t.words)-t.stride:], row)
 	}
-	t.slots[slot] = h>>32<<32 | uint64(g)
-	if t.n*2 > len(t.slots) {
+	t.slots[slot] = h*spread<<32 | uint64(g)
+	if t.n*8 > len(t.slots)*5 {
 		t.grow()
 	}
 	return g
 }
 
-func (t *table) grow() {
-	t.slots = make([]uint64, 4*len(t.slots))
-	t.mask = uint32(len(t.slots) - 1)
-	for g := 1; g < t.n; g++ {
-		var h uint64
-		if t.stride == 1 {
-			h = fold(t.words[g]^mix0, mix1)
-		} else {
-			h = hashWords(t.words[g*t.stride : (g+1)*t.stride])
+// keep copies the strings of a new group that do not fit their words.
+func (t *table) keep(w []uint64, row int) {
+	for c := range t.columns {
+		if k := &t.columns[c]; k.text && textLen(w[k.word]) > inline {
+			w[k.word+1] = t.arena.add(t.keys[c].BytesAt(row))
 		}
-		i := uint32(h) & t.mask
-		for t.slots[i] != 0 {
-			i = (i + 1) & t.mask
-		}
-		t.slots[i] = h>>32<<32 | uint64(g)
 	}
 }
 
-// assignDirect serves keys that are all dictionary columns with few values: the
-// codes address a small array, and only the first row of each combination goes
-// through the table.
-func (t *table) assignDirect(keys []*columnar.Vector, rows int, sel []uint16, out []uint32, s *memory.Scratch) bool {
-	size := 1
-	fresh := false
-	for c, v := range keys {
-		if v.Enc != columnar.Dict || v.Valid != nil {
-			return false
+func (t *table) grow() {
+	t.slots = make([]uint64, 2*len(t.slots))
+	t.shift--
+	mask := uint64(len(t.slots) - 1)
+	for g := 1; g < t.n; g++ {
+		if uint32(g) == t.nullGroup {
+			continue
 		}
-		if size *= v.Dict.Values.Len; size > maxDirect {
-			return false
+		r := t.hashes[g] * spread
+		i := r >> t.shift
+		for t.slots[i] != 0 {
+			i = (i + 1) & mask
 		}
-		if t.dicts[c] != v.Dict {
-			fresh = true
-		}
+		t.slots[i] = r<<32 | uint64(g)
 	}
-	if fresh || len(t.direct) != size {
-		if cap(t.direct) < size {
-			t.direct = make([]uint32, size)
-		}
-		t.direct = t.direct[:size]
-		clear(t.direct)
-		for c, v := range keys {
-			t.dicts[c] = v.Dict
-		}
-	}
-	direct := t.direct
-	var misses []uint16
-	a := keys[0].Codes()[:rows]
-	missed := false
-	switch {
-	case len(keys) == 1 && sel == nil:
-		for i, c := range a {
-			g := direct[c]
-			out[i] = g
-			missed = missed || g == 0
-		}
-	case len(keys) == 2 && sel == nil:
-		b := keys[1].Codes()[:rows]
-		m := uint32(keys[1].Dict.Values.Len)
-		for i, c := range a {
-			g := direct[c*m+b[i]]
-			out[i] = g
-			missed = missed || g == 0
-		}
-	default:
-		missed = true
-	}
-	at := func(i int) uint32 {
-		x := uint32(0)
-		for _, v := range keys {
-			x = x*uint32(v.Dict.Values.Len) + v.Codes()[i]
-		}
-		return x
-	}
-	add := func(i int) {
-		if out[i] = direct[at(i)]; out[i] == 0 {
-			misses = append(misses, uint16(i))
-		}
-	}
-	if missed && sel == nil {
+}
+
+// each calls f for the selected rows. It is for what is not hot.
+func each(rows int, sel []uint16, f func(i int)) {
+	if sel == nil {
 		for i := range rows {
-			add(i)
+			f(i)
 		}
+		return
 	}
 	for _, i := range sel {
-		add(int(i))
+		f(int(i))
 	}
-	if len(misses) == 0 {
-		return true
-	}
-	w := make([]uint64, t.stride)
-	for _, i := range misses {
-		clear(w)
-		for c, v := range keys {
-			one := columnar.Vector{Type: v.Type, Enc: columnar.Dict, Len: 1, Data: v.Data[4*int(i) : 4*int(i)+4], Dict: v.Dict}
-			t.keys[c].fill(&one, 1, w, t.stride, nil, s)
-		}
-		d := at(int(i))
-		if direct[d] == 0 {
-			if t.stride == 1 {
-				direct[d] = t.find1(w[0])
-			} else {
-				direct[d] = t.findN(w)
-			}
-		}
-		out[i] = direct[d]
-	}
-	return true
-}
-
-// columns returns the key columns of groups [from, from+n).
-func (t *table) columns(from, n int, out []columnar.Vector) []columnar.Vector {
-	for c, k := range t.keys {
-		out = append(out, k.column(t.words, t.stride, from, n, t.nullable[c]))
-	}
-	return out
 }

@@ -277,3 +277,21 @@ func compare(t *testing.T, what string, want, got []string) {
 }
 
 func short(s string) string { return s[:min(len(s), 300)] }
+
+// Rows runs an operator to its end in a budget and returns its rows, rendered
+// and sorted.
+func Rows(t *testing.T, root op.Operator, budget int64) []string {
+	t.Helper()
+	c := Case{New: func(...op.Operator) op.Operator { return root }}
+	rows, _, err := c.run(nil, Shape{}, budget, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// Same compares rows.
+func Same(t *testing.T, what string, want, got []string) {
+	t.Helper()
+	compare(t, what, want, got)
+}
