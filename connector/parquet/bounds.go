@@ -12,7 +12,7 @@ import (
 )
 
 // maxBound is the length from which on bounds of strings are not kept.
-const maxBound = 64
+const maxBound = 256
 
 // bounds returns the statistics of a row group's columns. Bounds hold for every
 // value or are nil. Only min_value and max_value count: the older fields are
