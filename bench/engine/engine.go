@@ -105,7 +105,7 @@ func (s *server) open(ctx context.Context, r harness.Request) (*harness.Reply, e
 	return &harness.Reply{Version: s.version, Settings: conf}, nil
 }
 
-// collect computes a query.
+// collect computes a query, all rows of it.
 func (s *server) collect(ctx context.Context, sql string) (*millrace.Result, error) {
 	df, err := s.session.SQL(ctx, sql)
 	if err != nil {
@@ -130,10 +130,10 @@ func (s *server) run(ctx context.Context, r harness.Request) (*harness.Reply, er
 			rep.Runtime.Batches += o.Batches
 		}
 	}
+	rep.Count = int64(res.Len())
 	if r.Rows {
 		rows(res, rep)
 	}
-	rep.Count = int64(res.Len())
 	return rep, nil
 }
 
@@ -163,18 +163,18 @@ func (s *server) convert(ctx context.Context, r harness.Request) (*harness.Reply
 		if err != nil {
 			return nil, err
 		}
-		rows(res, rep)
 		rep.Count = int64(res.Len())
+		rows(res, rep)
 	}
 	return rep, nil
 }
 
-// rows renders a result, or the sample of a large one.
+// rows renders a result of rep.Count rows, or the sample of a large one.
 func rows(res *millrace.Result, rep *harness.Reply) {
 	for _, f := range res.Schema.Fields {
 		rep.Columns = append(rep.Columns, harness.Column{Name: f.Name, Type: f.Type.String()})
 	}
-	places := harness.Places(int64(res.Len()))
+	places := harness.Places(rep.Count)
 	rep.Sampled = places != nil
 	at := int64(0)
 	_ = res.Each(func(values []string, null []bool) error { // f never fails

@@ -95,7 +95,7 @@ func TestQueries(t *testing.T) {
 	}
 	first := map[string]string{"group-10": "10", "group-1e6": "1000", "group-1e7": "20000", "join-1-1": "5000", "join-1-n": "20000", "join-skewed": "20000"}
 	rows := map[string]int{"sort-ints": 10000, "sort-strings": 5000}
-	for _, q := range micro.Queries(dir) {
+	for _, q := range micro.Queries(sf, dir) {
 		if q.Convert != nil {
 			if len(q.Convert.Columns) != 16 || q.Convert.Columns[4].Type != "DECIMAL(15,2)" || q.Convert.Columns[8].Type != "VARCHAR" {
 				t.Errorf("columns %v", q.Convert.Columns)

@@ -61,7 +61,7 @@ func Open(ctx context.Context, name string, o Options) (*harness.Suite, error) {
 		}
 		s.Title = fmt.Sprintf("Micro benchmarks, scale factor %g", o.SF)
 		s.Data = "Parquet files of bench/micro"
-		s.Queries = micro.Queries(o.Dir)
+		s.Queries = micro.Queries(o.SF, o.Dir)
 	default:
 		return nil, diag.New(diag.InvalidArgument, "there is no suite %q", name).WithRemedy("use tpch or micro")
 	}

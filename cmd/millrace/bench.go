@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,12 +18,13 @@ import (
 	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/bench/tpch"
 	"github.com/millrace-engine/millrace/bench/tpch/dbgen"
+	"github.com/millrace-engine/millrace/connector/fs"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Run benchmarks", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	c.AddCommand(runCommand(), engineCommand(), tpchCommand())
+	c.AddCommand(runCommand(), reportCommand(), kernelsCommand(), engineCommand(), tpchCommand())
 	return c
 }
 
@@ -31,6 +33,7 @@ type tpchRun struct {
 	sf                    float64
 	data, queries, master string
 	memory, answers, json string
+	profile               string
 	runs                  int
 	conf                  []string
 }
@@ -56,13 +59,14 @@ a directory with them.`,
 	f.IntVar(&o.runs, "runs", 1, "how often each query runs; the best time counts")
 	f.StringVar(&o.answers, "answers", "", "directory with the expected answers q01.csv …")
 	f.StringVar(&o.json, "json", "", "write the times to this file as JSON")
+	f.StringVar(&o.profile, "cpuprofile", "", "write a processor profile of the queries to this file, for go tool pprof")
 	sessionFlags(c, &o.master, &o.conf, &o.memory)
 	c.AddCommand(genCommand(), queriesCommand())
 	return c
 }
 
-// report is the JSON form of a run.
-type report struct {
+// tpchTimes is the JSON form of a run.
+type tpchTimes struct {
 	Engine string             `json:"engine"`
 	SF     float64            `json:"sf"`
 	MS     map[string]float64 `json:"ms"`
@@ -113,7 +117,18 @@ func (o *tpchRun) run(ctx context.Context) error {
 			return err
 		}
 	}
-	rep := report{Engine: "millrace", SF: o.sf, MS: map[string]float64{}}
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return fs.ExplainWrite(err, o.profile)
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return diag.New(diag.Internal, "the profile cannot be taken: %v", err)
+		}
+		defer pprof.StopCPUProfile()
+	}
+	rep := tpchTimes{Engine: "millrace", SF: o.sf, MS: map[string]float64{}}
 	wrong := 0
 	for _, n := range list {
 		ms, rows, verdict, err := o.query(ctx, s, n, answers)

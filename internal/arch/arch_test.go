@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"bench":             {"columnar", "connector", "bench"},
 	"functions":         {},
 	"functions/gen":     {"columnar", "plan/expr"},
+	"bench/kernels":     {"columnar", "plan", "connector", "exec", "bench"},
 	"internal/settings": {},
 }
 

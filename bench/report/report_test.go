@@ -1,0 +1,153 @@
+package report_test
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/millrace-engine/millrace/bench/harness"
+	"github.com/millrace-engine/millrace/bench/kernels"
+	"github.com/millrace-engine/millrace/bench/report"
+	"github.com/millrace-engine/millrace/internal/diag"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the tests find into testdata")
+
+func measure(ms ...float64) harness.Measure {
+	return harness.Measure{MS: ms, CPU: ms, Median: harness.Median(ms), Min: slices.Min(ms), Max: slices.Max(ms), MAD: harness.MAD(ms), RSS: int64(ms[0]) << 20, Rows: 1, Answer: harness.Same}
+}
+
+// results writes result files as runs have them: two scale factors, two numbers
+// of threads, a rival that refuses a query and one that is wrong.
+func results(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	run := func(name string, threads int, sf, factor float64) {
+		ours, theirs := measure(10*factor, 11*factor, 12*factor), measure(20*factor, 22*factor, 21*factor)
+		ours.Runtime = &harness.Runtime{GC: 0.5 * factor, Allocs: 400, Bytes: 1 << 20, Batches: 20, Operators: 4}
+		near := theirs
+		near.Answer = harness.Near
+		wrong := measure(1, 1, 1)
+		wrong.Answer = "row 1, column x: 8, not 7 (millrace)"
+		slow := measure(30*factor, 33*factor, 30*factor)
+		r := &harness.Result{Format: harness.Format, Suite: "tpch", Title: "TPC-H, scale factor " + map[float64]string{1: "1", 10: "10"}[sf], SF: sf, Data: "Parquet files", Bytes: 5 << 20,
+			Threads: threads, Runs: 3, Command: "millrace bench run tpch", Started: "2026-01-02T03:04:05Z", Seconds: 12,
+			Machine: harness.Machine{CPU: "Test CPU", Cores: 2, Memory: 8 << 30, Kernel: "Linux", Load: "0.00 0.00 0.00"},
+			Engines: []harness.EngineInfo{{Name: "millrace", Version: "v1", RSS: 12 << 20}, {Name: "duckdb", Version: "2.0", RSS: 24 << 20, Settings: map[string]string{"threads": "2", "a": "b"}}, {Name: "polars", Version: "3.0", RSS: 6 << 20}},
+			Queries: []harness.QueryResult{
+				{Name: "q01", Engines: map[string]harness.Measure{"millrace": ours, "duckdb": near, "polars": {Error: "no such\nfunction"}}},
+				{Name: "q02", Title: "a title", Engines: map[string]harness.Measure{"millrace": slow, "duckdb": theirs, "polars": wrong}},
+				{Name: "q03", Engines: map[string]harness.Measure{"millrace": slow, "duckdb": theirs, "polars": ours}},
+			},
+			Notes: []string{"spark did not open: no Java"}}
+		if err := r.Write(filepath.Join(dir, name+".json")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("tpch-sf10", 2, 10, 9)
+	run("tpch-sf1-t1", 1, 1, 1.9)
+	run("tpch-sf1-t2", 2, 1, 1)
+	k := &kernels.Result{Started: "2026-01-02T03:04:05Z", Machine: harness.Machine{CPU: "Test CPU"}, Copy: 20, Kernels: []kernels.Timing{{Name: "hash", NS: 1.5, Bytes: 16, Share: 0.5}}}
+	if err := k.Write(filepath.Join(dir, "kernels.json")); err != nil {
+		t.Fatal(err)
+	}
+	notes := "# Notes\nfor readers\n\n## tpch\n- q02: the join\n  builds twice.\n## tpch 10\n- q02: at this scale the scan.\n"
+	if err := os.WriteFile(filepath.Join(dir, "notes.md"), []byte(notes), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// The text and the charts of known results.
+func TestReport(t *testing.T) {
+	dir := results(t)
+	in, err := report.Load([]string{filepath.Join(dir, "*.json")}, filepath.Join(dir, "notes.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report.Make(in, "docs/bench")
+	got := map[string]string{"report.md": r.Text, "tpch-sf1-t2.svg": r.Charts["tpch-sf1-t2.svg"]}
+	for name, text := range got {
+		path := filepath.Join("testdata", name)
+		if *rewrite {
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text != string(want) {
+			t.Errorf("%s is not as expected (-rewrite writes it); it is\n%s", name, text)
+		}
+	}
+	for name, svg := range r.Charts {
+		if !strings.Contains(r.Text, "docs/bench/"+name) || !strings.HasSuffix(svg, "</svg>\n") {
+			t.Errorf("chart %s is not shown or not whole", name)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "sub")
+	if err := r.Write(filepath.Join(out, "B.md"), filepath.Join(out, "charts")); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(out, "charts", "tpch-sf10.svg")); err != nil || string(b) != r.Charts["tpch-sf10.svg"] {
+		t.Error(err)
+	}
+}
+
+// Notes that nothing would show, or that nobody could read, are refused.
+func TestNotes(t *testing.T) {
+	dir := results(t)
+	notes := filepath.Join(dir, "notes.md")
+	for text, class := range map[string]diag.Class{
+		"## tpch\n- q99: nothing\n": diag.InvalidArgument,
+		"## tpch\nprose\n":          diag.MalformedRecord,
+		"## tpch\n- no colon\n":     diag.MalformedRecord,
+		"## unmeasured\n- x: y\n":   "",
+		"prose\n":                   "",
+	} {
+		if err := os.WriteFile(notes, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := report.Load([]string{filepath.Join(dir, "*.json")}, notes); diag.ClassOf(err) != class {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := report.Load([]string{filepath.Join(dir, "gone.json")}, notes); diag.ClassOf(err) != diag.PathNotFound {
+		t.Error(err)
+	}
+}
+
+// BENCHMARKS.md and the charts are what the committed results say: nobody edits
+// them, and nobody forgets to write them.
+func TestCommitted(t *testing.T) {
+	root := filepath.Join("..", "..")
+	in, err := report.Load([]string{filepath.Join(root, "bench", "results", "*.json")}, filepath.Join(root, "bench", "results", "notes.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report.Make(in, "docs/bench")
+	same := func(path, text string) {
+		if b, err := os.ReadFile(filepath.Join(root, path)); err != nil || string(b) != text {
+			t.Errorf("%s is not what the results in bench/results say (%v): run `millrace bench report`", path, err)
+		}
+	}
+	same("BENCHMARKS.md", r.Text)
+	for name, svg := range r.Charts {
+		same("docs/bench/"+name, svg)
+	}
+	charts, err := filepath.Glob(filepath.Join(root, "docs", "bench", "*.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range charts {
+		if !slices.Contains(slices.Collect(maps.Keys(r.Charts)), filepath.Base(c)) {
+			t.Errorf("%s is a chart of no result", c)
+		}
+	}
+}
