@@ -90,7 +90,7 @@ func TestPartitionedWrite(t *testing.T) {
 				t.Errorf("%s: no %s among %v", format, d, dirs)
 			}
 		}
-		if _, err := lines(t, s, "CREATE OR REPLACE TEMP VIEW back USING "+format+" OPTIONS (path '"+dir+"'"+map[string]string{"csv": ", header 'true'"}[format]+")"); err != nil {
+		if _, err := lines(t, s, "CREATE OR REPLACE TEMP VIEW back USING "+format+" OPTIONS (path '"+dir+"'"+map[string]string{"csv": ", header 'true', inferSchema 'true'"}[format]+")"); err != nil {
 			t.Fatal(err)
 		}
 		got, err := lines(t, s, "SELECT * FROM back ORDER BY v")

@@ -23,12 +23,16 @@ import (
 )
 
 // resolver answers for files.
-type resolver struct{ tables *connector.Registry }
+type resolver struct {
+	tables *connector.Registry
+	zone   *time.Location
+}
 
 func (r resolver) ResolveTable(ctx context.Context, ref catalog.TableRef) (catalog.Table, error) {
 	if ref.Path == "" {
 		return nil, diag.New(diag.TableNotFound, "there is no table %s", strings.Join(ref.Parts, "."))
 	}
+	ref.Zone = r.zone.String()
 	if ref.Format != "" {
 		c, err := r.tables.Lookup(ref.Format)
 		if err != nil {
@@ -62,7 +66,7 @@ func (s *Session) planning() (*settings.Set, analyze.Options, error) {
 	defer s.mu.Unlock()
 	conf := s.conf.Copy()
 	zone, err := time.LoadLocation(conf.Get(settings.TimeZone).Text)
-	return conf, analyze.Options{Resolver: resolver{s.tables}, Views: maps.Clone(s.views), Zone: zone, Now: time.Now(), NextID: new(expr.ID)}, err
+	return conf, analyze.Options{Resolver: resolver{s.tables, zone}, Views: maps.Clone(s.views), Zone: zone, Now: time.Now(), NextID: new(expr.ID)}, err
 }
 
 // plan plans a query; trace, if not nil, is told what each rule made of it.

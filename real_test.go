@@ -17,7 +17,7 @@ func TestRealData(t *testing.T) {
 	s := open(t, "local[2]")
 	ctx := context.Background()
 	register(t, s, "f", s.Read().Load("arrow", flights))
-	register(t, s, "a", s.Read().Option("header", "true").CSV(airports))
+	register(t, s, "a", s.Read().Option("header", "true").Option("inferSchema", "true").CSV(airports))
 	rows, _, err := text(t, s, `SELECT a.state, count(*) AS n, sum(f.delay), max(f.distance)
 		FROM f JOIN a ON f.distance = CAST(floor(a.latitude * 20) AS INT) WHERE f.delay > 60 AND a.country = 'USA'
 		GROUP BY a.state HAVING count(*) > 100 ORDER BY n DESC, a.state`)

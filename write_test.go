@@ -2,12 +2,14 @@ package millrace_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -149,21 +151,31 @@ func TestCSVErrors(t *testing.T) {
 	wrong := write("wrong.csv", "1\n2\nx\n")
 	open := write("open.csv", "1,\"a\n")
 	ctx := context.Background()
+	failFast := func() *millrace.Reader { return s.Read().Option("mode", "FAILFAST") }
 	for _, c := range []struct {
 		run  func() error
 		line string
 	}{
-		{func() error { _, err := s.Read().Option("header", "true").CSV(ragged).Collect(ctx); return err }, "line 3"},
-		{func() error { _, err := s.Read().Schema("a INT").CSV(wrong).Collect(ctx); return err }, "line 3"},
-		{func() error { _, err := s.Read().Schema("a INT, b STRING").CSV(open).Collect(ctx); return err }, "line 1"},
+		{func() error { _, err := failFast().Option("header", "true").CSV(ragged).Collect(ctx); return err }, "line 3"},
+		{func() error { _, err := failFast().Schema("a INT").CSV(wrong).Collect(ctx); return err }, "line 3, column 1"},
+		{func() error { _, err := failFast().Schema("a INT, b STRING").CSV(open).Collect(ctx); return err }, "line 1"},
 	} {
 		err := c.run()
 		if diag.ClassOf(err) != diag.MalformedRecord || !strings.Contains(err.Error(), c.line) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("got %v, want MALFORMED_RECORD with %s and the path", err, c.line)
 		}
 	}
-	rows, err := s.Read().Option("mode", "PERMISSIVE").Schema("a INT").CSV(wrong).Collect(ctx)
+	// By default what cannot be read is null, as in Spark.
+	rows, err := s.Read().Schema("a INT").CSV(wrong).Collect(ctx)
 	if err != nil || len(rows) != 3 || rows[2][0] != nil {
 		t.Errorf("permissive: %v %v", rows, err)
+	}
+	kept, _, err := text(t, s, "SELECT b, count(*) FROM csv.`"+ragged+"` WITH (header = true, mode = 'DROPMALFORMED') GROUP BY b")
+	if err != nil || fmt.Sprint(kept) != "[[2 1]]" {
+		t.Errorf("DROPMALFORMED: %v %v", kept, err)
+	}
+	rows, err = s.Read().Schema("a INT, _corrupt_record STRING").CSV(wrong).Filter("_corrupt_record IS NOT NULL").Collect(ctx)
+	if err != nil || len(rows) != 1 || rows[0][0] != nil || rows[0][1] != "x" {
+		t.Errorf("corrupt records: %v %v", rows, err)
 	}
 }

@@ -52,8 +52,11 @@ func AppendTimestamp(dst []byte, us int64, zone *time.Location) []byte {
 		_, off := time.UnixMicro(us).In(zone).Zone()
 		us += int64(off) * 1_000_000
 	}
-	return append(dst, columnar.FormatTimestamp(us)...)
+	return appendStamp(dst, us)
 }
+
+// appendStamp renders µs with the fraction digits that are needed.
+func appendStamp(dst []byte, us int64) []byte { return AppendClock(dst, us, ' ', shortFraction(us)) }
 
 // AppendValue renders a row as the spark-sql shell prints it: NULL, plain
 // numbers, [1,2], {"a":1}, {1:"x"}.
@@ -69,15 +72,15 @@ func AppendValue(dst []byte, v *columnar.Vector, row int, zone *time.Location) [
 	case columnar.Float64:
 		return AppendFloat(dst, v.Float64At(row), 64)
 	case columnar.Decimal:
-		return append(dst, columnar.FormatDecimal(v.Int128At(row), int(t.Scale))...)
+		return AppendDecimal(dst, v.Int128At(row), int(t.Scale))
 	case columnar.String, columnar.Binary:
 		return append(dst, v.BytesAt(row)...)
 	case columnar.Date:
-		return append(dst, columnar.FormatDate(int32(v.Int64At(row)))...)
+		return AppendDate(dst, int32(v.Int64At(row)))
 	case columnar.Timestamp:
 		return AppendTimestamp(dst, v.Int64At(row), zone)
 	case columnar.TimestampNTZ:
-		return append(dst, columnar.FormatTimestamp(v.Int64At(row))...)
+		return appendStamp(dst, v.Int64At(row))
 	case columnar.Time:
 		s := columnar.FormatTimestamp(v.Int64At(row))
 		return append(dst, s[len("1970-01-01 "):]...)
@@ -88,7 +91,7 @@ func AppendValue(dst []byte, v *columnar.Vector, row int, zone *time.Location) [
 	case columnar.List, columnar.Struct, columnar.Map:
 		return appendNested(dst, v, row, zone)
 	}
-	return strconv.AppendInt(dst, v.Int64At(row), 10)
+	return AppendInt(dst, v.Int64At(row))
 }
 
 func appendNested(dst []byte, v *columnar.Vector, row int, zone *time.Location) []byte {

@@ -60,21 +60,22 @@ func scanAll(path string, options map[string]string) (rows int, err error) {
 	return rows, nil
 }
 
-func fuzzOptions(flags byte) map[string]string {
+func fuzzOptions(flags uint16) map[string]string {
 	o := map[string]string{}
-	for i, k := range []string{"header", "multiLine"} {
+	for i, k := range []string{"header", "multiLine", "inferSchema", "ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace"} {
 		if flags>>i&1 != 0 {
 			o[k] = "true"
 		}
 	}
-	if flags&4 != 0 {
-		o["mode"] = "PERMISSIVE"
-	}
-	if flags&8 != 0 {
-		o["sep"], o["nullValue"] = "|", "NULL"
-	}
-	if flags&16 != 0 {
-		o["quote"], o["escape"] = "'", ""
+	for i, more := range []map[string]string{
+		{"mode": "FAILFAST"}, {"mode": "DROPMALFORMED"}, {"sep": "|", "nullValue": "NULL"}, {"quote": "'", "escape": ""}, {"escape": "\""},
+		{"comment": "#", "sep": "ab"}, {"lineSep": ";"}, {"dateFormat": "d/M/yyyy", "timestampFormat": "yyyy-MM-dd['T'HH:mm[:ss[.SSS]]][XXX]"},
+	} {
+		if flags>>(5+i)&1 != 0 {
+			for k, v := range more {
+				o[k] = v
+			}
+		}
 	}
 	return o
 }
@@ -82,7 +83,7 @@ func fuzzOptions(flags byte) map[string]string {
 // FuzzScan: any bytes give rows or a *diag.Error, whatever the options.
 func FuzzScan(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "x.csv")
-	f.Fuzz(func(t *testing.T, data []byte, flags byte) {
+	f.Fuzz(func(t *testing.T, data []byte, flags uint16) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -100,16 +101,16 @@ func FuzzScan(f *testing.F) {
 // TestSplitsCoverOnce cuts a file at every byte: each record belongs to exactly
 // one of the two halves.
 func TestSplitsCoverOnce(t *testing.T) {
-	data := "id,name\n1,a\n2,\"b,b\"\r\n\n3,\n4,dddd"
+	data := "id,name\n1,a\r2,\"b,b\"\r\n\n3,\n4,dddd"
 	path := filepath.Join(t.TempDir(), "x.csv")
 	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := &descriptor{Opts: options{Sep: ",", Quote: `"`, Header: true}, Names: []string{"id", "name"}, Types: []columnar.Type{columnar.Int32Type, columnar.StringType}}
+	d := &descriptor{Opts: options{Sep: ",", Quote: 0x22, Header: true, Mode: failFast}, Names: []string{"id", "name"}, Types: []columnar.Type{columnar.Int32Type, columnar.StringType}}
 	for cut := range len(data) {
 		var got []int64
 		for _, part := range [][2]int64{{0, int64(cut)}, {int64(cut), int64(len(data))}} {
-			r, err := newReader(d, path, part[0], part[1], connector.ScanRequest{Columns: []int{0, 1}, Project: []int{0}})
+			r, err := newReader(d, path, span{part[0], part[1]}, connector.ScanRequest{Columns: []int{0, 1}, Project: []int{0}})
 			if err != nil {
 				t.Fatal(err)
 			}

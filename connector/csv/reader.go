@@ -1,126 +1,109 @@
 package csv
 
 import (
-	"bufio"
 	"context"
-	"errors"
-	"io"
-	"math"
-	"os"
-	"strings"
-	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
-	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
-	"github.com/millrace-engine/millrace/columnar/text"
 	"github.com/millrace-engine/millrace/connector"
-	"github.com/millrace-engine/millrace/connector/fs"
-	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/connector/cells"
 	"github.com/millrace-engine/millrace/plan/eval"
+	"github.com/millrace-engine/millrace/plan/expr"
 )
 
-// reader reads the records that begin in a range of a file.
+// reader makes batches of the records that begin in a range of a file.
 type reader struct {
+	*source
 	desc    *descriptor
 	req     connector.ScanRequest
-	path    string
-	in      io.Closer
-	r       *records
-	from    int64 // where r began
-	end     int64
+	rules   *cells.Rules
+	at      []int  // per ScanRequest.Columns: the cell, −1 for the corrupt record
+	first   []bool // columns that filters need
+	whole   bool   // the corrupt record is asked for: every column is looked at
 	filter  *eval.Filter
 	scratch *memory.Scratch
-	cols    []column
 	size    int
+	cols    columnar.Batch // one vector per ScanRequest.Columns
+	made    []bool         // which of them
 	out     columnar.Batch
+	sel     [3][]uint16
+	decoded []byte
 	stats   connector.ScanStats
+	dynamic []watched
 }
 
-// column gathers the values of one column of a batch.
-type column struct {
-	t     columnar.Type
-	at    int // field of the record
-	name  string
-	ints  []int64
-	wide  []columnar.Int128
-	off   []int32
-	bytes []byte
-	null  []bool
-	some  bool // a null was seen
+// watched is a runtime filter and whether it is worth its time.
+type watched struct {
+	in, out int
+	off     bool
 }
 
-func newReader(d *descriptor, path string, from, end int64, req connector.ScanRequest) (*reader, error) {
-	x := &reader{desc: d, req: req, path: path, end: end, from: from, size: req.BatchRows, scratch: memory.NewScratch(req.Memory)}
+func newReader(d *descriptor, path string, part span, req connector.ScanRequest) (*reader, error) {
+	x := &reader{desc: d, req: req, size: req.BatchRows, rules: d.Opts.rules(), made: make([]bool, len(req.Columns))}
 	if x.size <= 0 || x.size > columnar.MaxRows {
 		x.size = columnar.MaxRows
 	}
+	corrupt := d.corrupt()
+	columns, width := len(d.Names), 0
+	if corrupt >= 0 {
+		columns--
+	}
+	for _, c := range req.Columns {
+		k := c
+		switch {
+		case c == corrupt:
+			k, x.whole = -1, true
+		case corrupt >= 0 && c > corrupt:
+			k--
+		}
+		x.at = append(x.at, k)
+		width = max(width, k+1)
+	}
+	want := -1
+	if x.whole {
+		width = columns
+	}
+	if x.whole || d.Opts.Mode != permissive {
+		want = columns
+	}
+	x.first = make([]bool, len(req.Columns))
 	if len(req.Filters) > 0 {
 		f, err := eval.CompileFilter(req.Filters, eval.Options{})
 		if err != nil {
 			return nil, err
 		}
 		x.filter = f
-	}
-	for _, c := range req.Columns {
-		if d.Types[c].IsNested() {
-			return nil, diag.New(diag.Unsupported, "column %s of type %s cannot be read from CSV", d.Names[c], d.Types[c]).WithPath(path)
-		}
-		x.cols = append(x.cols, column{t: d.Types[c], at: c, name: d.Names[c]})
-	}
-	if strings.HasSuffix(path, ".gz") {
-		in, err := input(path)
-		if err != nil {
-			return nil, err
-		}
-		x.in, x.end = in, math.MaxInt64
-		x.r = newRecords(in, d.Opts, path, 1)
-	} else {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, fs.Explain(err, path)
-		}
-		x.in = f
-		line := 1
-		if from > 0 { // the record that the range begins in belongs to the split before
-			b := bufio.NewReader(io.NewSectionReader(f, from-1, math.MaxInt64-from))
-			skipped, err := b.ReadSlice('\n')
-			n := int64(len(skipped))
-			for errors.Is(err, bufio.ErrBufferFull) {
-				skipped, err = b.ReadSlice('\n')
-				n += int64(len(skipped))
-			}
-			x.from = from - 1 + n
-			line = 0
-		}
-		x.r = newRecords(io.NewSectionReader(f, x.from, math.MaxInt64-x.from), d.Opts, path, line)
-		if from > 0 {
-			x.r.line = -1 << 40 // lines are not known in the middle of a file
+		for _, e := range req.Filters {
+			expr.Walk(e, func(e expr.Expr) bool {
+				if c, ok := e.(*expr.Column); ok {
+					x.first[c.Index] = true
+				}
+				return true
+			})
 		}
 	}
-	if from == 0 && d.Opts.Header {
-		if _, err := x.r.next(); err != nil && !errors.Is(err, io.EOF) {
-			x.in.Close()
-			return nil, err
-		}
+	s, err := newSource(path, part, newScanner(&d.Opts, width, want), req.Memory)
+	if err != nil {
+		return nil, err
 	}
-	if x.end > x.from { // else no record begins here, as fill knows
-		x.r.stop = x.end - x.from
+	x.source = s
+	x.scratch = memory.NewScratch(req.Memory)
+	x.cols.Cols = make([]columnar.Vector, len(req.Columns))
+	x.out.Cols = make([]columnar.Vector, len(req.Project))
+	for i := range x.sel {
+		x.sel[i] = make([]uint16, 0, columnar.MaxRows)
 	}
 	return x, nil
 }
 
-func (x *reader) Stats() connector.ScanStats { return x.stats }
+func (x *reader) Stats() connector.ScanStats {
+	x.stats.BytesRead = x.in.BytesRead()
+	return x.stats
+}
 
 func (x *reader) Close() error {
-	if x.in == nil {
-		return nil
-	}
-	x.stats.BytesRead = x.r.offset
-	err := x.in.Close()
-	x.in = nil
 	x.scratch.Close()
-	return err
+	return x.in.Close()
 }
 
 func (x *reader) Next(ctx context.Context) (*columnar.Batch, error) {
@@ -128,142 +111,167 @@ func (x *reader) Next(ctx context.Context) (*columnar.Batch, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n, err := x.fill()
+		x.scratch.Reset()
+		if err := x.next(x.size); err != nil {
+			return nil, err
+		}
+		n := x.sheet.Rows
+		x.stats.RowsRead += int64(n)
+		x.cols.Rows = n
+		clear(x.made)
+		rows, err := x.survivors()
 		if err != nil {
 			return nil, err
 		}
-		if n == 0 {
-			return nil, io.EOF
-		}
-		x.stats.RowsRead += int64(n)
-		x.scratch.Reset()
-		b := &columnar.Batch{Rows: n, Cols: make([]columnar.Vector, len(x.cols))}
-		for i := range x.cols {
-			b.Cols[i] = x.cols[i].vector(n)
-		}
-		if x.filter != nil {
-			sel, err := x.filter.Select(b, x.scratch, nil)
-			if err != nil {
-				return nil, err
-			}
-			x.stats.RowsPruned += int64(n - len(sel))
-			if len(sel) == 0 {
+		if rows != nil {
+			x.stats.RowsPruned += int64(n - len(rows))
+			if len(rows) == 0 {
 				continue
 			}
-			if len(sel) < n {
-				b.Sel = sel
-				b = kernel.Compact(b, x.scratch)
-			}
 		}
-		x.out = columnar.Batch{Rows: b.Rows, Cols: make([]columnar.Vector, len(x.req.Project))}
 		for i, p := range x.req.Project {
-			x.out.Cols[i] = b.Cols[p]
+			x.make(p, rows)
+			x.out.Cols[i] = x.cols.Cols[p]
+		}
+		if rows, err = x.judge(rows); err != nil {
+			return nil, err
+		}
+		x.out.Rows, x.out.Sel = n, rows
+		if rows != nil && len(rows) == 0 {
+			continue
 		}
 		return &x.out, nil
 	}
 }
 
-// fill parses up to a batch of records.
-func (x *reader) fill() (int, error) {
-	for i := range x.cols {
-		c := &x.cols[i]
-		c.ints, c.wide, c.bytes, c.null, c.some = c.ints[:0], c.wide[:0], c.bytes[:0], c.null[:0], false
-		c.off = append(c.off[:0], 0)
+// make makes column i for the rows (nil: all), unless that is done.
+func (x *reader) make(i int, rows []uint16) {
+	if x.made[i] {
+		return
 	}
-	n := 0
-	for n < x.size {
-		if x.from+x.r.offset >= x.end {
-			break
-		}
-		fields, err := x.r.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return 0, err
-		}
-		if len(fields) != len(x.desc.Names) && !x.desc.Opts.Permissive {
-			return 0, x.bad("has %d fields, the table %d columns", len(fields), len(x.desc.Names))
-		}
-		for i := range x.cols {
-			if err := x.value(&x.cols[i], fields); err != nil {
-				return 0, err
-			}
-		}
-		n++
+	x.made[i] = true
+	if x.at[i] < 0 {
+		x.cols.Cols[i] = x.corruptRecords()
+		return
 	}
-	return n, nil
+	x.cols.Cols[i] = x.rules.Vector(&x.sheet, x.at[i], x.desc.Types[x.req.Columns[i]], rows, x.scratch, &x.decoded)
 }
 
-func (x *reader) bad(format string, args ...any) error {
-	e := diag.New(diag.MalformedRecord, "a record "+format, args...)
-	if x.r.line > 0 {
-		e.Message = e.Message + " (" + x.path + ", line " + itoa(x.r.line-1) + ")"
-	} else {
-		e.Message = e.Message + " (" + x.path + ", near byte " + itoa(int(x.from+x.r.offset)) + ")"
+// survivors returns the rows that pass the filters, nil for all, and makes the
+// columns that this needs.
+func (x *reader) survivors() (rows []uint16, err error) {
+	if x.whole {
+		x.lookAtAll()
 	}
-	return e.WithPath(x.path).WithRemedy("correct the record, give a schema with other types, or read with mode = PERMISSIVE to get nulls")
-}
-
-func itoa(n int) string {
-	if n < 10 {
-		return string(rune('0' + max(n, 0)))
+	if rows, err = x.runtimeFilters(nil); err != nil || x.filter == nil {
+		return rows, err
 	}
-	return itoa(n/10) + string(rune('0'+n%10))
-}
-
-func (x *reader) value(c *column, fields []value) error {
-	if c.at >= len(fields) {
-		c.add(0, true)
-		return nil
-	}
-	f := fields[c.at]
-	s := f.text
-	if !f.quoted && (len(s) == 0 || x.desc.Opts.Null != "" && string(s) == x.desc.Opts.Null) {
-		c.add(0, true)
-		return nil
-	}
-	var v int64
-	var err error
-	switch t := c.t; {
-	case t.IsBytes():
-		c.bytes = append(c.bytes, s...)
-	case t.Kind == columnar.Bool:
-		var b bool
-		if b, err = text.ParseBool(s); b {
-			v = 1
+	for i, f := range x.first {
+		if f {
+			x.make(i, rows)
+		} else if !x.made[i] {
+			x.cols.Cols[i] = columnar.Vector{Type: x.desc.Types[x.req.Columns[i]], Len: x.cols.Rows}
 		}
-	case t.IsSignedInteger():
-		v, err = text.ParseInt(s, 8*t.FixedWidth())
-	case t.IsFloat():
-		var y float64
-		y, err = text.ParseFloat(s, 8*t.FixedWidth())
-		v = int64(math.Float64bits(y))
-	case t.Kind == columnar.Decimal:
-		var d columnar.Int128
-		if d, err = text.ParseDecimalTo(s, int(t.Precision), int(t.Scale)); err == nil {
-			c.wide = append(c.wide, d)
-		}
-	case t.Kind == columnar.Date:
-		var d int32
-		d, err = text.ParseDate(s)
-		v = int64(d)
-	case t.Kind == columnar.Timestamp:
-		v, err = text.ParseTimestamp(s, time.UTC)
-	case t.Kind == columnar.TimestampNTZ:
-		v, _, err = text.ParseTimestampNTZ(s)
-	default:
-		return diag.New(diag.Unsupported, "column %s of type %s cannot be read from CSV", c.name, c.t).WithPath(x.path)
 	}
+	if rows, err = x.judge(rows); err != nil {
+		return nil, err
+	}
+	x.cols.Sel = rows
+	out, err := x.filter.Select(&x.cols, x.scratch, x.sel[0][:0])
 	if err != nil {
-		if x.desc.Opts.Permissive {
-			c.add(0, true)
-			return nil
-		}
-		return x.bad("has %q in column %s, which is not %s", clip(s), c.name, c.t)
+		return nil, err
 	}
-	c.add(v, false)
-	return nil
+	if len(out) == x.cols.Rows {
+		return nil, nil
+	}
+	x.sel[0] = out
+	return out, nil
+}
+
+// runtimeFilters narrows rows down by the filters of joins that are there yet.
+func (x *reader) runtimeFilters(rows []uint16) ([]uint16, error) {
+	if x.req.Dynamic == nil {
+		return rows, nil
+	}
+	for k, f := range x.req.Dynamic() {
+		if k == len(x.dynamic) {
+			x.dynamic = append(x.dynamic, watched{})
+		}
+		w := &x.dynamic[k]
+		if w.off || rows != nil && len(rows) == 0 {
+			continue
+		}
+		x.make(f.Column(), rows)
+		before := x.cols.Rows
+		if rows != nil {
+			before = len(rows)
+		}
+		rows = f.Select(&x.cols.Cols[f.Column()], rows, x.sel[1+k&1][:0])
+		w.in += before
+		w.out += len(rows)
+		if w.in > 64<<10 && w.out*10 > w.in*9 { // it drops too little
+			w.off = true
+		}
+	}
+	return x.judge(rows)
+}
+
+// judge does what the mode says about the records that were found malformed so
+// far: rows without them, or an error.
+func (x *reader) judge(rows []uint16) ([]uint16, error) {
+	if x.sheet.Bad == nil || x.desc.Opts.Mode == permissive {
+		return rows, nil
+	}
+	if x.desc.Opts.Mode == failFast {
+		return nil, x.malformed()
+	}
+	if rows == nil {
+		rows = make([]uint16, x.sheet.Rows)
+		for i := range rows {
+			rows[i] = uint16(i)
+		}
+	}
+	out := make([]uint16, 0, len(rows))
+	for _, r := range rows {
+		if !x.sheet.Bad.Get(int(r)) {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// malformed describes the first record that is.
+func (x *reader) malformed() error {
+	row, k := x.sheet.FirstRow, x.sheet.FirstColumn
+	begin, end := x.spans[row].Span()
+	line, e := x.place(begin)
+	if k < 0 {
+		n := x.fields(x.sheet.Text[begin:end])
+		return e("a record has %d fields, the table %d columns (%s, line %d)", n, x.want, x.in.Path, line).
+			WithRemedy("correct the record, give a schema with as many columns, or read with mode = PERMISSIVE to get nulls")
+	}
+	from, to := x.sheet.Cells[row*x.width+k].Span()
+	c := k
+	if at := x.desc.corrupt(); at >= 0 && c >= at {
+		c++
+	}
+	return e("a record has %q in column %s, which is not %s (%s, line %d, column %d)", clip(x.sheet.Text[from:to]), x.desc.Names[c], x.desc.Types[c], x.in.Path, line, from-begin+1).
+		WithRemedy("correct the record, give a schema with other types, or read with mode = PERMISSIVE to get nulls")
+}
+
+// fields counts the fields of one record.
+func (x *reader) fields(record []byte) int {
+	padded := make([]byte, len(record), len(record)+256)
+	copy(padded, record)
+	all := newScanner(&x.desc.Opts, len(record)+1, -1)
+	all.scan(padded, 0, len(padded), true, 1)
+	n := 0
+	for _, c := range all.sheet.Cells {
+		if c.Kind() != cells.Missing {
+			n++
+		}
+	}
+	return n
 }
 
 func clip(s []byte) string {
@@ -273,70 +281,43 @@ func clip(s []byte) string {
 	return string(s)
 }
 
-func (c *column) add(v int64, null bool) {
-	c.null, c.some = append(c.null, null), c.some || null
-	switch {
-	case c.t.IsBytes():
-		c.off = append(c.off, int32(len(c.bytes)))
-	case c.t.Kind == columnar.Decimal:
-		if null {
-			c.wide = append(c.wide, columnar.Int128{})
+// lookAtAll makes every column of the table, so that the corrupt records do not
+// depend on which of them a query needs.
+func (x *reader) lookAtAll() {
+	for i := range x.req.Columns {
+		if x.at[i] >= 0 {
+			x.make(i, nil)
 		}
-	default:
-		c.ints = append(c.ints, v)
+	}
+	corrupt := x.desc.corrupt()
+	for c, t := range x.desc.Types {
+		needed := c == corrupt
+		for _, r := range x.req.Columns {
+			needed = needed || r == c
+		}
+		if !needed && t.Kind != columnar.String {
+			k := c
+			if c > corrupt {
+				k--
+			}
+			x.rules.Vector(&x.sheet, k, t, nil, x.scratch, &x.decoded)
+		}
 	}
 }
 
-// vector returns the gathered values; it owns its memory.
-func (c *column) vector(n int) columnar.Vector {
-	v := columnar.Vector{Type: c.t, Len: n, Width: uint8(c.t.FixedWidth())}
-	if c.some {
-		v.Valid = columnar.NewBitmap(n)
-		for i, null := range c.null {
-			v.Valid.SetTo(i, !null)
+// corruptRecords is the column of the texts of malformed records.
+func (x *reader) corruptRecords() columnar.Vector {
+	n := x.sheet.Rows
+	v := columnar.Vector{Type: columnar.StringType, Len: n, Valid: columnar.NewBitmap(n)}
+	off := make([]int32, n+1)
+	for i := range n {
+		if x.sheet.Bad != nil && x.sheet.Bad.Get(i) {
+			begin, end := x.spans[i].Span()
+			v.Bytes = append(v.Bytes, x.sheet.Text[begin:end]...)
+			v.Valid.Set(i)
 		}
+		off[i+1] = int32(len(v.Bytes))
 	}
-	switch {
-	case c.t.IsBytes():
-		v.Data, v.Bytes = columnar.BytesOf(append([]int32{}, c.off...)), append([]byte{}, c.bytes...)
-	case c.t.Kind == columnar.Bool:
-		b := columnar.NewBitmap(n)
-		for i, x := range c.ints {
-			b.SetTo(i, x != 0)
-		}
-		v.Data = b
-	case c.t.Kind == columnar.Decimal:
-		narrow := true
-		for _, x := range c.wide {
-			narrow = narrow && x.FitsInt64()
-		}
-		if !narrow {
-			v.Width, v.Data = 16, columnar.BytesOf(append([]columnar.Int128{}, c.wide...))
-			return v
-		}
-		xs := make([]int64, n)
-		for i, x := range c.wide {
-			xs[i] = int64(x.Lo)
-		}
-		v.Width, v.Data = 8, columnar.BytesOf(xs)
-	case c.t.Kind == columnar.Float32:
-		v.Data = convert(c.ints, func(x int64) float32 { return float32(math.Float64frombits(uint64(x))) })
-	case v.Width == 1:
-		v.Data = convert(c.ints, func(x int64) int8 { return int8(x) })
-	case v.Width == 2:
-		v.Data = convert(c.ints, func(x int64) int16 { return int16(x) })
-	case v.Width == 4:
-		v.Data = convert(c.ints, func(x int64) int32 { return int32(x) })
-	default:
-		v.Data = columnar.BytesOf(append([]int64{}, c.ints...))
-	}
+	v.Data = columnar.BytesOf(off)
 	return v
-}
-
-func convert[T columnar.Fixed](in []int64, f func(int64) T) []byte {
-	out := make([]T, len(in))
-	for i, x := range in {
-		out[i] = f(x)
-	}
-	return columnar.BytesOf(out)
 }

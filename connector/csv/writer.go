@@ -1,32 +1,38 @@
 package csv
 
 import (
+	"compress/gzip"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
-	"github.com/millrace-engine/millrace/columnar/text"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/fs"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // flushBytes is how much text is gathered before it is written.
-const flushBytes = 256 << 10
+const flushBytes = 1 << 20
 
-// writer writes records that the reader of this package reads back the same
-// with equal options (and multiLine, if values hold line breaks):
+// writer writes records as Spark does, which the reader of this package reads
+// back with equal options (and multiLine, if values hold line breaks):
 //
-//   - W1 A null is the null text without quotes; a value that reads like it, an
-//     empty string too, is quoted.
-//   - W2 Inside of quotes a quote is doubled, and so is the escape character.
+//   - W1 A null is the null text, the empty string a pair of quotes (or
+//     emptyValue). By default the reader takes both for null, as Spark's; with a
+//     nullValue it tells them apart.
+//   - W2 A text is quoted if it holds a separator, quote or line break, begins
+//     like a comment or byte order mark, or has white space at an end.
+//   - W3 Inside of quotes the escape character stands before a quote and before
+//     itself.
 type writer struct {
 	dir, name string
 	file      *os.File
-	o         options
-	special   [256]bool // bytes for which a field is quoted
+	out       io.Writer
+	zip       *gzip.Writer
+	f         format
+	fields    []field
 	buf       []byte
 	rows      int64
 }
@@ -38,8 +44,15 @@ func (c *Connector) Check(spec connector.WriteSpec) error {
 			return diag.New(diag.Unsupported, "column %s of type %s cannot be written as CSV", f.Name, f.Type).WithRemedy("select its parts as columns of their own")
 		}
 	}
-	_, err := parseOptions(spec.Options, "")
-	return err
+	o, err := parseOptions(spec.Options, "")
+	if err != nil {
+		return err
+	}
+	switch o.compression {
+	case "", "none", "uncompressed", "gzip":
+		return nil
+	}
+	return diag.New(diag.InvalidArgument, "CSV files cannot be written with the compression %q", o.compression).WithRemedy("use none or gzip")
 }
 
 // NewWriter implements connector.WriterConnector.
@@ -51,95 +64,90 @@ func (c *Connector) NewWriter(_ context.Context, spec connector.WriteSpec, task,
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{dir: spec.Dir, name: spec.FileName(task, attempt, ".csv"), o: o}
-	for _, c := range []byte("\r\n\xef" + o.Sep + o.Quote) { // 0xef begins a byte order mark
-		w.special[c] = true
+	w := &writer{dir: spec.Dir, name: spec.FileName(task, attempt, ".csv"), f: newFormat(&o), fields: make([]field, len(spec.Schema.Fields))}
+	if o.compression == "gzip" {
+		w.name += ".gz"
 	}
 	if w.file, err = os.CreateTemp(spec.Dir, "."+w.name+".*"); err != nil {
 		return nil, fs.ExplainWrite(err, spec.Dir)
 	}
-	if o.Header {
-		for i, f := range spec.Schema.Fields {
-			if err := w.field([]byte(f.Name), i, true); err != nil {
-				w.Abort()
-				return nil, err
-			}
-		}
-		w.buf = append(w.buf, '\n')
+	w.out = w.file
+	if o.compression == "gzip" {
+		w.zip = gzip.NewWriter(w.file)
+		w.out = w.zip
 	}
+	if !o.Header {
+		return w, nil
+	}
+	for i, f := range spec.Schema.Fields {
+		if i > 0 {
+			w.buf = append(w.buf, o.Sep...)
+		}
+		if w.buf, err = w.f.appendText(w.buf, []byte(f.Name)); err != nil {
+			w.Abort()
+			return nil, err
+		}
+	}
+	w.buf = append(w.buf, w.f.end)
 	return w, nil
-}
-
-// field appends one field of a record. Text fields are quoted if they are empty
-// or read like a null.
-func (w *writer) field(s []byte, column int, isText bool) error {
-	if column > 0 {
-		w.buf = append(w.buf, w.o.Sep...)
-	}
-	quote := isText && (len(s) == 0 || string(s) == w.o.Null)
-	for _, c := range s {
-		quote = quote || w.special[c]
-	}
-	if !quote {
-		w.buf = append(w.buf, s...)
-		return nil
-	}
-	if w.o.Quote == "" {
-		return diag.New(diag.InvalidArgument, "the value %q needs quotes, which the option quote turns off", clip(s)).WithPath(w.dir).
-			WithRemedy("set the option quote, or another sep or nullValue")
-	}
-	q := w.o.Quote[0]
-	escape := q
-	if w.o.Escape != "" {
-		escape = w.o.Escape[0]
-	}
-	w.buf = append(w.buf, q)
-	for _, c := range s {
-		if c == q || c == escape { // W2
-			w.buf = append(w.buf, c)
-		}
-		w.buf = append(w.buf, c)
-	}
-	w.buf = append(w.buf, q)
-	return nil
 }
 
 // Write appends the rows that count.
 func (w *writer) Write(_ context.Context, b *columnar.Batch) error {
-	var value []byte
-	for i := range b.Selected() {
-		r := b.RowAt(i)
-		for c := range b.Cols {
-			v := &b.Cols[c]
-			if v.NullAt(r) {
-				if len(b.Cols) == 1 && w.o.Null == "" {
-					return diag.New(diag.InvalidArgument, "a null in the only column of a CSV file would be an empty line, which is not read").WithPath(w.dir).
-						WithRemedy("set the option nullValue")
+	for c := range b.Cols {
+		if err := w.fields[c].prepare(&w.f, &b.Cols[c], b); err != nil {
+			return w.named(err, b, c)
+		}
+	}
+	lonely := len(b.Cols) == 1 && w.f.null == ""
+	n := b.Selected()
+	for i := range n {
+		r := i
+		if b.Sel != nil {
+			r = int(b.Sel[i])
+		}
+		for c := range w.fields {
+			if c > 0 {
+				if len(w.f.sep) == 1 {
+					w.buf = append(w.buf, w.f.sep[0])
+				} else {
+					w.buf = append(w.buf, w.f.sep...)
 				}
-				if c > 0 {
-					w.buf = append(w.buf, w.o.Sep...)
+			}
+			x := &w.fields[c]
+			if x.valid != nil && !x.valid.Get(r) || x.never {
+				if lonely { // an empty line would be no record
+					w.buf = append(w.buf, w.f.empty...)
+				} else {
+					w.buf = append(w.buf, w.f.null...)
 				}
-				w.buf = append(w.buf, w.o.Null...) // W1
 				continue
 			}
-			value = text.AppendValue(value[:0], v, r, time.UTC)
-			if err := w.field(value, c, v.Type.IsBytes()); err != nil {
-				return err
+			var err error
+			if w.buf, err = x.append(w.buf, &w.f, r); err != nil {
+				return w.named(err, b, c)
 			}
 		}
-		w.buf = append(w.buf, '\n')
+		w.buf = append(w.buf, w.f.end)
 		if len(w.buf) >= flushBytes {
 			if err := w.flush(); err != nil {
 				return err
 			}
 		}
 	}
-	w.rows += int64(b.Selected())
+	w.rows += int64(n)
 	return nil
 }
 
+func (w *writer) named(err error, b *columnar.Batch, c int) error {
+	if e, ok := err.(*diag.Error); ok {
+		return e.WithPath(w.dir)
+	}
+	return err
+}
+
 func (w *writer) flush() error {
-	_, err := w.file.Write(w.buf)
+	_, err := w.out.Write(w.buf)
 	w.buf = w.buf[:0]
 	if err != nil {
 		return fs.ExplainWrite(err, filepath.Join(w.dir, w.name))
@@ -158,6 +166,11 @@ func (w *writer) Commit(context.Context) (_ []connector.File, err error) {
 	}()
 	if err := w.flush(); err != nil {
 		return nil, err
+	}
+	if w.zip != nil {
+		if err := w.zip.Close(); err != nil {
+			return nil, err
+		}
 	}
 	info, err := w.file.Stat()
 	if err != nil {

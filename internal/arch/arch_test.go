@@ -47,6 +47,7 @@ var modules = map[string][]string{
 	"connector/ipc":     {"github.com/apache/arrow-go/v18"},
 	"plan/wire":         {"google.golang.org/protobuf"},
 	"exec":              {"google.golang.org/protobuf"},
+	"connector/lines":   {"github.com/klauspost/compress/zstd"},
 	"connector/parquet": {"github.com/andybalholm/brotli", "github.com/cespare/xxhash/v2", "github.com/klauspost/compress/gzip", "github.com/klauspost/compress/snappy", "github.com/klauspost/compress/zstd", "github.com/parquet-go/parquet-go", "github.com/pierrec/lz4/v4"},
 	"internal/settings": {"github.com/BurntSushi/toml"},
 	"cmd/millrace":      {"github.com/spf13/cobra", "golang.org/x/term"},

@@ -58,7 +58,9 @@ type TableRef struct {
 	Options map[string]string
 	// Schema is the user's schema, or nil to infer it.
 	Schema *columnar.Schema
-	Place  diag.Pos
+	// Zone is the session's time zone, for texts that name none; "" is UTC.
+	Zone  string
+	Place diag.Pos
 }
 
 // Resolver turns a reference to files or a catalog table into a Table. The
