@@ -23,7 +23,7 @@ func TestPagePruning(t *testing.T) {
 	if err := df.Write().Option("row_group_rows", "200000").Parquet(ctx, dir); err != nil {
 		t.Fatal(err)
 	}
-	s.RegisterView("p", s.Read().Parquet(dir))
+	register(t, s, "p", s.Read().Parquet(dir))
 	for _, x := range []struct {
 		query       string
 		want        string
