@@ -1,134 +1,187 @@
-// Package cache holds blocks: lists of batches by id. Now it has the memory tier
-// only, which keeps the output of exchanges; blocks are passed on by reference.
-//
-// Invariants:
-//
-//   - B1 A block is written once and immutable; its batches are stable.
-//   - B2 What the store holds is charged to its reservation, and given back when
-//     a block is dropped.
 package cache
 
 import (
-	"fmt"
-	"slices"
+	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
-	"github.com/millrace-engine/millrace/internal/diag"
 )
 
-// BlockID names the output of one attempt of a map task for one partition. It is
-// comparable.
-type BlockID struct{ Job, Exchange, Map, Attempt, Partition int }
+const (
+	shards = 64
+	// leastReclaim is what is given back at least when somebody asks: looking for
+	// blocks to spill goes through all.
+	leastReclaim = 4 << 20
+)
 
-// String prints "job 3 exchange 1 map 4.0 partition 2".
-func (b BlockID) String() string {
-	return fmt.Sprintf("job %d exchange %d map %d.%d partition %d", b.Job, b.Exchange, b.Map, b.Attempt, b.Partition)
-}
-
-// Store keeps blocks in memory. It is safe for concurrent use.
+// Store keeps blocks. It is safe for concurrent use.
 type Store struct {
-	mu     sync.RWMutex
-	blocks map[BlockID]block
-	dicts  map[*columnar.Dictionary]int // blocks that refer to a dictionary
-	memory memory.Reservation
+	broker  *memory.Broker
+	memory  memory.Reservation
+	disk    Disk // nil: blocks stay in memory
+	shards  [shards]shard
+	spilled atomic.Int64
+
+	mu    sync.Mutex
+	dicts map[*columnar.Dictionary]int // blocks that refer to a dictionary
+	order []*block                     // those with memory, oldest first; some have none any more
+
+	bell  chan struct{} // rings when bytes are wanted
+	stop  context.CancelFunc
+	ended sync.WaitGroup
 }
 
-type block struct {
-	batches []*columnar.Batch
-	bytes   int64 // without dictionaries
-	dicts   []*columnar.Dictionary
+type shard struct {
+	mu     sync.Mutex
+	blocks map[BlockID]*block
 }
 
-// NewStore returns a store that charges r, which it owns.
-func NewStore(r memory.Reservation) *Store {
-	return &Store{blocks: map[BlockID]block{}, dicts: map[*columnar.Dictionary]int{}, memory: r}
+var _ memory.Reclaimer = (*Store)(nil)
+
+// NewStore returns a store of a broker's memory, named for messages. Close ends
+// it. Without a disk what memory has no room for is refused.
+func NewStore(b *memory.Broker, name string, d Disk) *Store {
+	s := &Store{broker: b, disk: d, dicts: map[*columnar.Dictionary]int{}, bell: make(chan struct{}, 1)}
+	for i := range s.shards {
+		s.shards[i].blocks = map[BlockID]*block{}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.memory = b.Store(name, s)
+	s.ended.Go(func() { s.relieve(ctx) })
+	return s
 }
 
-// Put stores the batches of a block. A dictionary that several blocks share is
-// charged once.
-func (s *Store) Put(id BlockID, batches []*columnar.Batch) error {
-	x := block{batches: batches}
-	for _, b := range batches {
-		x.bytes += b.MemoryBytes()
-		for i := range b.Cols {
-			if d := b.Cols[i].Dict; d != nil {
-				x.bytes -= dictBytes(d)
-				if !slices.Contains(x.dicts, d) {
-					x.dicts = append(x.dicts, d)
-				}
+// shard returns the shard of an id.
+func (s *Store) shard(id BlockID) *shard {
+	h := uint64(id.Job)*0x9e3779b97f4a7c15 ^ uint64(id.Exchange)*0xc2b2ae3d27d4eb4f ^ uint64(id.Map)*0x165667b19e3779f9 ^ uint64(id.Partition)*0x27d4eb2f165667c5
+	return &s.shards[h>>58%shards]
+}
+
+// Has reports whether there is a block.
+func (s *Store) Has(id BlockID) bool {
+	h := s.shard(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := h.blocks[id]
+	return ok
+}
+
+// Get pins a block for reading; its Close unpins it.
+func (s *Store) Get(id BlockID) (*Pinned, bool) {
+	h := s.shard(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b, ok := h.blocks[id]
+	if !ok {
+		return nil, false
+	}
+	b.pins++
+	return &Pinned{store: s, block: b, runs: b.runs, batches: b.batches}, true
+}
+
+// DropWhere drops the blocks for which f is true.
+func (s *Store) DropWhere(f func(BlockID) bool) {
+	for i := range s.shards {
+		h := &s.shards[i]
+		var gone []*block
+		h.mu.Lock()
+		for id, b := range h.blocks {
+			if !f(id) {
+				continue
+			}
+			delete(h.blocks, id)
+			idle := b.state == ready && b.pins == 0
+			if b.state = deleting; idle {
+				gone = append(gone, b)
 			}
 		}
+		h.mu.Unlock()
+		for _, b := range gone {
+			s.destroy(b)
+		}
 	}
+}
+
+// destroy gives back all that a block has. Nobody else knows it any more.
+func (s *Store) destroy(b *block) (freed int64) {
+	freed = s.release(b.cost)
+	b.batches, b.cost = nil, cost{}
+	var file File
+	s.mu.Lock()
+	if b.out.blocks--; b.out.blocks == 0 {
+		file, b.out.file = b.out.file, nil
+	}
+	s.mu.Unlock()
+	if file != nil {
+		_ = file.Close() // it is scratch: there is nothing to save
+	}
+	return freed
+}
+
+// charge pays for batches that a block is about to hold besides those in has. It
+// reports false when there is no room.
+func (s *Store) charge(has *cost, b *columnar.Batch, bytes int64) bool {
+	more := *has
+	more.dicts = more.dicts[:len(more.dicts):len(more.dicts)]
+	more.add(b, bytes)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.blocks[id]; ok { // B1
-		return nil
-	}
-	n := x.bytes
-	for _, d := range x.dicts {
+	n := bytes
+	fresh := more.dicts[len(has.dicts):]
+	for _, d := range fresh {
 		if s.dicts[d] == 0 {
 			n += dictBytes(d)
 		}
 	}
 	if !s.memory.TryGrow(n) {
-		return diag.New(diag.MemoryLimit, "the output of an exchange holds %d MiB and needs %d KiB more than the memory budget has left", s.memory.Held()>>20, n>>10).
-			WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data")
+		return false
 	}
-	for _, d := range x.dicts {
+	for _, d := range fresh {
 		s.dicts[d]++
 	}
-	s.blocks[id] = x
-	return nil
+	*has = more
+	return true
 }
 
-func dictBytes(d *columnar.Dictionary) int64 {
-	v := columnar.Vector{Dict: d}
-	return v.MemoryBytes()
-}
-
-// Get returns a block's batches; they stay valid for their readers whatever
-// happens to the block.
-func (s *Store) Get(id BlockID) ([]*columnar.Batch, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	b, ok := s.blocks[id]
-	return b.batches, ok
-}
-
-// DropWhere drops the blocks for which f is true.
-func (s *Store) DropWhere(f func(BlockID) bool) {
+// release gives back what charge paid and returns how much that was.
+func (s *Store) release(c cost) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, b := range s.blocks {
-		if !f(id) {
-			continue
+	n := c.bytes
+	for _, d := range c.dicts {
+		if s.dicts[d]--; s.dicts[d] == 0 {
+			n += dictBytes(d)
+			delete(s.dicts, d)
 		}
-		n := b.bytes
-		for _, d := range b.dicts {
-			if s.dicts[d]--; s.dicts[d] == 0 {
-				n += dictBytes(d)
-				delete(s.dicts, d)
-			}
-		}
-		s.memory.Shrink(n)
-		delete(s.blocks, id)
 	}
+	s.memory.Shrink(n)
+	return n
 }
 
-// Bytes returns the bytes that the blocks hold.
-func (s *Store) Bytes() int64 { return s.memory.Held() }
-
-// Close drops every block and gives the store's reservation back.
-func (s *Store) Close() {
-	s.DropWhere(func(BlockID) bool { return true })
-	s.memory.Close()
-}
+// Bytes returns the bytes that blocks hold in memory, Spilled those that were
+// written to disk so far.
+func (s *Store) Bytes() int64   { return s.memory.Held() }
+func (s *Store) Spilled() int64 { return s.spilled.Load() }
 
 // Len returns the number of blocks.
 func (s *Store) Len() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return len(s.blocks)
+	n := 0
+	for i := range s.shards {
+		s.shards[i].mu.Lock()
+		n += len(s.shards[i].blocks)
+		s.shards[i].mu.Unlock()
+	}
+	return n
+}
+
+// Close drops every block and gives the store's reservation back. Nobody may
+// write or read any more.
+func (s *Store) Close() {
+	s.stop()
+	s.ended.Wait()
+	s.DropWhere(func(BlockID) bool { return true })
+	s.memory.Close()
 }

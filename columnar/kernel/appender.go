@@ -98,6 +98,9 @@ func (a *Appender) Bytes() int64 {
 	return n
 }
 
+// Held returns the bytes that the appender has charged for what it holds now.
+func (a *Appender) Held() int64 { return a.held }
+
 // charge pays for what is held.
 func (a *Appender) charge() error {
 	if a.memory == nil {

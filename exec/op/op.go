@@ -76,9 +76,8 @@ type Exchanges interface {
 	All(ctx context.Context, exchange int) (BatchIterator, error)
 }
 
-// BatchIterator yields batches until io.EOF. Batches from an iterator of an
-// exchange in the same process are stable: they stay valid until the exchange
-// is dropped.
+// BatchIterator yields batches until io.EOF, each valid until the next Next or
+// Close. Vectors that say so are stable, as everywhere.
 type BatchIterator interface {
 	Next(ctx context.Context) (*columnar.Batch, error)
 	Close() error

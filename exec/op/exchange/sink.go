@@ -12,15 +12,16 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/op"
-	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/shuffle"
 )
 
-// Sink writes the output of one task.
+// Sink writes the output of one task. Rows are gathered by partition in the
+// task's memory; full batches go to the store, which takes them to disk when
+// memory is short.
 type Sink struct {
-	store   *cache.Store
+	writer  *cache.Writer
 	task    exec.TaskID
 	out     *stage.Output
 	schema  *columnar.Schema
@@ -32,14 +33,13 @@ type Sink struct {
 
 type part struct {
 	appender *kernel.Appender
-	batches  []*columnar.Batch
 	rows     int64
 	bytes    int64
 }
 
 // NewSink returns the sink of a task whose rows have the given schema.
 func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *columnar.Schema, t *op.TaskContext) *Sink {
-	s := &Sink{store: store, task: task, out: out, schema: schema, memory: t.Memory.Child("exchange"), next: task.Task}
+	s := &Sink{task: task, out: out, schema: schema, memory: t.Memory.Child("exchange"), next: task.Task}
 	s.scratch = memory.NewScratch(s.memory)
 	types := make([]columnar.Type, schema.Len())
 	for i, f := range schema.Fields {
@@ -49,18 +49,23 @@ func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *co
 	for i := range s.parts {
 		s.parts[i].appender = kernel.NewAppender(types, s.memory)
 	}
+	id := cache.BlockID{Job: task.Job, Exchange: out.Exchange, Map: task.Task, Attempt: attempt(task)}
+	s.writer = store.NewWriter(id, len(s.parts), cache.MemoryAndDisk)
 	return s
 }
 
+// attempt numbers the attempts of a map task through those of its stage.
+func attempt(t exec.TaskID) int { return t.Attempt + t.StageAttempt*1000 }
+
 // Write adds a batch's selected rows to their partitions. Round robin deals
 // batches, from a partition that depends on the task alone.
-func (s *Sink) Write(_ context.Context, b *columnar.Batch) error {
+func (s *Sink) Write(ctx context.Context, b *columnar.Batch) error {
 	switch {
 	case len(s.parts) == 1:
-		return s.add(0, b, b.Sel, b.Selected())
+		return s.add(ctx, 0, b, b.Sel, b.Selected())
 	case s.out.Partitioning.Kind == physical.RoundRobin:
 		s.next++
-		return s.add(s.next%len(s.parts), b, b.Sel, b.Selected())
+		return s.add(ctx, s.next%len(s.parts), b, b.Sel, b.Selected())
 	}
 	s.scratch.Reset()
 	keyed := *b
@@ -69,7 +74,7 @@ func (s *Sink) Write(_ context.Context, b *columnar.Batch) error {
 	from := uint32(0)
 	for p, end := range ends {
 		if end > from {
-			if err := s.add(p, &keyed, rows[from:end], int(end-from)); err != nil {
+			if err := s.add(ctx, p, &keyed, rows[from:end], int(end-from)); err != nil {
 				return err
 			}
 		}
@@ -78,52 +83,75 @@ func (s *Sink) Write(_ context.Context, b *columnar.Batch) error {
 	return nil
 }
 
-func (s *Sink) add(p int, b *columnar.Batch, rows []uint16, n int) error {
+func (s *Sink) add(ctx context.Context, p int, b *columnar.Batch, rows []uint16, n int) error {
 	x := &s.parts[p]
 	if x.appender.Len()+n > columnar.MaxRows {
-		s.flush(x)
+		if err := s.flush(ctx, p); err != nil {
+			return err
+		}
 	}
 	err := x.appender.AppendRows(b, rows)
 	if errors.Is(err, memory.ErrSpill) { // the rows are in, but they are not paid for
-		return diag.New(diag.MemoryLimit, "an exchange holds %d MiB and the memory budget has nothing left", s.memory.Held()>>20).
-			WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data").WithCause(err)
+		return s.yield(ctx)
 	}
 	return err
 }
 
-func (s *Sink) flush(x *part) {
-	if x.appender.Len() == 0 {
-		return
-	}
-	b := x.appender.Take(s.schema)
-	x.rows += int64(b.Rows)
-	x.bytes += b.MemoryBytes()
-	x.batches = append(x.batches, b)
-}
-
-// Commit stores the partitions as blocks and tells what there is. The blocks
-// are charged to the store, no longer to the task.
-func (s *Sink) Commit(context.Context) (shuffle.MapStatus, error) {
-	st := shuffle.MapStatus{Map: s.task.Task, Attempt: s.task.Attempt + s.task.StageAttempt*1000}
+// yield hands over all partitions that hold as much as their share of what the
+// sink holds: memory is short.
+func (s *Sink) yield(ctx context.Context) error {
+	all := int64(0)
 	for p := range s.parts {
-		s.flush(&s.parts[p])
+		all += s.parts[p].appender.Bytes()
 	}
-	s.close() // what follows is charged to the store
 	for p := range s.parts {
-		x := &s.parts[p]
-		st.Rows, st.Bytes = append(st.Rows, x.rows), append(st.Bytes, x.bytes)
-		if len(x.batches) > 0 {
-			id := cache.BlockID{Job: s.task.Job, Exchange: s.out.Exchange, Map: st.Map, Attempt: st.Attempt, Partition: p}
-			if err := s.store.Put(id, x.batches); err != nil {
-				return st, err
+		if s.parts[p].appender.Bytes()*int64(len(s.parts)) >= all {
+			if err := s.flush(ctx, p); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
+}
+
+// flush hands the rows of a partition over to the store.
+func (s *Sink) flush(ctx context.Context, p int) error {
+	x := &s.parts[p]
+	if x.appender.Len() == 0 {
+		return nil
+	}
+	n, held := x.appender.Bytes(), x.appender.Held()
+	b := x.appender.Take(s.schema)
+	x.rows += int64(b.Rows)
+	x.bytes += b.MemoryBytes()
+	err := s.writer.Append(ctx, p, b, n)
+	s.memory.Shrink(held)
+	return err
+}
+
+// Commit makes the partitions visible as blocks and tells what there is.
+func (s *Sink) Commit(ctx context.Context) (shuffle.MapStatus, error) {
+	st := shuffle.MapStatus{Map: s.task.Task, Attempt: attempt(s.task)}
+	for p := range s.parts {
+		if err := s.flush(ctx, p); err != nil {
+			return st, err
+		}
+		st.Rows, st.Bytes = append(st.Rows, s.parts[p].rows), append(st.Bytes, s.parts[p].bytes)
+	}
+	s.writer.Commit()
+	s.close()
 	return st, nil
 }
 
-// Abort gives everything back.
-func (s *Sink) Abort() { s.close() }
+// Usage returns the most bytes that the sink held in the task's memory, and those
+// that it wrote to disk.
+func (s *Sink) Usage() (peak, spilled int64) { return s.memory.Peak(), s.writer.Spilled() }
+
+// Abort gives everything back, unless Commit succeeded.
+func (s *Sink) Abort() {
+	s.writer.Abort()
+	s.close()
+}
 
 func (s *Sink) close() {
 	s.scratch.Close()

@@ -1,0 +1,126 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/memory"
+)
+
+// BlockID names the output of one attempt of a map task for one partition. It is
+// comparable.
+type BlockID struct{ Job, Exchange, Map, Attempt, Partition int }
+
+// String prints "job 3 exchange 1 map 4.0 partition 2".
+func (b BlockID) String() string {
+	return fmt.Sprintf("job %d exchange %d map %d.%d partition %d", b.Job, b.Exchange, b.Map, b.Attempt, b.Partition)
+}
+
+// Level says where a block may lie.
+type Level uint8
+
+// MemoryAndDisk: in memory while there is room, then on disk; it is never lost.
+// MemoryOnly: in memory while there is room, then nowhere. DiskOnly: on disk.
+const (
+	MemoryAndDisk Level = iota
+	MemoryOnly
+	DiskOnly
+)
+
+// Disk is where blocks go that memory has no room for.
+type Disk interface{ NewFile() File }
+
+// File holds the blocks of one map output. It is safe for concurrent use by
+// writers of different runs.
+type File interface {
+	NewRun() Run
+	// Close gives the space of all runs back.
+	Close() error
+}
+
+// Run is an append-only sequence of rows on disk. It has one writer at a time.
+type Run interface {
+	// Append writes the rows of a batch that count before it returns.
+	Append(ctx context.Context, b *columnar.Batch) error
+	// Stored returns the bytes on disk.
+	Stored() int64
+	// Open returns the batches appended so far. What a reader needs is charged to
+	// r, which may be nil, until it is closed: memory.ErrSpill if that is refused.
+	Open(ctx context.Context, r memory.Reservation) (Reader, error)
+}
+
+// Reader yields batches until io.EOF, each valid until the next call.
+type Reader interface {
+	Next(ctx context.Context) (*columnar.Batch, error)
+	Close()
+}
+
+// state is where a block is in its life. One that is not in the store is absent.
+type state uint8
+
+const (
+	ready state = iota
+	spilling
+	deleting
+)
+
+// block is a block of the store. Its fields are guarded by its shard's lock,
+// apart from id, level and out.
+type block struct {
+	id      BlockID
+	level   Level
+	out     *output
+	state   state
+	pins    int
+	runs    []Run // the rows that come first
+	batches []*columnar.Batch
+	cost    cost // of batches
+	spare   Run  // the batches, on disk too: they go with the last pin
+}
+
+// output is what the blocks of a map output have in common: their file.
+type output struct {
+	file   File // made by the first run
+	blocks int  // that are not absent; guarded by the store's mu
+}
+
+// cost is what a list of batches takes in memory.
+type cost struct {
+	bytes int64 // without dictionaries
+	dicts []*columnar.Dictionary
+}
+
+// add counts a batch of n bytes, dictionaries apart.
+func (c *cost) add(b *columnar.Batch, n int64) {
+	c.bytes += n
+	for i := range b.Cols {
+		d := b.Cols[i].Dict
+		if d == nil {
+			continue
+		}
+		known := false
+		for _, x := range c.dicts {
+			known = known || x == d
+		}
+		if !known {
+			c.dicts = append(c.dicts, d)
+		}
+	}
+}
+
+// ownBytes returns the bytes that a batch takes without its dictionaries.
+func ownBytes(b *columnar.Batch) int64 {
+	n := b.MemoryBytes()
+	for i := range b.Cols {
+		if d := b.Cols[i].Dict; d != nil {
+			n -= dictBytes(d)
+		}
+	}
+	return n
+}
+
+func dictBytes(d *columnar.Dictionary) int64 {
+	v := columnar.Vector{Dict: d}
+	return v.MemoryBytes()
+}

@@ -1,0 +1,139 @@
+package cache
+
+import "context"
+
+// Wake implements memory.Reclaimer.
+func (s *Store) Wake() {
+	select {
+	case s.bell <- struct{}{}:
+	default:
+	}
+}
+
+// relieve gives bytes back in the background while they are wanted.
+func (s *Store) relieve(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.bell:
+		}
+		for n := s.broker.Wanted(); n > 0 && s.Reclaim(ctx, n) > 0; n = s.broker.Wanted() {
+		}
+	}
+}
+
+// Reclaim implements memory.Reclaimer: it writes the oldest blocks that nobody
+// reads to disk, or drops those of memory alone, until n bytes are free. It
+// returns fewer when there are none, the device fails or ctx ends: blocks that
+// could not be written stay.
+func (s *Store) Reclaim(ctx context.Context, n int64) (freed int64) {
+	n = max(n, min(leastReclaim, s.memory.Held()/4))
+	for _, b := range s.victims() {
+		if freed >= n || ctx.Err() != nil {
+			break
+		}
+		got, err := s.evict(ctx, b)
+		if err != nil {
+			break
+		}
+		freed += got
+	}
+	return freed
+}
+
+// victims lists the blocks that have memory, oldest first, and forgets others.
+func (s *Store) victims() []*block {
+	s.mu.Lock()
+	all := append([]*block{}, s.order...)
+	s.mu.Unlock()
+	gone := map[*block]bool{}
+	for _, b := range all {
+		h := s.shard(b.id)
+		h.mu.Lock()
+		if b.batches == nil || b.state == deleting {
+			gone[b] = true
+		}
+		h.mu.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keep := s.order[:0]
+	for _, b := range s.order {
+		if !gone[b] {
+			keep = append(keep, b)
+		}
+	}
+	clear(s.order[len(keep):])
+	s.order = keep
+	return append([]*block{}, keep...)
+}
+
+// evict takes a block's memory away and returns how much that was.
+func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
+	h := s.shard(b.id)
+	h.mu.Lock()
+	if b.state != ready || b.pins > 0 || b.batches == nil || b.spare != nil || b.level == MemoryAndDisk && s.disk == nil {
+		h.mu.Unlock()
+		return 0, nil
+	}
+	if b.level == MemoryOnly {
+		delete(h.blocks, b.id)
+		b.state = deleting
+		h.mu.Unlock()
+		return s.destroy(b), nil
+	}
+	b.state = spilling
+	batches := b.batches // readers that come now have them
+	h.mu.Unlock()
+
+	run := s.newRun(b.out)
+	for _, x := range batches {
+		if err = run.Append(ctx, x); err != nil {
+			break
+		}
+	}
+	s.spilled.Add(run.Stored())
+
+	h.mu.Lock()
+	switch {
+	case b.state == deleting:
+		last := b.pins == 0
+		h.mu.Unlock()
+		if last {
+			return s.destroy(b), err
+		}
+		return 0, err
+	case err != nil: // it stays in memory, and the run is never read (B3)
+		b.state = ready
+		h.mu.Unlock()
+		return 0, err
+	}
+	b.state, b.spare = ready, run
+	if b.pins > 0 {
+		h.mu.Unlock()
+		return 0, nil
+	}
+	c := b.shed()
+	h.mu.Unlock()
+	return s.release(c), nil
+}
+
+// shed takes the memory away from a block that is all on disk. Its shard is
+// locked.
+func (b *block) shed() cost {
+	c := b.cost
+	b.runs = append(b.runs[:len(b.runs):len(b.runs)], b.spare) // readers have the old list
+	b.batches, b.cost, b.spare = nil, cost{}, nil
+	return c
+}
+
+// newRun opens a run in the file of a map output.
+func (s *Store) newRun(o *output) Run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.file == nil {
+		o.file = s.disk.NewFile()
+	}
+	return o.file.NewRun()
+}

@@ -1,0 +1,152 @@
+package cache
+
+import (
+	"context"
+
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/internal/diag"
+)
+
+// Writer makes the blocks of one map output, one per partition. Nobody sees them
+// before Commit. It is used by one goroutine at a time and ends with Commit or
+// Abort.
+type Writer struct {
+	store  *Store
+	level  Level
+	out    *output
+	blocks []*block // by partition; nil: no rows yet
+	held   int64    // bytes in memory, about
+	spilt  int64
+	ended  bool
+}
+
+// NewWriter returns a writer of the blocks of a map output; id's Partition is
+// not looked at.
+func (s *Store) NewWriter(id BlockID, partitions int, level Level) *Writer {
+	w := &Writer{store: s, level: level, out: &output{}, blocks: make([]*block, partitions)}
+	for p := range w.blocks {
+		id.Partition = p
+		w.blocks[p] = &block{id: id, level: level, out: w.out}
+	}
+	return w
+}
+
+// Append adds a stable batch, which takes n bytes without its dictionaries, to a
+// partition: to memory, or to disk when there is no room or others need it. The
+// store keeps the batch. Errors are those of the device and of a store without
+// one that is full (class MemoryLimit).
+func (w *Writer) Append(ctx context.Context, partition int, x *columnar.Batch, n int64) error {
+	b, s := w.blocks[partition], w.store
+	if w.level != DiskOnly && s.charge(&b.cost, x, n) {
+		b.batches = append(b.batches, x)
+		w.held += n
+		if s.disk != nil && w.level != MemoryOnly && w.held >= leastReclaim && s.memory.Pressure() == memory.Critical {
+			return w.spill(ctx)
+		}
+		return nil
+	}
+	if s.disk == nil || w.level == MemoryOnly {
+		return diag.New(diag.MemoryLimit, "the output of an exchange holds %d MiB and needs %d KiB more than the memory budget has left", s.memory.Held()>>20, (n+1023)>>10).
+			WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data")
+	}
+	if err := w.spillBlock(ctx, b); err != nil {
+		return err
+	}
+	return w.write(ctx, b, x)
+}
+
+// spill writes what the writer has in memory to disk.
+func (w *Writer) spill(ctx context.Context) error {
+	for _, b := range w.blocks {
+		if err := w.spillBlock(ctx, b); err != nil {
+			return err
+		}
+	}
+	w.held = 0
+	return nil
+}
+
+// spillBlock writes what a block has in memory to disk, so that what comes later
+// lies behind it.
+func (w *Writer) spillBlock(ctx context.Context, b *block) error {
+	for _, x := range b.batches {
+		if err := w.write(ctx, b, x); err != nil {
+			return err
+		}
+	}
+	w.held -= min(w.held, b.cost.bytes)
+	w.store.release(b.cost)
+	b.batches, b.cost = nil, cost{}
+	return nil
+}
+
+// write appends a batch to a block's run.
+func (w *Writer) write(ctx context.Context, b *block, x *columnar.Batch) error {
+	if b.runs == nil {
+		b.runs = []Run{w.store.newRun(w.out)}
+	}
+	run := b.runs[0]
+	from := run.Stored()
+	err := run.Append(ctx, x)
+	w.spilt += run.Stored() - from
+	w.store.spilled.Add(run.Stored() - from)
+	return err
+}
+
+// Spilled returns the bytes that the writer wrote to disk.
+func (w *Writer) Spilled() int64 { return w.spilt }
+
+// Commit makes the blocks visible. An id that is there already stays as it is
+// (B1).
+func (w *Writer) Commit() {
+	if w.ended {
+		return
+	}
+	w.ended = true
+	s := w.store
+	var fresh, doubled []*block
+	for _, b := range w.blocks {
+		if b.batches != nil || b.runs != nil {
+			w.out.blocks++ // nobody else knows it yet
+			fresh = append(fresh, b)
+		}
+	}
+	for _, b := range fresh {
+		h := s.shard(b.id)
+		h.mu.Lock()
+		_, known := h.blocks[b.id]
+		if !known {
+			h.blocks[b.id] = b
+		}
+		h.mu.Unlock()
+		if known {
+			doubled = append(doubled, b)
+		} else if b.batches != nil {
+			s.mu.Lock()
+			s.order = append(s.order, b)
+			s.mu.Unlock()
+		}
+	}
+	for _, b := range doubled {
+		s.destroy(b)
+	}
+	if s.broker.Wanted() > 0 {
+		s.Wake()
+	}
+}
+
+// Abort drops everything, unless Commit was called. It is idempotent.
+func (w *Writer) Abort() {
+	if w.ended {
+		return
+	}
+	w.ended = true
+	for _, b := range w.blocks {
+		w.store.release(b.cost)
+		b.batches, b.cost = nil, cost{}
+	}
+	if w.out.file != nil {
+		_ = w.out.file.Close() // it is scratch
+	}
+}

@@ -1,0 +1,70 @@
+package stage
+
+import (
+	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/plan/physical"
+)
+
+// What a task takes beside its operators' floors: scratch of expressions and of
+// a batch under way, and the page buffers of each column that it reads.
+const (
+	taskBytes   = 1 << 20
+	columnBytes = 128 << 10
+)
+
+// Memory is the least with which a stage can run, in bytes. More makes it spill
+// less.
+type Memory struct {
+	Task   int64 // of each task
+	Kept   int64 // of it, for the operators that keep rows: a memory.Floor each
+	Shared int64 // of what its tasks share
+}
+
+// MemoryOf returns the least memory of the stage of a plan; out is nil for the
+// result stage.
+func MemoryOf(p physical.Plan, out *Output) Memory {
+	m := Memory{}
+	if out != nil {
+		m.Kept = memory.Floor
+	}
+	m.add(p)
+	m.Task += m.Kept + taskBytes
+	return m
+}
+
+func (m *Memory) add(p physical.Plan) {
+	switch x := p.(type) {
+	case *physical.Scan:
+		m.Task += int64(len(x.Columns)) * columnBytes
+	case *physical.Source:
+		if x.Mode == physical.ReadMerge {
+			m.Kept += memory.Floor
+		}
+	case *physical.Aggregate, *physical.Sort, *physical.TopN:
+		m.Kept += memory.Floor
+	case *physical.HashJoin:
+		m.Kept += memory.Floor
+		if x.Shared {
+			m.Shared += memory.Floor
+		}
+	case *physical.LoopJoin:
+		m.Kept += memory.Floor
+		if x.Shared {
+			m.Shared += memory.Floor
+		}
+	}
+	for _, k := range p.Children() {
+		m.add(k)
+	}
+}
+
+// Memory returns the least memory of the jobs of a graph: what all its stages
+// share together, as if they ran at once, and its hungriest task.
+func (g *Graph) Memory() (shared, task int64) {
+	for _, s := range g.Stages {
+		m := MemoryOf(s.Root, s.Out)
+		shared += m.Shared
+		task = max(task, m.Task)
+	}
+	return shared, task
+}
