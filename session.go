@@ -29,6 +29,7 @@ type Session struct {
 	broker  *memory.Broker
 	tables  *connector.Registry
 	bus     *event.Bus
+	govern  func() // ends the hold on the collector
 
 	mu    sync.Mutex
 	conf  *settings.Set
@@ -77,6 +78,7 @@ func Open(_ context.Context, master string, opts ...Option) (*Session, error) {
 	space := spill.NewSpace(conf.Get(settings.SpillDir).Text)
 	space.Limit = limit
 	s := &Session{conf: conf, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(budget), tables: files.Registry()}
+	s.govern = s.broker.Govern()
 	tracker, results := shuffle.NewTracker(), &driver.Results{}
 	s.backend = local.New(executor.Config{ID: "driver", Slots: slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: space})
 	s.driver = driver.New(driver.Config{Backend: s.backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus})
@@ -87,6 +89,7 @@ func Open(_ context.Context, master string, opts ...Option) (*Session, error) {
 func (s *Session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	defer s.govern()
 	return s.driver.Close(ctx)
 }
 

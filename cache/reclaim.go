@@ -78,8 +78,7 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 		return 0, nil
 	}
 	if b.level == MemoryOnly {
-		delete(h.blocks, b.id)
-		b.state = deleting
+		h.remove(b)
 		h.mu.Unlock()
 		return s.destroy(b), nil
 	}

@@ -82,6 +82,18 @@ func (s *Store) Get(id BlockID) (*Pinned, bool) {
 	return &Pinned{store: s, block: b, runs: b.runs, batches: b.batches}, true
 }
 
+// Drop drops a block. It may be unknown.
+func (s *Store) Drop(id BlockID) {
+	h := s.shard(id)
+	h.mu.Lock()
+	b, ok := h.blocks[id]
+	last := ok && h.remove(b)
+	h.mu.Unlock()
+	if last {
+		s.destroy(b)
+	}
+}
+
 // DropWhere drops the blocks for which f is true.
 func (s *Store) DropWhere(f func(BlockID) bool) {
 	for i := range s.shards {
@@ -89,12 +101,7 @@ func (s *Store) DropWhere(f func(BlockID) bool) {
 		var gone []*block
 		h.mu.Lock()
 		for id, b := range h.blocks {
-			if !f(id) {
-				continue
-			}
-			delete(h.blocks, id)
-			idle := b.state == ready && b.pins == 0
-			if b.state = deleting; idle {
+			if f(id) && h.remove(b) {
 				gone = append(gone, b)
 			}
 		}
@@ -103,12 +110,26 @@ func (s *Store) DropWhere(f func(BlockID) bool) {
 			s.destroy(b)
 		}
 	}
+	s.victims()
+}
+
+// remove makes a block absent to others and reports whether the caller is the
+// last to know it.
+func (h *shard) remove(b *block) (last bool) {
+	delete(h.blocks, b.id)
+	last = b.state == ready && b.pins == 0
+	b.state = deleting
+	return last
 }
 
 // destroy gives back all that a block has. Nobody else knows it any more.
 func (s *Store) destroy(b *block) (freed int64) {
-	freed = s.release(b.cost)
+	h := s.shard(b.id)
+	h.mu.Lock() // order may know it still
+	c := b.cost
 	b.batches, b.cost = nil, cost{}
+	h.mu.Unlock()
+	freed = s.release(c)
 	var file File
 	s.mu.Lock()
 	if b.out.blocks--; b.out.blocks == 0 {

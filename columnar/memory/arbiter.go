@@ -29,6 +29,7 @@ const (
 	give                // it gives n bytes back
 	leave               // it is closed, or does not want to open any more
 	move                // it takes n bytes over from another, which gives more or fewer
+	park                // a task waits for who reads its rows, n = 1, or no longer, n = 0
 
 	granted // it has n bytes more; the answer to enter, ask and move
 	refused // it has not: spill first
@@ -52,7 +53,8 @@ type action struct {
 //
 // Rules:
 //
-//   - A1 Nothing is granted over the budget.
+//   - A1 Nothing is granted over the budget, but minimums of tasks while all that
+//     run are parked: they wait for rows that only the next may have to yield.
 //   - A2 A task or job enters when its minimum is free, first come, first served
 //     among tasks and among jobs; until then it holds nothing. The store gives
 //     way to it entirely.
@@ -66,6 +68,7 @@ type arbiter struct {
 	held    int64
 	byKind  [store + 1]int64
 	running int   // tasks
+	parked  int   // of them
 	largest int64 // minimum of a task of the jobs that are in
 	members map[int]*member
 	order   []int // ids of members, ascending
@@ -80,6 +83,7 @@ type member struct {
 	tasks   int64
 	starved bool
 	yields  bool
+	parked  bool
 }
 
 func newArbiter(budget int64) *arbiter {
@@ -129,6 +133,8 @@ func (a *arbiter) step(e event, acts []action) []action {
 		a.add(m, -min(e.n, m.held))
 	case e.op == leave:
 		a.leave(e.id, m)
+	case e.op == park && m != nil:
+		a.park(m, e.n == 1)
 	case e.op == move:
 		from := a.members[e.from]
 		if from != nil {
@@ -154,6 +160,16 @@ func (a *arbiter) add(m *member, n int64) {
 	a.byKind[m.kind] += n
 }
 
+func (a *arbiter) park(m *member, parked bool) {
+	if m.parked != parked {
+		if m.parked = parked; parked {
+			a.parked++
+		} else {
+			a.parked--
+		}
+	}
+}
+
 func (a *arbiter) leave(id int, m *member) {
 	if m == nil { // it waits, or is unknown
 		for i, w := range a.waiting {
@@ -165,6 +181,7 @@ func (a *arbiter) leave(id int, m *member) {
 		return
 	}
 	a.add(m, -m.held)
+	a.park(m, false)
 	delete(a.members, id)
 	for i, x := range a.order {
 		if x == id {
@@ -244,7 +261,8 @@ func (a *arbiter) admit(acts []action) []action {
 	var shut [store + 1]bool
 	for i := 0; i < len(a.waiting); {
 		e := a.waiting[i]
-		fits := !shut[e.kind] && e.n <= a.free()
+		stuck := e.kind == task && a.parked > 0 && a.parked == a.running
+		fits := !shut[e.kind] && (e.n <= a.free() || stuck)
 		if e.kind == job {
 			fits = fits && a.byKind[job]+e.n <= a.budget-max(a.largest, e.tasks)
 		}

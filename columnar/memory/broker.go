@@ -200,6 +200,17 @@ func (b *Broker) back(r *reservation, n int64) {
 	b.mu.Unlock()
 }
 
+// park notes that a task is parked, or no longer.
+func (b *Broker) park(r *reservation, parked bool) {
+	e := event{op: park, id: r.id}
+	if parked {
+		e.n = 1
+	}
+	b.mu.Lock()
+	b.step(e)
+	b.mu.Unlock()
+}
+
 // gone takes everything back from a root that is closed.
 func (b *Broker) gone(r *reservation) {
 	b.mu.Lock()

@@ -209,6 +209,15 @@ func (r *reservation) part(name string, floor int64) Reservation {
 	return c
 }
 
+// Park says that a task waits for who reads its rows, or no longer does: while
+// all do, others may start although memory is short, since one of them may have
+// the rows that are waited for.
+func Park(task Reservation, parked bool) {
+	if r, ok := task.(*reservation); ok {
+		r.broker.park(r.root, parked)
+	}
+}
+
 // Transfer implements Reservation. Within a root nothing is asked of the
 // broker; between roots granted quanta move along, so that at the budget's edge
 // it fails only for what rounding to quanta needs.

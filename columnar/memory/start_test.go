@@ -85,6 +85,35 @@ func TestStartWaits(t *testing.T) {
 	}
 }
 
+// A task that waits for who reads its rows does not keep out the one that has the
+// rows that are read first.
+func TestPark(t *testing.T) {
+	b := NewBroker(4 << 20)
+	late, err := b.Start(t.Context(), "late", 3<<20, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan Reservation)
+	go func() {
+		r, err := b.Start(context.Background(), "first", 2<<20, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		first <- r
+	}()
+	Park(late, true)
+	r := <-first
+	if b.Reserved() != 5<<20 || r.TryGrow(3<<20) {
+		t.Errorf("%d reserved", b.Reserved())
+	}
+	Park(late, false)
+	r.Close()
+	late.Close()
+	if b.Reserved() != 0 {
+		t.Errorf("%d reserved at the end", b.Reserved())
+	}
+}
+
 // A job that can never run is told what it needs; one that can waits for others.
 func TestAdmit(t *testing.T) {
 	b := NewBroker(16 << 20)

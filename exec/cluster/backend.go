@@ -10,7 +10,7 @@ import (
 	"github.com/millrace-engine/millrace/shuffle"
 )
 
-// Backend runs tasks on executors. Calls do not block; outcomes arrive on the
+// Backend runs tasks on executors. Calls but BeginJob do not block; outcomes arrive on the
 // channel of Events, which the backend closes when it is closed.
 type Backend interface {
 	// Executors lists the executors and their slots.
@@ -20,6 +20,11 @@ type Backend interface {
 	Launch(executor exec.ExecutorID, id exec.TaskID, task, stage []byte)
 	// Kill asks a task to stop; its end is reported as any other.
 	Kill(id exec.TaskID)
+	// BeginJob sets memory aside on every executor: shared bytes for what the
+	// stages of a job share, and that tasks of task bytes can start. It waits for
+	// other jobs, bounded by ctx; one call at a time. A job that can never run is
+	// refused with class MemoryLimit.
+	BeginJob(ctx context.Context, job int, shared, task int64) error
 	// EndStage and EndJob release what executors keep for them.
 	EndStage(id exec.StageID)
 	EndJob(job int)

@@ -67,6 +67,7 @@ type Driver struct {
 	inbox chan func()
 	stop  chan struct{}
 	done  chan struct{}
+	door  chan struct{} // holds one while a job is let in
 	close sync.Once
 
 	mu   sync.Mutex
@@ -124,7 +125,7 @@ type job struct {
 
 // New starts a driver; Close ends it.
 func New(c Config) *Driver {
-	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), dag: dag.New(), task: task.New(), jobs: map[int]*job{}}
+	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), task: task.New(), jobs: map[int]*job{}}
 	for _, e := range c.Backend.Executors() {
 		d.slots += e.Slots
 		d.task.Step(task.Event{Added: &task.ExecutorAdded{ID: e.ID, Slots: e.Slots}})

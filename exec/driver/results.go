@@ -55,7 +55,6 @@ type verdict uint8
 const (
 	taken   verdict = iota
 	full            // offer it again when the consumer has taken something
-	refused         // memory is short, and waiting frees none
 	stale           // another attempt has taken this one's place
 )
 
@@ -128,10 +127,10 @@ func (r *results) admit(t *taskRows, b *columnar.Batch, first bool, grow func(in
 	}
 	if !grow(n) {
 		t.open = t.open || first
-		if first && len(t.queue) == 0 {
-			return refused
+		if !first || len(t.queue) > 0 {
+			return full
 		}
-		return full
+		n = 0 // the one batch that its task may always hold is not paid for then
 	}
 	t.skip = 0
 	t.queue, t.bytes = append(t.queue, held{b, n}), t.bytes+n

@@ -515,6 +515,8 @@ func (s *sim) EndStage(id exec.StageID) {
 	}
 }
 
+func (s *sim) BeginJob(context.Context, int, int64, int64) error { return nil }
+
 func (s *sim) EndJob(job int) {
 	for _, a := range s.running {
 		if a.id.Job == job {

@@ -27,16 +27,16 @@ type Results struct {
 }
 
 // Push hands over a batch of a task of a result stage, which must stay valid. It
-// waits while the consumer has enough, and fails when ctx ends or another attempt
+// waits while the consumer has enough, which it tells parked, and fails when ctx ends or another attempt
 // has taken the task's place.
-func (r *Results) Push(ctx context.Context, id exec.TaskID, b *columnar.Batch) error {
+func (r *Results) Push(ctx context.Context, id exec.TaskID, b *columnar.Batch, parked func(bool)) error {
 	r.mu.Lock()
 	s := r.jobs[id.Job]
 	r.mu.Unlock()
 	if s == nil {
 		return errStale
 	}
-	return s.push(ctx, id, b)
+	return s.push(ctx, id, b, parked)
 }
 
 var errStale = &exec.Failure{Kind: exec.Killed, Cause: errors.New("another attempt has taken the task's place, or nobody wants its rows")}
@@ -83,10 +83,14 @@ func (d *Driver) Start(ctx context.Context, g *stage.Graph, conf []catalog.Optio
 		}
 		return nil, err
 	}
+	if err := d.admit(ctx, j); err != nil {
+		return nil, err
+	}
 	s := d.stream(j, window)
 	d.Bus.Publish(event.Event{Kind: event.JobStarted, Time: j.start, Job: j.id, Stages: len(g.Stages)})
 	if err := d.do(ctx, func() { d.submit(j) }); err != nil {
 		s.release()
+		d.Backend.EndJob(j.id)
 		if errors.Is(err, errClosed) {
 			return nil, err
 		}
@@ -94,6 +98,37 @@ func (d *Driver) Start(ctx context.Context, g *stage.Graph, conf []catalog.Optio
 	}
 	s.unlink = context.AfterFunc(ctx, func() { s.cancel(cancelled(context.Cause(ctx))) }) // ends when the loop has taken it in
 	return s, nil
+}
+
+// admit waits until the executors have memory for a job: jobs come in one at a
+// time.
+func (d *Driver) admit(ctx context.Context, j *job) error {
+	select {
+	case d.door <- struct{}{}:
+	case <-ctx.Done():
+		return cancelled(context.Cause(ctx))
+	case <-d.done:
+		return errClosed
+	}
+	defer func() { <-d.door }()
+	shared, task := j.graph.Memory()
+	waits, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { // ends with this function
+		select {
+		case <-d.done:
+			stop()
+		case <-waits.Done():
+		}
+	}()
+	err := d.Backend.BeginJob(waits, j.id, shared, task)
+	switch {
+	case err == nil || waits.Err() == nil:
+		return err
+	case ctx.Err() != nil:
+		return cancelled(context.Cause(ctx))
+	}
+	return errClosed
 }
 
 // stream makes the stream of a job whose tasks are known.
@@ -239,8 +274,13 @@ func (s *Stream) notify() {
 	s.changed = make(chan struct{})
 }
 
-func (s *Stream) push(ctx context.Context, id exec.TaskID, b *columnar.Batch) error {
+func (s *Stream) push(ctx context.Context, id exec.TaskID, b *columnar.Batch, park func(bool)) error {
 	parked := false
+	defer func() {
+		if parked {
+			park(false)
+		}
+	}()
 	for {
 		s.mu.Lock()
 		v, opened := s.rows.offer(id, b, s.memory.TryGrow)
@@ -252,6 +292,7 @@ func (s *Stream) push(ctx context.Context, id exec.TaskID, b *columnar.Batch) er
 		if v == full {
 			if !parked { // T4
 				parked = true
+				park(true)
 				s.tell(ctx, task.Event{Parked: &id})
 			}
 			select {
@@ -264,12 +305,8 @@ func (s *Stream) push(ctx context.Context, id exec.TaskID, b *columnar.Batch) er
 		if parked {
 			s.tell(ctx, task.Event{Resumed: &id})
 		}
-		switch v {
-		case stale:
+		if v == stale {
 			return errStale
-		case refused:
-			return diag.New(diag.MemoryLimit, "the rows of the result that wait to be read hold %d MiB and the memory budget has nothing left", s.memory.Held()>>20).
-				WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data")
 		}
 		return nil
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/exec/spill"
+	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/plan/wire"
 )
 
@@ -52,8 +53,9 @@ type Config struct {
 // ResultSink takes the rows that tasks of result stages make.
 type ResultSink interface {
 	// Push hands over a stable batch. It waits until there is room for it, bounded by
-	// ctx; after an error the task is to end.
-	Push(ctx context.Context, id exec.TaskID, b *columnar.Batch) error
+	// ctx, and tells parked when it begins and ends to wait; after an error the task is
+	// to end.
+	Push(ctx context.Context, id exec.TaskID, b *columnar.Batch, parked func(bool)) error
 }
 
 // Executor runs tasks. It is safe for concurrent use.
@@ -64,6 +66,7 @@ type Executor struct {
 	specs  map[[32]byte]*wire.StageSpec
 	stages map[exec.StageID]*op.Shared
 	jobs   map[exec.StageID]*op.Filters // of jobs, and of attempts of stages after the first
+	shared map[int]memory.Reservation   // what the stages of a job share
 	// Decoded counts stages and tasks that were decoded, for tests.
 	DecodedStages, DecodedTasks int
 }
@@ -73,7 +76,21 @@ func New(c Config) *Executor {
 	if c.Spill == nil {
 		c.Spill = spill.NewSpace("")
 	}
-	return &Executor{Config: c, store: cache.NewStore(c.Broker.Reserve("exchanges", 0)), specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}}
+	return &Executor{Config: c, store: cache.NewStore(c.Broker, "exchanges", disk{c.Spill}), specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}, shared: map[int]memory.Reservation{}}
+}
+
+// BeginJob sets aside what the stages of a job share, and makes sure that tasks
+// of task bytes can start: it waits for other jobs. A job that needs more than
+// there is is refused.
+func (e *Executor) BeginJob(ctx context.Context, job int, shared, task int64) error {
+	r, err := e.Broker.Admit(ctx, fmt.Sprint("job ", job), shared, task)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.shared[job] = r
+	return nil
 }
 
 // Store returns the blocks that this executor holds.
@@ -100,7 +117,7 @@ func (e *Executor) stage(id exec.StageID, hash [32]byte, encoded []byte) (*wire.
 	}
 	sh, ok := e.stages[id]
 	if !ok {
-		sh = &op.Shared{Memory: e.Broker.Reserve(id.String(), 0), Spill: e.Spill.File()}
+		sh = &op.Shared{Memory: e.sharedMemory(id, spec), Spill: e.Spill.File()}
 		e.stages[id] = sh
 	}
 	key := exec.StageID{Job: id.Job}
@@ -113,6 +130,16 @@ func (e *Executor) stage(id exec.StageID, hash [32]byte, encoded []byte) (*wire.
 		e.jobs[key] = f
 	}
 	return spec, sh, f, nil
+}
+
+// sharedMemory opens the reservation of what the tasks of a stage share. An
+// executor that came later than the job has none set aside.
+func (e *Executor) sharedMemory(id exec.StageID, spec *wire.StageSpec) memory.Reservation {
+	r, ok := e.shared[id.Job]
+	if !ok {
+		return e.Broker.Reserve(id.String(), 0)
+	}
+	return memory.Part(r, id.String(), stage.MemoryOf(spec.Plan, spec.Out).Shared)
 }
 
 // EndStage releases what the tasks of a stage shared.
@@ -143,15 +170,27 @@ func (e *Executor) EndJob(job int) {
 		}
 	}
 	clear(e.specs)
+	shared := e.shared[job]
+	delete(e.shared, job)
+	idle := len(e.shared) == 0
 	e.mu.Unlock()
 	for _, id := range ends {
 		e.EndStage(id)
 	}
 	e.store.DropWhere(func(b cache.BlockID) bool { return b.Job == job })
+	if shared != nil {
+		shared.Close()
+	}
+	if idle {
+		memory.TrimSlabs(idleSlabs)
+	}
 }
 
+// idleSlabs is how much freed memory an executor without jobs keeps for the next.
+const idleSlabs = 16 << 20
+
 // Run runs one task attempt to its end.
-func (e *Executor) Run(ctx context.Context, id exec.TaskID, task, stage []byte) (r cluster.Report) {
+func (e *Executor) Run(ctx context.Context, id exec.TaskID, task, encoded []byte) (r cluster.Report) {
 	start := time.Now()
 	r = cluster.Report{Task: id, Executor: e.ID}
 	defer func() {
@@ -163,7 +202,7 @@ func (e *Executor) Run(ctx context.Context, id exec.TaskID, task, stage []byte) 
 		}
 		r.Millis = float64(time.Since(start).Microseconds()) / 1000
 	}()
-	if err := e.run(ctx, id, task, stage, &r); err != nil {
+	if err := e.run(ctx, id, task, encoded, &r); err != nil {
 		r.Failure = exec.Classify(err)
 	}
 	return r
@@ -188,7 +227,11 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	if err != nil {
 		return &exec.Failure{Kind: exec.Bug, Cause: err}
 	}
-	reservation := e.Broker.Reserve(id.String(), t.MinMemory)
+	need := stage.MemoryOf(spec.Plan, spec.Out)
+	reservation, err := e.Broker.Start(ctx, id.String(), max(need.Task, t.MinMemory), need.Kept)
+	if err != nil {
+		return err
+	}
 	defer reservation.Close()
 	file := e.Spill.File()
 	defer file.Close()
@@ -197,7 +240,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 		epochs[x.Exchange] = x.Epoch
 	}
 	tc := &op.TaskContext{Memory: reservation, Spill: file, Slots: e.Slots, Tables: e.Tables, Shared: shared, Filters: filters,
-		Exchanges: &exchange.Local{Store: e.store, Peers: e.Peers, Outputs: e.Outputs, Job: id.Job, Epochs: epochs},
+		Exchanges: &exchange.Local{Store: e.store, Peers: e.Peers, Outputs: e.Outputs, Job: id.Job, Epochs: epochs, Memory: reservation},
 		Stage:     exec.StageID{Job: id.Job, Stage: id.Stage, Attempt: id.StageAttempt}.String(), Task: id.Task, Tasks: t.Tasks, Attempt: id.Attempt,
 		Leaves: map[int]op.Assignment{}}
 	if err := tc.Configure(spec.Conf); err != nil {
@@ -241,7 +284,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 		} else {
 			var d *columnar.Batch
 			if d, err = kernel.Detach(b, nil); err == nil {
-				err = e.Results.Push(ctx, id, d)
+				err = e.Results.Push(ctx, id, d, func(waits bool) { memory.Park(reservation, waits) })
 			}
 		}
 		if err != nil {
@@ -271,5 +314,8 @@ func (e *Executor) Close() {
 		e.EndStage(id)
 	}
 	e.store.Close()
+	for _, r := range e.shared {
+		r.Close()
+	}
 	e.Spill.Close()
 }

@@ -183,6 +183,19 @@ func (m *Memory) each(f func(*executor.Executor)) {
 	}
 }
 
+// BeginJob implements cluster.Backend.
+func (m *Memory) BeginJob(ctx context.Context, job int, shared, task int64) (err error) {
+	m.each(func(x *executor.Executor) {
+		if err == nil {
+			err = x.BeginJob(ctx, job, shared, task)
+		}
+	})
+	if err != nil {
+		m.EndJob(job)
+	}
+	return err
+}
+
 // EndStage implements cluster.Backend.
 func (m *Memory) EndStage(id exec.StageID) { m.each(func(x *executor.Executor) { x.EndStage(id) }) }
 

@@ -114,7 +114,7 @@ type sink struct {
 	rows map[exec.TaskID][]*columnar.Batch
 }
 
-func (s *sink) Push(_ context.Context, id exec.TaskID, b *columnar.Batch) error {
+func (s *sink) Push(_ context.Context, id exec.TaskID, b *columnar.Batch, _ func(bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rows[id] = append(s.rows[id], b)

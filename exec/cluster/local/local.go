@@ -72,6 +72,11 @@ func (b *Backend) Kill(id exec.TaskID) {
 	}
 }
 
+// BeginJob implements cluster.Backend.
+func (b *Backend) BeginJob(ctx context.Context, job int, shared, task int64) error {
+	return b.exec.BeginJob(ctx, job, shared, task)
+}
+
 // EndStage implements cluster.Backend.
 func (b *Backend) EndStage(id exec.StageID) { b.exec.EndStage(id) }
 

@@ -34,7 +34,7 @@ func BenchmarkSink(b *testing.B) {
 			b.SetBytes(int64(100 * 64 * in.Rows))
 			b.ReportAllocs()
 			for b.Loop() {
-				store := cache.NewStore(broker.Reserve("blocks", 0))
+				store := cache.NewStore(broker, "blocks", nil)
 				res := broker.Reserve("task", 0)
 				s := NewSink(store, exec.TaskID{}, &stage.Output{Exchange: 1, Partitioning: physical.Partitioning{Kind: physical.HashPartitioning, Count: parts, Keys: []int{0}}}, wide, &op.TaskContext{Memory: res})
 				for range 100 {

@@ -137,7 +137,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Run(part.String(), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			broker := memory.NewBroker(256 << 20)
-			store, tracker := cache.NewStore(broker.Reserve("blocks", 0)), shuffle.NewTracker()
+			store, tracker := cache.NewStore(broker, "blocks", nil), shuffle.NewTracker()
 			var want []string
 			for m := range 3 {
 				res := broker.Reserve("task", 0)
@@ -208,7 +208,7 @@ func TestMemory(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 1))
 	broker := memory.NewBroker(2 << 20)
 	res := broker.Reserve("task", 0)
-	store := cache.NewStore(broker.Reserve("blocks", 0))
+	store := cache.NewStore(broker, "blocks", nil)
 	s := NewSink(store, exec.TaskID{Job: 1}, &stage.Output{Exchange: 5, Partitioning: physical.Partitioning{Kind: physical.SinglePartition, Count: 1}}, schema, &op.TaskContext{Memory: res})
 	var err error
 	for i := 0; err == nil; i++ {
@@ -233,7 +233,7 @@ func TestMemory(t *testing.T) {
 // not what it was planned on.
 func TestGone(t *testing.T) {
 	broker := memory.NewBroker(64 << 20)
-	store, tracker := cache.NewStore(broker.Reserve("blocks", 0)), shuffle.NewTracker()
+	store, tracker := cache.NewStore(broker, "blocks", nil), shuffle.NewTracker()
 	for m := range 4 {
 		res := broker.Reserve("task", 0)
 		s := NewSink(store, exec.TaskID{Job: 1, Task: m}, &stage.Output{Exchange: 5, Partitioning: physical.Partitioning{Kind: physical.SinglePartition, Count: 1}}, schema, &op.TaskContext{Memory: res})
