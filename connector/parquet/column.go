@@ -210,11 +210,7 @@ func (c *column) coded(v *columnar.Vector, m int, s *memory.Scratch) error {
 	if err := c.page.Codes(codes); err != nil {
 		return c.corrupt(err)
 	}
-	most := uint32(0)
-	for _, x := range codes {
-		most = max(most, x)
-	}
-	if int64(most) >= int64(c.codes) && m > 0 {
+	if most := highest(codes); int64(most) >= int64(c.codes) && m > 0 {
 		return c.corrupt(fmt.Errorf("code %d lies beyond the dictionary's %d values", most, c.codes))
 	}
 	if c.dict != nil {
@@ -244,6 +240,20 @@ func (c *column) coded(v *columnar.Vector, m int, s *memory.Scratch) error {
 		pick[columnar.Int128](v.Data, d, codes)
 	}
 	return nil
+}
+
+// highest returns the greatest code, 0 of none.
+func highest(codes []uint32) uint32 {
+	var a, b, c, d uint32
+	for len(codes) >= 4 {
+		x := codes[:4:4]
+		a, b, c, d = max(a, x[0]), max(b, x[1]), max(c, x[2]), max(d, x[3])
+		codes = codes[4:]
+	}
+	for _, x := range codes {
+		a = max(a, x)
+	}
+	return max(a, b, c, d)
 }
 
 func pick[T columnar.Fixed](dst []byte, d *columnar.Vector, codes []uint32) {

@@ -252,10 +252,17 @@ func (v *values) together(off []int32) ([]byte, error) {
 			return nil, errValues
 		}
 		// Blocks of 16 may run over into bytes that were read already.
-		if r-w >= 16 && n <= 32 && r+32 <= len(b) {
-			*(*[16]byte)(b[w:]) = *(*[16]byte)(b[r:])
+		if r-w >= 16 && n <= 64 && r+64 <= len(b) {
+			to, from := (*[64]byte)(b[w:]), (*[64]byte)(b[r:])
+			*(*[16]byte)(to[:]) = *(*[16]byte)(from[:])
 			if n > 16 {
-				*(*[16]byte)(b[w+16:]) = *(*[16]byte)(b[r+16:])
+				*(*[16]byte)(to[16:]) = *(*[16]byte)(from[16:])
+				if n > 32 {
+					*(*[16]byte)(to[32:]) = *(*[16]byte)(from[32:])
+					if n > 48 {
+						*(*[16]byte)(to[48:]) = *(*[16]byte)(from[48:])
+					}
+				}
 			}
 		} else {
 			copy(b[w:], b[r:r+n])

@@ -7,8 +7,8 @@ package snappy
 //go:noescape
 func fast(dst, src []byte, d, s int) (int, int)
 
-// table says of each tag the length in its low byte, 0 for what fast leaves
-// alone; from bit 32 on the mask of the distance that follows the tag, and from
+// table says of each tag the length in its low byte, 0 for what it does not hold:
+// long literals and distances of four bytes; from bit 32 on the mask of the distance that follows the tag, and from
 // bit 48 on the high bits of the distance.
 var table = elements()
 

@@ -56,7 +56,7 @@ loop:
 	LEAL    1(CX), R13
 	CMOVLEQ R12, R13
 	TESTL   DX, DX
-	JEQ     done
+	JEQ     rare
 	MOVQ    DI, R15
 	SUBQ    R10, R15
 	CMPQ    BX, R15
@@ -82,6 +82,25 @@ more:
 	MOVOU X2, 48(DI)
 	ADDQ  DX, DI
 	JMP   loop
+
+	// Not in the table: a copy with a distance of four bytes, or a long literal. R12
+	// is the tag's upper six bits and two more.
+rare:
+	CMPL    CX, $3
+	JNE     done
+	LEAL    -1(R12), DX
+	MOVL    1(SI), BX
+	MOVBLZX 5(SI), AX
+	MOVQ    DI, R14
+	SUBQ    BX, R14
+	MOVL    $5, R13
+	MOVQ    DI, R15
+	SUBQ    R10, R15
+	CMPQ    BX, R15
+	JGT     done
+	CMPQ    BX, DX
+	JLT     overlap
+	JMP     copy
 
 	// Further back than the output's front: fine for a literal, damage for a copy.
 early:
