@@ -201,7 +201,7 @@ func (c *Case) run(tables []*columnar.Batch, s Shape, budget int64, batchRows in
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	spilled = x.task.Spill.Spilled()
+	spilled = x.task.Spill.Spilled() + x.task.Shared.Spill.Spilled()
 	if left := x.end(root, inputs); left != "" && err == nil {
 		err = errors.New(left)
 	}
