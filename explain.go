@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/millrace-engine/millrace/exec/driver"
+	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/plan/logical"
 	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
@@ -47,32 +50,95 @@ func (s *Session) explain(ctx context.Context, x *logical.Explain) (string, erro
 	return strings.TrimRight(b.String(), "\n"), nil
 }
 
-// analysis renders what each operator of a run did.
+// analysis renders what each operator of a run did: a table per stage, the plan as
+// its last column, so that the numbers stay in line however long a node's text is.
+//
+//	stage 0, 2 tasks, 12.1 ms → exchange 1 hash 4 [k], 1.2 MiB
+//	   rows  batches   bytes  time ms  memory  spilled  operator
+//	  10000        2  80 KiB      3.1       –        –  Scan …
+//
+// Time is an operator's own, of all tasks together; memory the most that it had
+// reserved in a task.
 func analysis(r *driver.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%.1f ms in all\n", r.Millis)
+	tasks := 0
 	for _, st := range r.Stages {
-		fmt.Fprintf(&b, "stage %d: %d tasks, %.1f ms", st.Stage.ID, st.Tasks, st.Millis)
+		tasks += st.Tasks
+	}
+	fmt.Fprintf(&b, "%.1f ms, %s, %s\n", r.Millis, counted(len(r.Stages), "stage"), counted(tasks, "task"))
+	for _, st := range r.Stages {
+		fmt.Fprintf(&b, "\nstage %d, %s, %.1f ms", st.Stage.ID, counted(st.Tasks, "task"), st.Millis)
+		if st.Tasks > 1 {
+			fmt.Fprintf(&b, " (a task %.1f to %.1f ms)", st.Fastest, st.Slowest)
+		}
 		if st.Stage.Out != nil {
-			fmt.Fprintf(&b, " → exchange %d %s", st.Stage.Out.Exchange, st.Stage.Out.Partitioning)
+			fmt.Fprintf(&b, " → exchange %d %s, %s", st.Stage.Out.Exchange, st.Stage.Out.Partitioning, amount(st.Written))
 		}
 		b.WriteString("\n")
+		table := [][]string{{"rows", "batches", "bytes", "time ms", "memory", "spilled", "operator"}}
 		for i, o := range st.Operators {
-			own := o.Nanos
-			for k := i + 1; k < len(st.Operators) && st.Operators[k].Depth > o.Depth; k++ {
-				if st.Operators[k].Depth == o.Depth+1 {
-					own -= st.Operators[k].Nanos
-				}
-			}
-			fmt.Fprintf(&b, "  %s%s\n  %s  rows %d, batches %d, own time %.1f ms", strings.Repeat("  ", o.Depth), o.Node, strings.Repeat("  ", o.Depth), o.Rows, o.Batches, float64(own)/1e6)
+			indent := strings.Repeat("  ", o.Depth)
+			table = append(table, []string{strconv.FormatInt(o.Rows, 10), strconv.FormatInt(o.Batches, 10), amount(o.Bytes),
+				fmt.Sprintf("%.1f", float64(ownNanos(st.Operators, i))/1e6), amount(o.PeakBytes), amount(o.SpilledBytes), indent + o.Node})
 			if o.RowsRead > 0 || o.RowGroups > 0 {
-				fmt.Fprintf(&b, ", read %d rows, %.1f MiB, row groups %d (%d pruned), pages pruned %d, rows pruned %d", o.RowsRead, float64(o.BytesRead)/(1<<20), o.RowGroups, o.RowGroupsPruned, o.PagesPruned, o.RowsPruned)
+				read := fmt.Sprintf("%s  read %d rows, %s", indent, o.RowsRead, amount(o.BytesRead))
+				if o.RowGroups > 0 {
+					read += fmt.Sprintf("; pruned %d of %d row groups, %d pages, %d rows", o.RowGroupsPruned, o.RowGroups, o.PagesPruned, o.RowsPruned)
+				}
+				table = append(table, []string{"", "", "", "", "", "", read})
 			}
-			if o.PeakBytes > 0 {
-				fmt.Fprintf(&b, ", peak %.1f MiB a task, spilled %.1f MiB", float64(o.PeakBytes)/(1<<20), float64(o.SpilledBytes)/(1<<20))
-			}
-			b.WriteString("\n")
 		}
+		writeAligned(&b, table)
 	}
 	return b.String()
+}
+
+// ownNanos is the time of an operator without that of its inputs.
+func ownNanos(ops []event.OperatorStats, i int) int64 {
+	own := ops[i].Nanos
+	for k := i + 1; k < len(ops) && ops[k].Depth > ops[i].Depth; k++ {
+		if ops[k].Depth == ops[i].Depth+1 {
+			own -= ops[k].Nanos
+		}
+	}
+	return max(own, 0) // clocks of inputs that ran apart may have counted more
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// amount renders bytes; none is a dash.
+func amount(n int64) string {
+	switch {
+	case n == 0:
+		return "–"
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+}
+
+// writeAligned writes rows of cells: all columns but the last to the right.
+func writeAligned(b *strings.Builder, table [][]string) {
+	last := len(table[0]) - 1
+	width := make([]int, last)
+	for _, row := range table {
+		for i := range width {
+			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
+		}
+	}
+	for _, row := range table {
+		for i, w := range width {
+			fmt.Fprintf(b, "  %*s", w, row[i])
+		}
+		b.WriteString("  " + row[last] + "\n")
+	}
 }

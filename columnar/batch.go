@@ -58,3 +58,17 @@ func (b *Batch) MemoryBytes() int64 {
 	}
 	return n
 }
+
+// DataBytes returns the bytes of the selected rows alone, without dictionaries:
+// what the rows would take where they are kept. With a selection it is the share
+// of the selected rows.
+func (b *Batch) DataBytes() int64 {
+	if b.Rows == 0 {
+		return 0
+	}
+	n := int64(0)
+	for i := range b.Cols {
+		n += b.Cols[i].dataBytes()
+	}
+	return n * int64(b.Selected()) / int64(b.Rows)
+}

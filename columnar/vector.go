@@ -217,3 +217,17 @@ func (v *Vector) MemoryBytes() int64 {
 	}
 	return n
 }
+
+// dataBytes returns the bytes of a vector's rows without its dictionary. A slice
+// counts its part of the strings alone.
+func (v *Vector) dataBytes() int64 {
+	n := int64(len(v.Data)) + int64(len(v.Valid))
+	if v.Enc == Flat && v.Type.IsBytes() && v.Len > 0 {
+		ends := View[int32](v.Data, v.Len+1)
+		n += int64(ends[v.Len] - ends[0])
+	}
+	for i := range v.Kids {
+		n += v.Kids[i].dataBytes()
+	}
+	return n
+}

@@ -121,7 +121,7 @@ func leavesOf(p physical.Plan) []int {
 func (t *Tree) Stats() []event.OperatorStats {
 	out := make([]event.OperatorStats, len(t.nodes))
 	for i, e := range t.nodes {
-		out[i] = event.OperatorStats{Node: e.node.String(), Depth: e.depth, Rows: e.m.Rows.Load(), Batches: e.m.Batches.Load(), Nanos: e.m.Nanos.Load(),
+		out[i] = event.OperatorStats{Node: e.node.String(), Depth: e.depth, Rows: e.m.Rows.Load(), Batches: e.m.Batches.Load(), Bytes: e.m.Bytes.Load(), Nanos: e.m.Nanos.Load(),
 			BytesRead: e.m.Scan.BytesRead.Load(), RowsRead: e.m.Scan.RowsRead.Load(), RowGroups: e.m.Scan.RowGroups.Load(),
 			RowGroupsPruned: e.m.Scan.RowGroupsPruned.Load(), PagesPruned: e.m.Scan.PagesPruned.Load(), RowsPruned: e.m.Scan.RowsPruned.Load()}
 		if e.usage != nil {

@@ -96,6 +96,7 @@ type StageResult struct {
 	Millis    float64 // from its first task's start to its last one's end
 	Fastest   float64 // ms of the task that took least, and most
 	Slowest   float64
+	Written   int64 // bytes that its tasks put into their exchange
 	Operators []event.OperatorStats
 }
 

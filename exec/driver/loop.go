@@ -272,6 +272,11 @@ func (d *Driver) report(r cluster.Report) {
 
 // add sums a task that succeeded up.
 func (s *StageResult) add(r cluster.Report) {
+	if r.Status != nil {
+		for _, n := range r.Status.Bytes {
+			s.Written += n
+		}
+	}
 	if s.Operators == nil {
 		s.Operators = append([]event.OperatorStats{}, r.Metrics...)
 		s.Fastest, s.Slowest = r.Millis, r.Millis

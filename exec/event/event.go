@@ -49,6 +49,7 @@ type OperatorStats struct {
 	Depth           int    `json:"depth"`
 	Rows            int64  `json:"rows"`
 	Batches         int64  `json:"batches"`
+	Bytes           int64  `json:"bytes"` // of the rows put out
 	Nanos           int64  `json:"nanos"`
 	BytesRead       int64  `json:"bytes_read,omitempty"`
 	RowsRead        int64  `json:"rows_read,omitempty"`
@@ -64,6 +65,7 @@ type OperatorStats struct {
 func (s *OperatorStats) Add(o OperatorStats) {
 	s.Rows += o.Rows
 	s.Batches += o.Batches
+	s.Bytes += o.Bytes
 	s.Nanos += o.Nanos
 	s.BytesRead += o.BytesRead
 	s.RowsRead += o.RowsRead

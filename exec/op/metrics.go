@@ -10,8 +10,9 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 )
 
-// Metrics counts what one operator of one task did. Nanos includes the time of
-// the operator's inputs; readers subtract. Extra counters are filled by
+// Metrics counts what one operator of one task did. Bytes are those of the rows it
+// put out (columnar.Batch.DataBytes). Nanos includes the time of the operator's
+// inputs; readers subtract. Extra counters are filled by
 // operators that have them.
 type Metrics struct {
 	Rows, Batches, Bytes atomic.Int64
@@ -50,6 +51,7 @@ func (m *Measured) Next(ctx context.Context) (*columnar.Batch, error) {
 	if err == nil {
 		m.M.Rows.Add(int64(b.Selected()))
 		m.M.Batches.Add(1)
+		m.M.Bytes.Add(b.DataBytes())
 	} else if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
