@@ -151,16 +151,16 @@ func DateSub(a, b any) millrace.Column { return millrace.CallFunction("date_sub"
 // DateTrunc is date_trunc(a, b). A timestamp cut to a unit.
 func DateTrunc(a, b any) millrace.Column { return millrace.CallFunction("date_trunc", a, b) }
 
-// Day is day(a). A field of a date or timestamp.
+// Day is day(a). A field of a date, timestamp or interval.
 func Day(a any) millrace.Column { return millrace.CallFunction("day", a) }
 
 // DayOfMonth is another name of Day.
 func DayOfMonth(a any) millrace.Column { return millrace.CallFunction("dayofmonth", a) }
 
-// DayOfWeek is dayofweek(a). A field of a date or timestamp.
+// DayOfWeek is dayofweek(a). A field of a date, timestamp or interval.
 func DayOfWeek(a any) millrace.Column { return millrace.CallFunction("dayofweek", a) }
 
-// DayOfYear is dayofyear(a). A field of a date or timestamp.
+// DayOfYear is dayofyear(a). A field of a date, timestamp or interval.
 func DayOfYear(a any) millrace.Column { return millrace.CallFunction("dayofyear", a) }
 
 // Decode is decode(a, b, …). A string out of bytes of a character set.
@@ -189,6 +189,9 @@ func Exp(a any) millrace.Column { return millrace.CallFunction("exp", a) }
 // Expm1 is expm1(a). A function of one number.
 func Expm1(a any) millrace.Column { return millrace.CallFunction("expm1", a) }
 
+// ExtractSecond is extract_second(a). The seconds with their fraction, as EXTRACT(SECOND FROM …).
+func ExtractSecond(a any) millrace.Column { return millrace.CallFunction("extract_second", a) }
+
 // First is first(a). The first value.
 func First(a any) millrace.Column { return millrace.CallFunction("first", a) }
 
@@ -211,7 +214,7 @@ func Greatest(a, b any, more ...any) millrace.Column {
 // Hex is hex(a). A number, string or binary in hexadecimal.
 func Hex(a any) millrace.Column { return millrace.CallFunction("hex", a) }
 
-// Hour is hour(a). A field of a date or timestamp.
+// Hour is hour(a). A field of a date, timestamp or interval.
 func Hour(a any) millrace.Column { return millrace.CallFunction("hour", a) }
 
 // Hypot is hypot(a, b). The length of a point's vector.
@@ -313,10 +316,10 @@ func Mean(a any) millrace.Column { return millrace.CallFunction("mean", a) }
 // Min is min(a). The least value.
 func Min(a any) millrace.Column { return millrace.CallFunction("min", a) }
 
-// Minute is minute(a). A field of a date or timestamp.
+// Minute is minute(a). A field of a date, timestamp or interval.
 func Minute(a any) millrace.Column { return millrace.CallFunction("minute", a) }
 
-// Month is month(a). A field of a date or timestamp.
+// Month is month(a). A field of a date, timestamp or interval.
 func Month(a any) millrace.Column { return millrace.CallFunction("month", a) }
 
 // Nanvl is nanvl(a, b). The first value, the second if it is not a number.
@@ -356,7 +359,7 @@ func Pow(a, b any) millrace.Column { return millrace.CallFunction("pow", a, b) }
 // Power is another name of Pow.
 func Power(a, b any) millrace.Column { return millrace.CallFunction("power", a, b) }
 
-// Quarter is quarter(a). A field of a date or timestamp.
+// Quarter is quarter(a). A field of a date, timestamp or interval.
 func Quarter(a any) millrace.Column { return millrace.CallFunction("quarter", a) }
 
 // Radians is radians(a). A function of one number.
@@ -422,7 +425,7 @@ func Rtrim(a any, more ...any) millrace.Column {
 // Sec is sec(a). A function of one number.
 func Sec(a any) millrace.Column { return millrace.CallFunction("sec", a) }
 
-// Second is second(a). A field of a date or timestamp.
+// Second is second(a). A field of a date, timestamp or interval.
 func Second(a any) millrace.Column { return millrace.CallFunction("second", a) }
 
 // Sha is another name of Sha1.
@@ -584,11 +587,11 @@ func VarSamp(a any) millrace.Column { return millrace.CallFunction("var_samp", a
 // Variance is another name of VarSamp.
 func Variance(a any) millrace.Column { return millrace.CallFunction("variance", a) }
 
-// Weekday is weekday(a). A field of a date or timestamp.
+// Weekday is weekday(a). A field of a date, timestamp or interval.
 func Weekday(a any) millrace.Column { return millrace.CallFunction("weekday", a) }
 
-// WeekOfYear is weekofyear(a). A field of a date or timestamp.
+// WeekOfYear is weekofyear(a). A field of a date, timestamp or interval.
 func WeekOfYear(a any) millrace.Column { return millrace.CallFunction("weekofyear", a) }
 
-// Year is year(a). A field of a date or timestamp.
+// Year is year(a). A field of a date, timestamp or interval.
 func Year(a any) millrace.Column { return millrace.CallFunction("year", a) }

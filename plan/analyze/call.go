@@ -213,6 +213,7 @@ var extractFields = map[string]string{
 	"week": "weekofyear", "weeks": "weekofyear", "w": "weekofyear", "day": "day", "days": "day", "d": "day",
 	"doy": "dayofyear", "dow": "dayofweek", "dayofweek": "dayofweek", "hour": "hour", "hours": "hour", "h": "hour", "hr": "hour", "hrs": "hour",
 	"minute": "minute", "minutes": "minute", "min": "minute", "mins": "minute", "m": "minute",
+	"second": "extract_second", "seconds": "extract_second", "sec": "extract_second", "secs": "extract_second", "s": "extract_second",
 }
 
 // extract is EXTRACT(field FROM x): the field's own function.
@@ -228,16 +229,9 @@ func (a *analyzer) extract(args []expr.Expr, at diag.Pos) (expr.Expr, error) {
 	if !isText {
 		return nil, diag.NewAt(at, diag.InvalidArgument, "the field of EXTRACT must be a name or a string literal")
 	}
-	if k := args[1].Type().Kind; k == columnar.DayTimeInterval || k == columnar.YearMonthInterval {
-		return nil, diag.NewAt(at, diag.Unsupported, "EXTRACT of %s is not supported yet", args[1].Type())
-	}
 	name, known := extractFields[strings.ToLower(field)]
 	if !known {
-		if f := strings.ToLower(field); f == "second" || f == "seconds" || f == "s" || f == "sec" || f == "secs" {
-			return nil, diag.NewAt(at, diag.Unsupported, "EXTRACT of SECOND with its fraction is not supported yet").
-				WithRemedy("use second() for whole seconds")
-		}
-		return nil, diag.NewAt(at, diag.InvalidArgument, "EXTRACT knows no field %q", field).WithRemedy("use YEAR, QUARTER, MONTH, WEEK, DAY, DOY, DOW, HOUR or MINUTE")
+		return nil, diag.NewAt(at, diag.InvalidArgument, "EXTRACT knows no field %q", field).WithRemedy("use YEAR, QUARTER, MONTH, WEEK, DAY, DOY, DOW, HOUR, MINUTE or SECOND")
 	}
 	return a.callResolved(name, args[1:], at)
 }

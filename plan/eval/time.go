@@ -159,6 +159,15 @@ func (p *Program) timeFunction(c *expr.Call) function {
 			}
 			return nil
 		})
+	case "extract_second":
+		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
+			us := args[0].Int64At(i) % (60 * usPerSecond) // an interval's fields have its sign
+			if args[0].Type.Kind != columnar.DayTimeInterval {
+				us = floorMod(p.local(args[0].Type, args[0].Int64At(i)), 60*usPerSecond)
+			}
+			b.decimal(i, columnar.Int128Of(us))
+			return nil
+		})
 	case "hour", "minute", "second":
 		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
 			s := args[0].Int64At(i) % usPerDay / usPerSecond // an interval's fields have its sign

@@ -426,18 +426,18 @@ func sameNumeric(name string, intervals bool) func([]Expr) (Signature, error) {
 func timeFunctions() []*Function {
 	i, d, s := columnar.Int32Type, columnar.DateType, columnar.StringType
 	var fs []*Function
-	field := func(name string) *Function {
-		return strict(name, "A field of a date or timestamp.", false, func(args []Expr) (Signature, error) {
+	field := func(name, doc string, result columnar.Type) *Function {
+		return strict(name, doc, false, func(args []Expr) (Signature, error) {
 			if err := arity(args, name, 1, 1); err != nil {
 				return Signature{}, err
 			}
 			t := args[0].Type()
-			clock := name == "hour" || name == "minute" || name == "second"
+			clock := name == "hour" || name == "minute" || name == "second" || name == "extract_second"
 			switch {
 			case clock && (t.Kind == columnar.Time || t.Kind == columnar.DayTimeInterval),
 				name == "day" && t.Kind == columnar.DayTimeInterval,
 				(name == "year" || name == "month") && t.Kind == columnar.YearMonthInterval:
-				return Signature{Args: []columnar.Type{t}, Result: i}, nil
+				return Signature{Args: []columnar.Type{t}, Result: result}, nil
 			case clock && !isTemporal(t) || t.Kind == columnar.Date && clock:
 				t = columnar.TimestampType
 			case !isTemporal(t):
@@ -446,12 +446,13 @@ func timeFunctions() []*Function {
 			if !ImplicitCast(args[0].Type(), t) {
 				return Signature{}, mismatch(name, args, "a date or timestamp")
 			}
-			return Signature{Args: []columnar.Type{t}, Result: i}, nil
+			return Signature{Args: []columnar.Type{t}, Result: result}, nil
 		})
 	}
 	for _, n := range []string{"year", "month", "day", "quarter", "dayofweek", "weekday", "dayofyear", "weekofyear", "hour", "minute", "second"} {
-		fs = append(fs, field(n))
+		fs = append(fs, field(n, "A field of a date, timestamp or interval.", i))
 	}
+	fs = append(fs, field("extract_second", "The seconds with their fraction, as EXTRACT(SECOND FROM …).", columnar.DecimalType(8, 6)))
 	return append(fs,
 		strict("date_add", "A date some days later.", true, fixedTypes("date_add", d, 2, d, i)),
 		strict("date_sub", "A date some days earlier.", true, fixedTypes("date_sub", d, 2, d, i)),
