@@ -42,7 +42,7 @@ func TestPagePruning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pages, read := scanned(t, s, "pages pruned N", x.query), scanned(t, s, "read N rows", x.query)
+		pages, read := scanned(t, s, "row groups, N pages", x.query), scanned(t, s, "read N rows", x.query)
 		if fmt.Sprint(rows) != x.want || pages != x.pages || read != x.rows {
 			t.Errorf("%s: %.200v, %d pages pruned, %d rows read; want %s, %d, %d", x.query, rows, pages, read, x.want, x.pages, x.rows)
 		}
