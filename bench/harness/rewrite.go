@@ -57,7 +57,11 @@ func Rewrite(ctx context.Context, s *Suite, e Engine, threads int, dir, scratch 
 func Size(tables map[string]string) (int64, error) {
 	var sum int64
 	for _, path := range tables {
-		err := filepath.WalkDir(path, func(p string, d os.DirEntry, err error) error {
+		real, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			return 0, fs.Explain(err, path)
+		}
+		err = filepath.WalkDir(real, func(p string, d os.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
