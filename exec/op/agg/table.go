@@ -111,6 +111,7 @@ func (t *table) assign(keys []*columnar.Vector, rows int, sel []uint16, hash fun
 // lookup finds or adds the groups of the selected rows.
 func (t *table) lookup(rows int, sel []uint16, out []uint32, hash []uint64, s *memory.Scratch) {
 	w := t.encode(rows, sel, s)
+	t.room(rows)
 	if sel == nil {
 		for from := 0; from < rows; from += block {
 			t.findAll(w, hash, from, min(rows, from+block), out)
@@ -119,6 +120,16 @@ func (t *table) lookup(rows int, sel []uint16, out []uint32, hash []uint64, s *m
 	}
 	for from := 0; from < len(sel); from += block {
 		t.findSome(w, hash, sel[from:min(len(sel), from+block)], out)
+	}
+}
+
+// room makes room for as many new groups as there are rows.
+func (t *table) room(rows int) {
+	if n := (t.n + rows) * t.stride; n > cap(t.words) {
+		t.words = append(make([]uint64, 0, max(n, 2*cap(t.words))), t.words...)
+	}
+	if n := t.n + rows; n > cap(t.hashes) {
+		t.hashes = append(make([]uint64, 0, max(n, 2*cap(t.hashes))), t.hashes...)
 	}
 }
 
@@ -175,7 +186,17 @@ func (t *table) findAll(w, hash []uint64, from, to int, out []uint32) {
 			}
 		}
 	}
+	if t.stride > 1 {
+		for _, i := range late[:n] {
+			out[i] = t.find(w, hash[i], from+int(i), 0)
+		}
+		return
+	}
 	for _, i := range late[:n] {
+		if i > 0 && w[i] == w[i-1] { // rows often come by their key
+			out[i] = out[i-1]
+			continue
+		}
 		out[i] = t.find(w, hash[i], from+int(i), from)
 	}
 }
@@ -200,9 +221,6 @@ func (t *table) findSome(w, hash []uint64, sel []uint16, out []uint32) {
 // find looks up or adds one row. The words of a single-word table begin at row
 // base.
 func (t *table) find(w []uint64, h uint64, row, base int) uint32 {
-	if t.stride > 1 {
-		base = 0
-	}
 	r := h * spread
 	mask := uint64(len(t.slots) - 1)
 	i := r >> t.shift
@@ -261,7 +279,7 @@ func (t *table) insert(w []uint64, h uint64, row, base int, slot uint64) uint32 
 	g := uint32(t.n)
 	t.n++
 	from := (row - base) * t.stride
-	t.words = append(t.words, w[from:from+t.stride]...)
+	t.words = append(t.words, w[from:from+t.stride]...) // there is room
 	t.hashes = append(t.hashes, h)
 	if t.texts {
 		t.keep(t.words[len(t.words)-t.stride:], row)
