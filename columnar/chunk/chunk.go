@@ -8,8 +8,9 @@
 //
 // A flat or constant column has the buffers validity (if it has nulls), data
 // and, for strings, bytes; a dictionary column has validity, codes and the
-// data and bytes of its values. Types are not stored: both sides know the
-// schema.
+// data and bytes of its values. A nested column is followed by its children: a
+// list or map has its offsets as data, a struct none. Types are not stored: both
+// sides know the schema.
 //
 // Invariants:
 //
@@ -78,20 +79,51 @@ func buffers(v *columnar.Vector) [][]byte {
 		v, n = &v.Dict.Values, v.Dict.Values.Len
 	}
 	switch {
+	case v.Type.Kind == columnar.Struct:
+		return out
 	case v.Type.Kind == columnar.Bool:
 		return append(out, v.Data[:(n+7)/8])
+	case v.Type.IsNested():
+		return append(out, columnar.BytesOf(based(columnar.View[int32](v.Data, n+1))))
 	case v.Type.IsBytes():
 		off := columnar.View[int32](v.Data, n+1)
-		if off[0] != 0 {
-			based := make([]int32, len(off))
-			for i, o := range off {
-				based[i] = o - off[0]
-			}
-			return append(out, columnar.BytesOf(based), v.Bytes[off[0]:off[n]])
-		}
-		return append(out, v.Data[:4*(n+1)], v.Bytes[:off[n]])
+		return append(out, columnar.BytesOf(based(off)), v.Bytes[off[0]:off[n]])
 	}
 	return append(out, v.Data[:n*int(v.Width)])
+}
+
+// based returns offsets that begin at zero.
+func based(off []int32) []int32 {
+	if off[0] == 0 {
+		return off
+	}
+	out := make([]int32, len(off))
+	for i, o := range off {
+		out[i] = o - off[0]
+	}
+	return out
+}
+
+// expand appends a column and, behind it, what it is nested of.
+func expand(dst []columnar.Vector, v *columnar.Vector) []columnar.Vector {
+	x := small(v)
+	if !x.Type.IsNested() {
+		return append(dst, x)
+	}
+	if x.Enc != columnar.Flat {
+		x = kernel.Flatten(&x, nil)
+	}
+	dst = append(dst, x)
+	from, n := 0, x.Len
+	if x.Type.Kind != columnar.Struct {
+		off := x.Offsets()
+		from, n = int(off[0]), int(off[n]-off[0])
+	}
+	for i := range x.Kids {
+		kid := kernel.Slice(&x.Kids[i], from, n, nil)
+		dst = expand(dst, &kid)
+	}
+	return dst
 }
 
 // small replaces a dictionary that has more values than the column has rows by
@@ -112,21 +144,19 @@ const (
 	LZ4
 )
 
-// Encode returns the selected rows of a batch as a chunk of LZ4 blocks. Types
-// without a flat layout are refused with a *diag.Error of class Unsupported.
+// Encode returns the selected rows of a batch as a chunk of LZ4 blocks.
 func Encode(b *columnar.Batch) ([]byte, error) { return Append(nil, b, LZ4) }
 
 // Append is Encode by a codec, behind what dst holds.
 func Append(dst []byte, b *columnar.Batch, codec Codec) ([]byte, error) {
 	b = kernel.Compact(b, nil)
-	parts := make([][][]byte, len(b.Cols))
-	cols := make([]columnar.Vector, len(b.Cols))
-	size := fixedHeader
+	cols := make([]columnar.Vector, 0, len(b.Cols))
 	for i := range b.Cols {
-		if t := b.Cols[i].Type; t.IsNested() {
-			return nil, diag.New(diag.Unsupported, "columns of type %s cannot be stored or sent yet", t)
-		}
-		cols[i] = small(&b.Cols[i])
+		cols = expand(cols, &b.Cols[i])
+	}
+	parts := make([][][]byte, len(cols))
+	size := fixedHeader
+	for i := range cols {
 		parts[i] = buffers(&cols[i])
 		size += columnBytes + bufferBytes*len(parts[i])
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
-	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/columnar/text"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the fuzzing corpus anew")
@@ -21,7 +21,9 @@ var rewrite = flag.Bool("rewrite", false, "write the fuzzing corpus anew")
 var types = []columnar.Type{columnar.NullType, columnar.BoolType, columnar.Int8Type, columnar.Int16Type, columnar.Int32Type, columnar.Int64Type,
 	{Kind: columnar.Uint8}, {Kind: columnar.Uint16}, {Kind: columnar.Uint32}, {Kind: columnar.Uint64}, {Kind: columnar.Float16},
 	columnar.Float32Type, columnar.Float64Type, columnar.DecimalType(9, 2), columnar.DecimalType(38, 4), columnar.StringType, columnar.BinaryType,
-	columnar.DateType, columnar.TimeType, columnar.TimestampType, columnar.TimestampNTZType, columnar.DayTimeType, columnar.YearMonthType}
+	columnar.DateType, columnar.TimeType, columnar.TimestampType, columnar.TimestampNTZType, columnar.DayTimeType, columnar.YearMonthType,
+	columnar.ListType(columnar.StringType, true), columnar.MapType(columnar.Int32Type, columnar.ListType(columnar.BoolType, true), true),
+	columnar.StructType(columnar.Field{Name: "a", Type: columnar.NullType}, columnar.Field{Name: "b", Type: columnar.ListType(columnar.StructType(columnar.Field{Name: "c", Type: columnar.StringType}), true)})}
 
 // flat returns n random values of a type. Few distinct bytes compress well.
 func flat(r *rand.Rand, t columnar.Type, n int, nulls bool) columnar.Vector {
@@ -43,6 +45,19 @@ func flat(r *rand.Rand, t columnar.Type, n int, nulls bool) columnar.Vector {
 		v.Valid = columnar.Bitmap(noise(columnar.BitmapBytes(n)))
 	}
 	switch {
+	case t.IsNested():
+		n := n
+		if t.Kind != columnar.Struct {
+			off := make([]int32, n+1)
+			off[0] = int32(r.IntN(3))
+			for i := range n {
+				off[i+1] = off[i] + int32(r.IntN(4))
+			}
+			v.Data, n = columnar.BytesOf(off), int(off[n])
+		}
+		for _, k := range kids(t) {
+			v.Kids = append(v.Kids, flat(r, k, n, true))
+		}
 	case t.Kind == columnar.Bool:
 		v.Data = noise(columnar.BitmapBytes(n))
 	case t.IsBytes():
@@ -69,7 +84,7 @@ func random(r *rand.Rand, t columnar.Type, enc columnar.Encoding, n int, nulls b
 		v := flat(r, t, 1, nulls)
 		v.Enc, v.Len = enc, n
 		return v
-	case enc == columnar.Dict && t.Kind != columnar.Bool:
+	case enc == columnar.Dict && t.Kind != columnar.Bool && !t.IsNested():
 		d := flat(r, t, 1+r.IntN(20), false)
 		codes := make([]uint32, n)
 		for i := range codes {
@@ -89,6 +104,8 @@ func show(v *columnar.Vector, row int) string {
 	switch {
 	case v.NullAt(row):
 		return "null"
+	case v.Type.IsNested():
+		return string(text.AppendValue(nil, v, row, nil))
 	case v.Type.IsBytes():
 		return fmt.Sprintf("%q", v.BytesAt(row))
 	case v.Type.Kind == columnar.Decimal:
@@ -104,7 +121,7 @@ func same(t *testing.T, want, got *columnar.Batch) {
 	}
 	for c := range got.Cols {
 		g, w := &got.Cols[c], &want.Cols[c]
-		if g.Len != got.Rows || !g.Stable || g.Type != w.Type {
+		if g.Len != got.Rows || !g.Stable || !g.Type.Equal(w.Type) {
 			t.Fatalf("column %d is %s with %d rows", c, g.Type, g.Len)
 		}
 		if g.Width != w.Width && g.Enc == w.Enc && w.Type.Kind != columnar.Null {
@@ -172,11 +189,6 @@ func TestShapes(t *testing.T) {
 	if data, err = Encode(&columnar.Batch{Schema: ints, Rows: 8000, Cols: []columnar.Vector{zeros}}); err != nil || len(data) > 1000 {
 		t.Errorf("64 KB of zeros take %d bytes (%v)", len(data), err)
 	}
-	list := columnar.ListType(columnar.Int64Type, true)
-	nested := &columnar.Batch{Cols: []columnar.Vector{{Type: list}}}
-	if _, err := Encode(nested); diag.ClassOf(err) != diag.Unsupported {
-		t.Errorf("a nested column: %v", err)
-	}
 	if _, err := Decode(data, s); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("another schema: %v", err)
 	}
@@ -184,7 +196,7 @@ func TestShapes(t *testing.T) {
 
 var fuzzSchema = func() *columnar.Schema {
 	s := &columnar.Schema{}
-	for _, t := range []columnar.Type{columnar.Int64Type, columnar.StringType, columnar.BoolType, columnar.DecimalType(38, 2)} {
+	for _, t := range []columnar.Type{columnar.Int64Type, columnar.StringType, columnar.BoolType, columnar.DecimalType(38, 2), columnar.ListType(columnar.StructType(columnar.Field{Name: "a", Type: columnar.StringType}), true)} {
 		s.Fields = append(s.Fields, columnar.Field{Name: t.String(), Type: t, Nullable: true})
 	}
 	return s

@@ -46,7 +46,7 @@ func DecodeIn(s *memory.Scratch, b []byte, schema *columnar.Schema) (*columnar.B
 	d := &decoder{head: b[fixedHeader:size], body: b[size+trailer:], scratch: s}
 	out := &columnar.Batch{Schema: schema, Rows: rows, Cols: make([]columnar.Vector, schema.Len())}
 	for i, f := range schema.Fields {
-		if err := d.column(&out.Cols[i], f, rows); err != nil {
+		if err := d.column(&out.Cols[i], f.Type, rows); err != nil {
 			return nil, fmt.Errorf("%w (column %d, %s)", err, i, f.Type)
 		}
 	}
@@ -71,10 +71,7 @@ func header(b []byte, schema *columnar.Schema) (rows, size int, err error) {
 	}
 	size = fixedHeader
 	for _, f := range schema.Fields {
-		if len(b) < size+columnBytes+trailer {
-			return 0, 0, corrupt("the header is cut")
-		}
-		size += columnBytes + bufferBytes*count(f.Type, columnar.Encoding(b[size]), b[size+2])
+		size = behind(b, size, f.Type)
 	}
 	if len(b) < size+trailer {
 		return 0, 0, corrupt("the header is cut")
@@ -88,12 +85,45 @@ func header(b []byte, schema *columnar.Schema) (rows, size int, err error) {
 	return int(n), size, nil
 }
 
+// behind returns where the entry of a column of the header ends, those of its
+// children included; more than b has if it is cut.
+func behind(b []byte, at int, t columnar.Type) int {
+	if len(b) < at+columnBytes {
+		return len(b) + 1
+	}
+	at += columnBytes + bufferBytes*count(t, columnar.Encoding(b[at]), b[at+2])
+	for _, k := range kids(t) {
+		at = behind(b, at, k)
+	}
+	return at
+}
+
+// kids returns the types of a vector's children.
+func kids(t columnar.Type) []columnar.Type {
+	switch t.Kind {
+	case columnar.List:
+		return []columnar.Type{t.Nested.Fields[0].Type}
+	case columnar.Map:
+		return []columnar.Type{columnar.StructType(t.Nested.Fields...)}
+	case columnar.Struct:
+		out := make([]columnar.Type, len(t.Nested.Fields))
+		for i, f := range t.Nested.Fields {
+			out[i] = f.Type
+		}
+		return out
+	}
+	return nil
+}
+
 // count returns the number of buffers of a column.
 func count(t columnar.Type, enc columnar.Encoding, flags byte) int {
 	if t.Kind == columnar.Null {
 		return 0
 	}
 	n := 1 + int(flags&hasValid)
+	if t.Kind == columnar.Struct {
+		n--
+	}
 	if enc == columnar.Dict {
 		n++
 	}
@@ -135,18 +165,18 @@ func (d *decoder) bitmap(n int) (columnar.Bitmap, error) {
 }
 
 // column decodes one column of n rows.
-func (d *decoder) column(v *columnar.Vector, f columnar.Field, n int) (err error) {
+func (d *decoder) column(v *columnar.Vector, t columnar.Type, n int) (err error) {
 	enc, width, flags := columnar.Encoding(d.head[0]), d.head[1], d.head[2]
 	reserved := d.head[3]
 	d.head = d.head[columnBytes:]
-	if enc > columnar.Const || flags > hasValid|isUnique || reserved != 0 || f.Type.IsNested() {
+	if enc > columnar.Const || flags > hasValid|isUnique || reserved != 0 || enc != columnar.Flat && t.IsNested() {
 		return corrupt("encoding %d with flags %d", enc, flags)
 	}
-	if natural := f.Type.FixedWidth(); int(width) != natural && (f.Type.Kind != columnar.Decimal || width != 8 && width != 16) {
+	if natural := t.FixedWidth(); int(width) != natural && (t.Kind != columnar.Decimal || width != 8 && width != 16) {
 		return corrupt("values %d bytes wide", width)
 	}
-	*v = columnar.Vector{Type: f.Type, Enc: enc, Len: n, Width: width, Stable: d.scratch == nil}
-	if f.Type.Kind == columnar.Null {
+	*v = columnar.Vector{Type: t, Enc: enc, Len: n, Width: width, Stable: d.scratch == nil}
+	if t.Kind == columnar.Null {
 		return nil
 	}
 	stored := n
@@ -158,6 +188,9 @@ func (d *decoder) column(v *columnar.Vector, f columnar.Field, n int) (err error
 			return err
 		}
 	}
+	if t.IsNested() {
+		return d.nested(v)
+	}
 	if enc != columnar.Dict {
 		return d.values(v, stored)
 	}
@@ -166,7 +199,7 @@ func (d *decoder) column(v *columnar.Vector, f columnar.Field, n int) (err error
 		return err
 	}
 	v.Dict = &columnar.Dictionary{Unique: flags&isUnique != 0,
-		Values: columnar.Vector{Type: f.Type, Width: width, Stable: v.Stable}}
+		Values: columnar.Vector{Type: t, Width: width, Stable: v.Stable}}
 	if err = d.values(&v.Dict.Values, -1); err != nil {
 		return err
 	}
@@ -177,6 +210,42 @@ func (d *decoder) column(v *columnar.Vector, f columnar.Field, n int) (err error
 		}
 	}
 	return nil
+}
+
+// nested decodes offsets and children.
+func (d *decoder) nested(v *columnar.Vector) (err error) {
+	n := v.Len
+	if v.Type.Kind != columnar.Struct {
+		if v.Data, err = d.buffer(4 * (n + 1)); err != nil {
+			return err
+		}
+		if n, err = ascending(columnar.View[int32](v.Data, n+1)); err != nil {
+			return err
+		}
+	}
+	types := kids(v.Type)
+	v.Kids = make([]columnar.Vector, len(types))
+	for i, t := range types {
+		if err := d.column(&v.Kids[i], t, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ascending checks offsets, and returns the last.
+func ascending(off []int32) (int, error) {
+	last := int32(0)
+	for _, o := range off {
+		if o < last {
+			return 0, corrupt("offsets do not ascend")
+		}
+		last = o
+	}
+	if off[0] != 0 {
+		return 0, corrupt("offsets begin at %d", off[0])
+	}
+	return int(last), nil
 }
 
 // values decodes n values; −1 stands for a dictionary's, whose number follows
@@ -216,17 +285,11 @@ func (d *decoder) values(v *columnar.Vector, n int) (err error) {
 		}
 	}
 	if v.Type.IsBytes() {
-		off := columnar.View[int32](v.Data, n+1)
-		last := int32(0)
-		for _, o := range off {
-			if o < last {
-				return corrupt("offsets do not ascend")
-			}
-			last = o
+		last, err := ascending(columnar.View[int32](v.Data, n+1))
+		if err == nil && last != len(v.Bytes) {
+			err = corrupt("offsets up to %d of %d bytes", last, len(v.Bytes))
 		}
-		if off[0] != 0 || int(last) != len(v.Bytes) {
-			return corrupt("offsets %d … %d of %d bytes", off[0], last, len(v.Bytes))
-		}
+		return err
 	}
 	return nil
 }
