@@ -37,6 +37,8 @@ var arrows = map[string][]string{
 	"functions/gen":     {"columnar", "plan/expr"},
 	"bench/kernels":     {"columnar", "plan", "connector", "exec", "bench"},
 	"internal/settings": {},
+	"internal/identity": {},
+	"transport":         {"transport", "internal/identity"},
 }
 
 // modules lists the third-party modules that a folder may use.

@@ -1,0 +1,207 @@
+// Package tcp is the transport over TCP with TLS 1.3, for hosts between which UDP
+// does not get through, and for links where it is faster.
+//
+// A stream has a connection for itself while it lives; connections are kept for
+// the next stream. A peer serves eight streams at once; urgent ones do not wait
+// behind those. See internal/link for the form.
+package tcp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/transport"
+	"github.com/millrace-engine/millrace/transport/internal/link"
+)
+
+// Scheme begins the addresses.
+const Scheme = "tcp"
+
+// handshake bounds the time that a peer has to show who it is.
+const handshake = 10 * time.Second
+
+// maxConnections bounds what a listener has open.
+const maxConnections = 8192
+
+// Options are a transport's. The zero value works.
+type Options struct {
+	// Egress orders what is sent; nil sends at once.
+	Egress *transport.Egress
+	// Limit is the streams that are not urgent which a peer serves at once. 0: 8.
+	Limit int
+	// Dial and Listen replace those of package net; nil: those.
+	Dial   func(ctx context.Context, address string) (net.Conn, error)
+	Listen func(ctx context.Context, address string) (net.Listener, error)
+}
+
+// Transport implements transport.Transport.
+type Transport struct {
+	self *identity.Credential
+	o    Options
+}
+
+// New returns the transport of a process that is who its credential says.
+func New(self *identity.Credential, o Options) *Transport {
+	if o.Dial == nil {
+		d := &net.Dialer{KeepAliveConfig: keepAlive, Control: tune}
+		o.Dial = func(ctx context.Context, address string) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
+	}
+	if o.Listen == nil {
+		l := &net.ListenConfig{KeepAliveConfig: keepAlive, Control: tune}
+		o.Listen = func(ctx context.Context, address string) (net.Listener, error) { return l.Listen(ctx, "tcp", address) }
+	}
+	return &Transport{self: self, o: o}
+}
+
+// keepAlive finds out about peers that are gone between streams.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 5 * time.Second, Count: 3}
+
+// failed makes an error of connecting one of the package: certificates and alerts
+// are refusals.
+func failed(op, peer string, err error) error {
+	if err == nil || transport.KindOf(err) != 0 {
+		return err
+	}
+	var refusal *identity.Refusal
+	var verify *tls.CertificateVerificationError
+	var alert tls.AlertError
+	var remote *net.OpError
+	kind := transport.Lost
+	switch {
+	case errors.As(err, &refusal), errors.As(err, &verify), errors.As(err, &alert), errors.As(err, &remote) && remote.Op == "remote error":
+		kind = transport.Refused
+	case errors.Is(err, context.Canceled):
+		kind = transport.Cancelled
+	}
+	return &transport.Error{Kind: kind, Op: op, Peer: peer, Cause: err}
+}
+
+// Dial implements transport.Transport.
+func (t *Transport) Dial(ctx context.Context, to transport.Peer) (transport.Conn, error) {
+	address, err := to.Addr.Of(Scheme)
+	if err != nil {
+		return nil, err
+	}
+	want := to.Name
+	dial := func(ctx context.Context) (link.Socket, error) {
+		raw, err := t.o.Dial(ctx, address)
+		if err != nil {
+			return link.Socket{}, failed("dial", string(to.Addr), err)
+		}
+		config := t.self.Client(transport.Protocol, want)
+		config.DynamicRecordSizingDisabled = true
+		c := tls.Client(raw, config)
+		ctx, stop := context.WithTimeout(ctx, handshake)
+		defer stop()
+		if err := c.HandshakeContext(ctx); err != nil {
+			raw.Close()
+			return link.Socket{}, failed("dial", string(to.Addr), err)
+		}
+		if want.ID == "" { // every later connection must lead to the same process
+			if want, err = identity.Peer(c.ConnectionState()); err != nil {
+				raw.Close()
+				return link.Socket{}, failed("dial", string(to.Addr), err)
+			}
+		}
+		return link.Socket{Conn: c, Break: raw.Close, Alive: func() bool { return link.Alive(raw) }}, nil
+	}
+	// The first connection is made before any other: want is settled then.
+	c, err := link.NewClient(ctx, func() identity.Name { return want }, dial, link.Options{Egress: t.o.Egress, Limit: t.o.Limit})
+	if err != nil {
+		return nil, failed("dial", string(to.Addr), err)
+	}
+	return c, nil
+}
+
+// Listen implements transport.Transport.
+func (t *Transport) Listen(ctx context.Context, at transport.Addr, h transport.Handler, roles ...identity.Role) (transport.Listener, error) {
+	address, err := at.Of(Scheme)
+	if err != nil {
+		return nil, err
+	}
+	l, err := t.o.Listen(ctx, address)
+	if err != nil {
+		return nil, failed("listen", string(at), err)
+	}
+	config := t.self.Server(transport.Protocol, roles...)
+	config.DynamicRecordSizingDisabled = true
+	s := &listener{Listener: l, config: config, server: link.NewServer(h, t.o.Egress), places: make(chan struct{}, maxConnections)}
+	s.running.Go(s.accept)
+	return s, nil
+}
+
+type listener struct {
+	net.Listener
+	config  *tls.Config
+	server  *link.Server
+	places  chan struct{}
+	running sync.WaitGroup
+}
+
+// Addr implements transport.Listener.
+func (s *listener) Addr() transport.Addr {
+	return transport.Addr(Scheme + "://" + s.Listener.Addr().String())
+}
+
+func (s *listener) accept() {
+	for {
+		raw, err := s.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || s.server.Context().Err() != nil {
+				return
+			}
+			select { // out of descriptors, say
+			case <-time.After(10 * time.Millisecond):
+			case <-s.server.Context().Done():
+			}
+			continue
+		}
+		select {
+		case s.places <- struct{}{}:
+			s.running.Go(func() {
+				defer func() { <-s.places }()
+				s.serve(raw)
+			})
+		default:
+			raw.Close()
+		}
+	}
+}
+
+// serve lets a client in and serves it.
+func (s *listener) serve(raw net.Conn) {
+	defer raw.Close()
+	c := tls.Server(raw, s.config)
+	ctx, stop := context.WithTimeout(s.server.Context(), handshake)
+	err := c.HandshakeContext(ctx)
+	stop()
+	if err != nil {
+		return // the client was told
+	}
+	from, err := identity.Peer(c.ConnectionState())
+	if err != nil {
+		return
+	}
+	socket := link.Socket{Conn: c, Break: raw.Close}
+	if link.Welcome(socket) == nil {
+		s.server.Serve(socket, from)
+	}
+}
+
+// Close implements transport.Listener.
+func (s *listener) Close() error {
+	err := s.Listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	s.server.Close()
+	s.running.Wait()
+	return err
+}
+
+var _ transport.Transport = (*Transport)(nil)

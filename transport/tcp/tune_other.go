@@ -1,0 +1,7 @@
+//go:build !linux
+
+package tcp
+
+import "syscall"
+
+func tune(_, _ string, _ syscall.RawConn) error { return nil }
