@@ -2,7 +2,6 @@ package csv
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
 
 	"github.com/millrace-engine/millrace/connector/cells"
@@ -11,10 +10,10 @@ import (
 
 // scanner cuts text into records and cells.
 //
-// It looks at 64 bytes at a time: eight words are compared with the separator and
-// with the line breaks, the results gathered into one word of 64 bits, whose ones
-// are visited. A quote matters at the begin of a field only, so it needs no
-// compare of its own; behind a quoted field the search goes on.
+// It looks at 64 bytes at a time: separators and line breaks are marked in two
+// words of 64 bits, whose ones are visited. A quote matters at the begin of a
+// field only, so it needs no mark of its own; behind a quoted field the visit goes
+// on. Behind the last field that is wanted, line breaks alone are visited.
 type scanner struct {
 	o     *options
 	width int // cells kept of a record
@@ -23,40 +22,39 @@ type scanner struct {
 	spans []cells.Cell // of the records, one a row
 	buf   []byte
 
-	sep, stopMask, stop uint64 // of a byte, eight times
-	wide                bool   // the separator has several bytes
-	trims               bool
-	tooOdd              bool // fields whose quotes are odd are errors
+	group  int // where the text of marks begins
+	marks  [2 * groupBytes / 64]uint64
+	stopA  byte // what ends lines
+	stopB  byte
+	trims  bool
+	skips  bool // what follows the wanted fields does not matter
+	tooOdd bool // fields whose quotes are odd are errors
 }
 
-const eachByte = 0x0101010101010101
-
 func newScanner(o *options, width, want int) *scanner {
-	s := &scanner{o: o, width: width, want: want, wide: len(o.Sep) > 1, trims: o.TrimLeft || o.TrimRight, tooOdd: o.Mode == failFast}
-	s.sep = eachByte * uint64(o.Sep[0])
-	// \n and \r are found together with the other bytes from 8 to 15, which are
-	// looked at and passed by.
-	s.stopMask, s.stop = eachByte*0xf8, eachByte*0x08
+	s := &scanner{o: o, width: width, want: want, trims: o.TrimLeft || o.TrimRight, tooOdd: o.Mode == failFast, stopA: '\n', stopB: '\r'}
 	if o.Stop != 0 {
-		s.stopMask, s.stop = eachByte*0xff, eachByte*uint64(o.Stop)
+		s.stopA, s.stopB = o.Stop, o.Stop
 	}
+	s.skips = want < 0 && !o.MultiLine && !s.tooOdd
 	s.sheet.Width = width
 	return s
 }
 
-// mask returns a bit for each of the 64 bytes of t that may be a separator or a
-// line break. It has a few more: a borrow from a byte that is found lets its
-// neighbour with the next code seem found too.
-func (s *scanner) mask(t []byte) (m uint64) {
-	t = t[:64]
-	sep, stop, stopMask := s.sep, s.stop, s.stopMask
-	for i := 0; i < 64; i += 8 {
-		w := binary.LittleEndian.Uint64(t[i:])
-		a, b := w^sep, w&stopMask^stop
-		x := ((a-eachByte)&^a | (b-eachByte)&^b) & (eachByte << 7)
-		m |= (x >> 7 * 0x0102040810204080) >> 56 << uint(i)
+// words returns the marks of the 64 bytes of p at base, of which those from n on
+// are no text.
+func (s *scanner) words(p []byte, base, n int) (seps, stops uint64) {
+	k := base - s.group
+	if uint(k) >= groupBytes {
+		s.group, k = base, 0
+		mark(&s.marks, p[base:min(base+groupBytes, (n-base+63)&^63+base)], s.o.Sep[0], s.stopA, s.stopB)
 	}
-	return m
+	seps, stops = s.marks[k>>5], s.marks[k>>5+1]
+	if base+64 > n {
+		text := uint64(1)<<uint(n-base) - 1
+		seps, stops = seps&text, stops&text
+	}
+	return seps, stops
 }
 
 // fault is a record that the scanner cannot read, as failFast has it.
@@ -71,14 +69,17 @@ type fault struct {
 // behind t are readable.
 func (s *scanner) scan(t []byte, at, stop int, final bool, limit int) (next int, bad *fault) {
 	n := len(t)
-	p := t[: n+lines.Pad : n+lines.Pad]
-	width, quote, sep := s.width, s.o.Quote, s.o.Sep[0]
-	base := at
-	m := uint64(0)
-	if at < n {
-		m = s.block(p, base, n)
+	if at >= n {
+		return at, nil
 	}
-record:
+	p := t[: n+lines.Pad : n+lines.Pad]
+	width, quote, long, origin := s.width, s.o.Quote, len(s.o.Sep), at
+	s.group = at - groupBytes
+	// todo are the marks at base and behind that were not visited; only is 0 while
+	// separators do not matter.
+	base, only := at, ^uint64(0)
+	seps, stops := s.words(p, base, n)
+	todo := seps | stops
 	for s.sheet.Rows < limit && at < stop && at < n {
 		if c := p[at]; c <= ' ' || c == s.o.Comment && c != 0 {
 			after, skip := s.blank(t, at, final)
@@ -86,89 +87,88 @@ record:
 				return at, nil
 			}
 			if skip {
-				at = after
+				if at = after; at < n {
+					base = origin + (at-origin)&^63
+					seps, stops = s.words(p, base, n)
+					todo = (seps | stops) & (^uint64(0) << uint(at-base))
+				}
 				continue
 			}
 		}
 		k := len(s.sheet.Cells)
 		s.sheet.Cells = grow(s.sheet.Cells, width)
 		row := s.sheet.Cells[k : k+width]
-		from, f := at, 0 // where the field begins, its number
-		quoted := cells.Cell(0)
+		from, f, quoted := at, 0, cells.Cell(0) // where the field begins, its number
+		if only = ^uint64(0); width == 0 && s.skips {
+			only, todo = 0, todo&stops
+		}
 		for {
-			if p[from] == quote && quote != 0 && from < n || s.trims && from < n {
+			if (p[from] == quote && quote != 0 || s.trims) && from < n && only != 0 {
 				var end int
-				if quoted, end, bad = s.quoted(t, from, final); bad != nil {
+				if quoted, end, bad = s.quoted(t, from, final); bad != nil || end < 0 {
 					s.sheet.Cells = s.sheet.Cells[:k]
 					return at, bad
 				}
-				if end < 0 {
-					s.sheet.Cells = s.sheet.Cells[:k]
-					return at, nil
+				if end >= base+64 && end < n {
+					base = origin + (end-origin)&^63
+					seps, stops = s.words(p, base, n)
+				} else if end >= n {
+					base, seps, stops = n, 0, 0
 				}
-				if end-base < 64 {
-					m &= ^uint64(0) << uint(end-base)
-				} else if base = end; end < n {
-					m = s.block(p, base, n)
-				} else {
-					m = 0
-				}
+				todo = (seps | stops) & (^uint64(0) << uint(end-base))
 			}
-			pos, c := n, byte(0)
+			pos, isStop := n, true
 			for {
-				for m == 0 && base+64 < n {
+				for todo == 0 && base+64 < n {
 					base += 64
-					m = s.block(p, base, n)
+					seps, stops = s.words(p, base, n)
+					todo = seps&only | stops
 				}
-				if m == 0 {
-					pos, c = n, 0
+				if todo == 0 {
+					pos, isStop = n, true
 					break
 				}
-				pos = base + bits.TrailingZeros64(m)
-				m &= m - 1
-				c = p[pos]
-				if pos >= from && (c == sep && (!s.wide || s.o.sepAt(t, pos)) || c != sep && s.o.stops(c)) {
+				bit := todo & -todo
+				pos, isStop = base+bits.TrailingZeros64(bit), stops&bit != 0
+				todo &^= bit
+				if isStop || long == 1 || pos >= from && s.o.sepAt(t, pos) {
 					break
 				}
 			}
-			isSep := pos < n && c == sep
-			if !final && (pos == n || c == '\r' && pos == n-1 && !isSep) {
+			if isStop && !final && (pos == n || pos == n-1 && p[pos] == '\r' && s.o.Stop == 0) {
 				s.sheet.Cells = s.sheet.Cells[:k]
 				return at, nil
 			}
 			if f < len(row) {
-				x := quoted
-				if x == 0 {
-					x = cells.Make(cells.Plain, from, pos)
-					if s.trims {
-						x = s.trim(t, x)
-					}
+				x := cells.Make(cells.Plain, from, pos)
+				if quoted != 0 {
+					x, quoted = quoted, 0
+				} else if s.trims {
+					x = s.trim(t, x)
 				}
 				row[f] = x
 			}
-			quoted = 0
 			f++
-			if isSep {
-				from = pos + len(s.o.Sep)
+			if !isStop {
+				from = pos + long
+				if f == width && s.skips {
+					only, todo = 0, todo&stops
+				}
 				continue
 			}
 			s.finish(row, at, from, pos, f)
 			if at = n; pos < n {
 				at = lines.Behind(t, pos)
+				if at < n && at >= base+64 {
+					base = origin + (at-origin)&^63
+					seps, stops = s.words(p, base, n)
+				}
+				todo = (seps | stops) & (^uint64(0) << uint(at-base))
 			}
-			continue record
+			break
 		}
 	}
 	return at, nil
-}
-
-// block is the mask of the 64 bytes at base, those before n.
-func (s *scanner) block(p []byte, base, n int) uint64 {
-	m := s.mask(p[base:])
-	if base+64 > n {
-		m &= 1<<uint(n-base) - 1
-	}
-	return m
 }
 
 // finish completes a record of f fields that spans [at, end), of which the last

@@ -1,0 +1,9 @@
+//go:build !amd64
+
+package csv
+
+// mark notes for each 64 bytes of t, whose length is a multiple of that and at
+// most groupBytes, which bytes are separators, and which are one of two others.
+func mark(marks *[2 * groupBytes / 64]uint64, t []byte, sep, stopA, stopB byte) {
+	markWords(marks, t, sep, stopA, stopB)
+}
