@@ -168,19 +168,20 @@ func (r *reservation) spare() int64 {
 func (r *reservation) Held() int64 { return r.used.Load() }
 func (r *reservation) Peak() int64 { return r.peak.Load() }
 
-// Pressure implements Reservation. What stores borrow does not press on others,
-// and a task within its minimum is never to spill for others' sake.
+// Pressure implements Reservation. What stores borrow does not press on others.
+// Tasks that have their shares may use all memory together: they must spill when
+// they are refused, or when they keep others from theirs.
 func (r *reservation) Pressure() Level {
 	b, root := r.broker, r.root
 	if root.kind == store {
 		return b.all.level(b.reserved.Load(), b.budget)
 	}
 	l := b.exec.level(b.execution.Load(), b.budget)
-	switch {
-	case root.yields.Load():
+	if root.yields.Load() {
 		return Critical
-	case l == Critical && root.kind == task && root.granted.Load() <= root.least:
-		return Tight
+	}
+	if root.kind == task {
+		return min(l, Tight)
 	}
 	return l
 }

@@ -53,11 +53,16 @@ func (a *aggregate) size() int64 {
 	return n
 }
 
-// short pays for what table and states hold now, and for what doubling the
-// largest of it takes. It reports that memory refuses.
-func (a *aggregate) short(ctx context.Context) (bool, error) {
+// need returns what is to be paid for: what table and states hold now, what
+// doubling the largest of it takes, and what writing it takes.
+func (a *aggregate) need() int64 {
 	n := a.size()
-	n += n/2 + min(n, fan*spill.RunBytes) // writing it takes some, too
+	return n + n/2 + min(n, fan*spill.RunBytes)
+}
+
+// short pays for what the aggregation needs now. It reports that memory refuses.
+func (a *aggregate) short(ctx context.Context) (bool, error) {
+	n := a.need()
 	if n > a.held {
 		err := a.memory.Grow(ctx, n-a.held)
 		if errors.Is(err, memory.ErrSpill) {
@@ -113,7 +118,7 @@ func (a *aggregate) overflow(ctx context.Context) error {
 			return err
 		}
 	}
-	if a.memory.Pressure() == memory.Critical || a.size() > a.held {
+	if a.memory.Pressure() == memory.Critical || a.need() > a.held {
 		a.release() // even empty it is larger than what memory granted
 	} else {
 		a.restart()
