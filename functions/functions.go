@@ -22,6 +22,9 @@ func Any(a any) millrace.Column { return millrace.CallFunction("any", a) }
 // AnyValue is any_value(a). Some value.
 func AnyValue(a any) millrace.Column { return millrace.CallFunction("any_value", a) }
 
+// ArrayAgg is another name of CollectList.
+func ArrayAgg(a any) millrace.Column { return millrace.CallFunction("array_agg", a) }
+
 // Ascii is ascii(a). The code of the first character.
 func Ascii(a any) millrace.Column { return millrace.CallFunction("ascii", a) }
 
@@ -74,6 +77,9 @@ func Btrim(a any, more ...any) millrace.Column {
 	return millrace.CallFunction("btrim", append([]any{a}, more...)...)
 }
 
+// Cardinality is another name of Size.
+func Cardinality(a any) millrace.Column { return millrace.CallFunction("cardinality", a) }
+
 // Cbrt is cbrt(a). A function of one number.
 func Cbrt(a any) millrace.Column { return millrace.CallFunction("cbrt", a) }
 
@@ -103,6 +109,12 @@ func Chr(a any) millrace.Column { return millrace.CallFunction("chr", a) }
 func Coalesce(a any, more ...any) millrace.Column {
 	return millrace.CallFunction("coalesce", append([]any{a}, more...)...)
 }
+
+// CollectList is collect_list(a). The values that are not null, as an array.
+func CollectList(a any) millrace.Column { return millrace.CallFunction("collect_list", a) }
+
+// CollectSet is collect_set(a). The different values that are not null, as an array.
+func CollectSet(a any) millrace.Column { return millrace.CallFunction("collect_set", a) }
 
 // Concat is concat(…). Concatenates strings.
 func Concat(args ...any) millrace.Column { return millrace.CallFunction("concat", args...) }
@@ -456,6 +468,9 @@ func Sin(a any) millrace.Column { return millrace.CallFunction("sin", a) }
 
 // Sinh is sinh(a). A function of one number.
 func Sinh(a any) millrace.Column { return millrace.CallFunction("sinh", a) }
+
+// Size is size(a). The number of elements of an array or entries of a map.
+func Size(a any) millrace.Column { return millrace.CallFunction("size", a) }
 
 // Some is another name of BoolOr.
 func Some(a any) millrace.Column { return millrace.CallFunction("some", a) }

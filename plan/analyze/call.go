@@ -181,6 +181,10 @@ func (a *analyzer) aggregateCall(f *expr.Function, c *expr.UnresolvedCall, args 
 			g.Args = nil
 		}
 	}
+	if f.Name == "collect_set" { // it is the list of the different values
+		g.Fn, _ = expr.Builtins().Lookup("collect_list")
+		g.Distinct = true
+	}
 	if g.Distinct {
 		for _, x := range g.Args {
 			if x.Type().IsNested() {

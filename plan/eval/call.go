@@ -48,6 +48,15 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 		return extreme(lt, c.Typ), false, nil
 	case "nullif":
 		return nullIf(c.Typ), false, nil
+	case "size":
+		return perRow(c.Typ, func(b *builder, args []*columnar.Vector, i int) error {
+			off, at := args[0].Offsets(), i
+			if args[0].Enc == columnar.Const {
+				at = 0
+			}
+			b.int(i, int64(off[at+1]-off[at]))
+			return nil
+		}), true, nil
 	case "typeof":
 		t := c.Args[0].Type().String()
 		return func(r *rows, _ []*columnar.Vector) (columnar.Vector, error) {

@@ -18,7 +18,7 @@ type FunctionTable struct {
 // Builtins returns the functions that Millrace knows.
 var Builtins = sync.OnceValue(func() *FunctionTable {
 	t := &FunctionTable{byName: map[string]*Function{}}
-	for _, list := range [][]*Function{operators(), mathFunctions(), stringFunctions(), encodings(), timeFunctions(), conditionals(), aggregates()} {
+	for _, list := range [][]*Function{operators(), mathFunctions(), stringFunctions(), encodings(), timeFunctions(), conditionals(), collections(), aggregates()} {
 		for _, f := range list {
 			t.byName[f.Name] = f
 			t.names = append(t.names, f.Name)
@@ -40,6 +40,7 @@ var aliases = map[string]string{
 	"dateadd": "date_add", "date_diff": "datediff", "signum": "sign", "!=": "<>", "==": "=",
 	"equal_null": "<=>", "regexp": "rlike", "regexp_like": "rlike", "shiftleft": "<<", "shiftright": ">>", "shiftrightunsigned": ">>>",
 	"btrim": "trim", "char": "chr", "sha": "sha1", "getbit": "bit_get", "date": "to_date",
+	"array_agg": "collect_list", "cardinality": "size",
 }
 
 // Lookup finds a function by name, without case.
@@ -505,6 +506,21 @@ func conditionals() []*Function {
 	}
 }
 
+// collections are the functions of arrays and maps.
+func collections() []*Function {
+	return []*Function{{Name: "size", Doc: "The number of elements of an array or entries of a map.", NullOnNull: true, Args: []string{"collection"},
+		Resolve: func(args []Expr) (Signature, error) {
+			if err := arity(args, "size", 1, 1); err != nil {
+				return Signature{}, err
+			}
+			t := args[0].Type()
+			if t.Kind != columnar.List && t.Kind != columnar.Map {
+				return Signature{}, mismatch("size", args, "an array or a map")
+			}
+			return Signature{Args: []columnar.Type{t}, Result: columnar.Int32Type}, nil
+		}}}
+}
+
 func aggregates() []*Function {
 	agg := func(name, doc string, resolve func([]Expr) (Signature, error)) *Function {
 		return &Function{Name: name, Kind: AggregateFunction, Doc: doc, Resolve: resolve}
@@ -577,10 +593,23 @@ func aggregates() []*Function {
 	countIf.NeverNull = true
 	first, last := agg("first", "The first value.", same("first")), agg("last", "The last value.", same("last"))
 	first.OrderSensitive, last.OrderSensitive = true, true
+	list := func(name, doc string) *Function {
+		f := agg(name, doc, func(args []Expr) (Signature, error) {
+			if err := arity(args, name, 1, 1); err != nil {
+				return Signature{}, err
+			}
+			t := args[0].Type()
+			return Signature{Args: []columnar.Type{t}, Result: columnar.ListType(t, false)}, nil
+		})
+		f.NeverNull, f.OrderSensitive = true, true
+		return f
+	}
 	return []*Function{
 		count, countIf, agg("sum", "The sum.", numeric("sum", sum)), agg("avg", "The average.", numeric("avg", avg)),
 		agg("min", "The least value.", same("min")), agg("max", "The greatest value.", same("max")),
 		first, last, agg("any_value", "Some value.", same("any_value")),
+		list("collect_list", "The values that are not null, as an array."),
+		list("collect_set", "The different values that are not null, as an array."),
 		double("stddev_samp"), double("stddev_pop"), double("var_samp"), double("var_pop"),
 		boolean("bool_and"), boolean("bool_or"),
 	}

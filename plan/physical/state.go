@@ -11,13 +11,11 @@ import "github.com/millrace-engine/millrace/columnar"
 //	min max first last any_value …           [argument type] (+ [bool seen] for first/last)
 //	bool_and bool_or [bool]
 //	stddev* var*     [double n, double mean, double m2]
+//	collect_list     [result type]
 //
-// ok is false for a function that has no partial form (the planner then uses
-// AggComplete over rows partitioned by the keys).
+// ok is false where partial states would be no smaller than the rows (the
+// planner then uses AggComplete over rows partitioned by the keys).
 func StateTypes(call AggCall) (types []columnar.Type, ok bool) {
-	if call.Distinct {
-		return nil, false
-	}
 	switch call.Fn {
 	case "count", "count_if":
 		return []columnar.Type{columnar.Int64Type}, true
@@ -31,6 +29,8 @@ func StateTypes(call AggCall) (types []columnar.Type, ok bool) {
 		return []columnar.Type{sum, columnar.Int64Type}, true
 	case "min", "max", "any_value", "bool_and", "bool_or":
 		return []columnar.Type{call.Result}, true
+	case "collect_list":
+		return []columnar.Type{call.Result}, false
 	case "first", "last":
 		return []columnar.Type{call.Result, columnar.BoolType}, true
 	case "stddev_samp", "stddev_pop", "var_samp", "var_pop":

@@ -42,6 +42,8 @@ func calls(s *columnar.Schema) (out []physical.AggCall) {
 	add("bool_or", boolean, columnar.BoolType)
 	add("count_if", boolean, columnar.Int64Type)
 	add("var_pop", number, columnar.Float64Type)
+	add("collect_list", text, columnar.ListType(columnar.StringType, false))
+	add("collect_list", number, columnar.ListType(columnar.Int64Type, false))
 	out[2].Filter = column(s, boolean)
 	return out
 }

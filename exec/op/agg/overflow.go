@@ -97,20 +97,8 @@ func (a *aggregate) overflow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.scratch.Reset()
-		mixed := memory.Slice[uint64](a.scratch, n)
-		for i, h := range b.Hash {
-			mixed[i] = kernel.Remix(h, o.level+1)
-		}
-		rows, ends := kernel.Partition(mixed, n, nil, fan, a.scratch)
-		at := uint32(0)
-		for p, end := range ends {
-			if b.Sel = rows[at:end]; end > at {
-				if err := o.runs[p].Append(ctx, b); err != nil {
-					return err
-				}
-			}
-			at = end
+		if err := pieces(b, len(a.node.Keys), func(b *columnar.Batch) error { return a.scatter(ctx, b) }); err != nil {
+			return err
 		}
 	}
 	for _, r := range o.runs {
@@ -124,6 +112,95 @@ func (a *aggregate) overflow(ctx context.Context) error {
 		a.restart()
 	}
 	return nil
+}
+
+// scatter appends groups to the runs of their partitions.
+func (a *aggregate) scatter(ctx context.Context, b *columnar.Batch) error {
+	a.scratch.Reset()
+	mixed := memory.Slice[uint64](a.scratch, b.Rows)
+	for i, h := range b.Hash {
+		mixed[i] = kernel.Remix(h, a.spilled.level+1)
+	}
+	rows, ends := kernel.Partition(mixed, b.Rows, nil, fan, a.scratch)
+	at := uint32(0)
+	for p, end := range ends {
+		if b.Sel = rows[at:end]; end > at {
+			if err := a.spilled.runs[p].Append(ctx, b); err != nil {
+				return err
+			}
+		}
+		at = end
+	}
+	return nil
+}
+
+// mostElements bounds the lists that are spilled in one row.
+const mostElements = 2048
+
+// pieces yields groups such that no list among their states is long: of longer
+// ones the rest comes in more rows of the same group, whose other states are
+// null, which counts for nothing when they merge.
+func pieces(b *columnar.Batch, keys int, yield func(*columnar.Batch) error) error {
+	longest := 0
+	for c := keys; c < len(b.Cols); c++ {
+		if v := &b.Cols[c]; v.Type.Kind == columnar.List {
+			off := v.Offsets()
+			for i := range b.Rows {
+				longest = max(longest, int(off[i+1]-off[i]))
+			}
+		}
+	}
+	if longest <= mostElements {
+		return yield(b)
+	}
+	for skip := 0; skip < longest; skip += mostElements {
+		var rows []uint32
+		for i := range b.Rows {
+			long := skip == 0
+			for c := keys; c < len(b.Cols) && !long; c++ {
+				if v := &b.Cols[c]; v.Type.Kind == columnar.List {
+					long = int(v.Offsets()[i+1]-v.Offsets()[i]) > skip
+				}
+			}
+			if long {
+				rows = append(rows, uint32(i))
+			}
+		}
+		p := &columnar.Batch{Schema: b.Schema, Rows: len(rows), Cols: make([]columnar.Vector, len(b.Cols)), Hash: make([]uint64, len(rows)), HashOf: b.HashOf}
+		for i, r := range rows {
+			p.Hash[i] = b.Hash[r]
+		}
+		for c := range b.Cols {
+			switch v := &b.Cols[c]; {
+			case c >= keys && v.Type.Kind == columnar.List:
+				p.Cols[c] = piece(v, rows, skip)
+			case c < keys || skip == 0:
+				p.Cols[c] = kernel.Take(v, rows, nil)
+			default:
+				p.Cols[c] = kernel.Nulls(v.Type, len(rows))
+			}
+		}
+		if err := yield(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// piece returns of the lists of some rows the elements from skip on, up to
+// mostElements of each.
+func piece(v *columnar.Vector, rows []uint32, skip int) columnar.Vector {
+	off := v.Offsets()
+	ends := make([]int32, 1, len(rows)+1)
+	var elements []uint32
+	for _, r := range rows {
+		from := min(off[r]+int32(skip), off[r+1])
+		for k := from; k < min(off[r+1], from+mostElements); k++ {
+			elements = append(elements, uint32(k))
+		}
+		ends = append(ends, int32(len(elements)))
+	}
+	return columnar.Vector{Type: v.Type, Len: len(rows), Data: columnar.BytesOf(ends), Kids: []columnar.Vector{kernel.Take(&v.Kids[0], elements, nil)}, Stable: true}
 }
 
 // settle ends the current input: what it spilled is queued, level by level.

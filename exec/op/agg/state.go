@@ -54,6 +54,8 @@ func newState(c physical.AggCall) (state, error) {
 		return newExtreme(c.Fn == "max", c.Result), nil
 	case "first", "last", "any_value":
 		return &pick{last: c.Fn == "last", seenColumn: c.Fn != "any_value", typ: c.Result}, nil
+	case "collect_list":
+		return newList(c.Result), nil
 	case "bool_and", "bool_or":
 		return &boolState{or: c.Fn == "bool_or"}, nil
 	case "stddev_samp", "stddev_pop", "var_samp", "var_pop":
