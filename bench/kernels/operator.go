@@ -26,16 +26,16 @@ const (
 // stock serves the batches of exchanges.
 type stock map[int][]*columnar.Batch
 
-func (s stock) All(_ context.Context, exchange int) (op.BatchIterator, error) {
+func (s stock) All(_ context.Context, exchange int, _ *columnar.Schema) (op.BatchIterator, error) {
 	return &cursor{rest: s[exchange]}, nil
 }
 
-func (s stock) Partition(ctx context.Context, exchange, _ int) (op.BatchIterator, error) {
-	return s.All(ctx, exchange)
+func (s stock) Partition(ctx context.Context, exchange, _ int, schema *columnar.Schema) (op.BatchIterator, error) {
+	return s.All(ctx, exchange, schema)
 }
 
-func (s stock) Runs(ctx context.Context, exchange, _ int) ([]op.BatchIterator, error) {
-	it, err := s.All(ctx, exchange)
+func (s stock) Runs(ctx context.Context, exchange, _ int, schema *columnar.Schema) ([]op.BatchIterator, error) {
+	it, err := s.All(ctx, exchange, schema)
 	return []op.BatchIterator{it}, err
 }
 

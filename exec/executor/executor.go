@@ -43,9 +43,9 @@ type Config struct {
 	Spill *spill.Space
 	// Results takes the rows of result stages.
 	Results ResultSink
-	// Peers returns the store of another executor in this process, nil when it is
-	// gone. A nil function: this executor is the only one.
-	Peers func(executor string) *cache.Store
+	// Holders returns who holds the blocks of an executor, this one included, nil
+	// when it is gone. A nil function: this executor is the only one.
+	Holders func(executor string) exchange.Holder
 	// Panics is told about panics with their stack; nil drops them.
 	Panics func(task exec.TaskID, value any, stack []byte)
 }
@@ -240,7 +240,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 		epochs[x.Exchange] = x.Epoch
 	}
 	tc := &op.TaskContext{Memory: reservation, Spill: file, Slots: e.Slots, Tables: e.Tables, Shared: shared, Filters: filters,
-		Exchanges: &exchange.Local{Store: e.store, Peers: e.Peers, Outputs: e.Outputs, Job: id.Job, Epochs: epochs, Memory: reservation},
+		Exchanges: &exchange.Reader{Store: e.store, Holders: e.Holders, Outputs: e.Outputs, Job: id.Job, Epochs: epochs, Memory: reservation},
 		Stage:     exec.StageID{Job: id.Job, Stage: id.Stage, Attempt: id.StageAttempt}.String(), Task: id.Task, Tasks: t.Tasks, Attempt: id.Attempt,
 		Leaves: map[int]op.Assignment{}}
 	if err := tc.Configure(spec.Conf); err != nil {

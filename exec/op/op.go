@@ -66,14 +66,14 @@ type Assignment struct {
 }
 
 // Exchanges reads exchange output. Rows arrive in no particular order except
-// under Merge.
+// under Merge. The schema is that of the exchange's rows.
 type Exchanges interface {
-	// Partition returns the batches of one partition, map output by map output.
-	Partition(ctx context.Context, exchange, partition int) (BatchIterator, error)
+	// Partition returns the batches of one partition of all map outputs.
+	Partition(ctx context.Context, exchange, partition int, schema *columnar.Schema) (BatchIterator, error)
 	// Runs returns one iterator per map output of a partition, for merging.
-	Runs(ctx context.Context, exchange, partition int) ([]BatchIterator, error)
+	Runs(ctx context.Context, exchange, partition int, schema *columnar.Schema) ([]BatchIterator, error)
 	// All returns the batches of all partitions.
-	All(ctx context.Context, exchange int) (BatchIterator, error)
+	All(ctx context.Context, exchange int, schema *columnar.Schema) (BatchIterator, error)
 }
 
 // BatchIterator yields batches until io.EOF, each valid until the next Next or

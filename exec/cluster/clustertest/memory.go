@@ -11,6 +11,7 @@ import (
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/executor"
+	"github.com/millrace-engine/millrace/exec/op/exchange"
 )
 
 // Memory is a backend of several executors in this process. They read each
@@ -50,19 +51,19 @@ func NewMemory(n int, c executor.Config) *Memory {
 func (m *Memory) start(id exec.ExecutorID) {
 	c := m.config
 	c.ID = id
-	c.Peers = m.store
+	c.Holders = m.holder
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.nodes[id] = &node{Executor: executor.New(c)}
 	m.order = append(m.order, id)
 }
 
-// store returns the blocks of a living executor.
-func (m *Memory) store(id string) *cache.Store {
+// holder returns the blocks of a living executor.
+func (m *Memory) holder(id string) exchange.Holder {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if n := m.nodes[exec.ExecutorID(id)]; n != nil && !n.dead {
-		return n.Store()
+		return exchange.Stored(n.Store())
 	}
 	return nil
 }
@@ -133,13 +134,15 @@ func (m *Memory) KillExecutor(id exec.ExecutorID, loud bool) bool {
 // DropBlocks loses the blocks of a living executor, as a failed disk does. It
 // returns how many there were.
 func (m *Memory) DropBlocks(id exec.ExecutorID) int {
-	s := m.store(string(id))
-	if s == nil {
+	m.mu.Lock()
+	n := m.nodes[id]
+	m.mu.Unlock()
+	if n == nil || n.dead {
 		return 0
 	}
-	n := s.Len()
-	s.DropWhere(func(cache.BlockID) bool { return true })
-	return n
+	had := n.Store().Len()
+	n.Store().DropWhere(func(cache.BlockID) bool { return true })
+	return had
 }
 
 // AddExecutor starts another executor and tells the scheduler.

@@ -158,11 +158,11 @@ func TestRoundTrip(t *testing.T) {
 				res.Close()
 				tracker.Register(1, 5, st)
 			}
-			l := &Local{Store: store, Outputs: tracker, Job: 1, Epochs: map[int]uint64{5: 1}}
+			l := &Reader{Store: store, Outputs: tracker, Job: 1, Epochs: map[int]uint64{5: 1}}
 			var got []string
 			home := map[string]int{}
 			for p := range max(1, part.Count) {
-				it, err := l.Partition(t.Context(), 5, p)
+				it, err := l.Partition(t.Context(), 5, p, schema)
 				for _, b := range drain(t, it, err) {
 					if b.Rows > columnar.MaxRows || b.Sel != nil || !b.Cols[0].Stable {
 						t.Fatalf("a batch of %d rows, Sel %v, stable %v", b.Rows, b.Sel != nil, b.Cols[0].Stable)
@@ -184,7 +184,7 @@ func TestRoundTrip(t *testing.T) {
 					}
 				}
 			}
-			it, err := l.All(t.Context(), 5)
+			it, err := l.All(t.Context(), 5, schema)
 			var all []string
 			for _, b := range drain(t, it, err) {
 				all = append(all, text(b)...)
@@ -248,18 +248,18 @@ func TestGone(t *testing.T) {
 		}
 		tracker.Register(1, 5, st)
 	}
-	l := &Local{Store: store, Outputs: tracker, Job: 1, Epochs: map[int]uint64{5: 1}}
+	l := &Reader{Store: store, Outputs: tracker, Job: 1, Epochs: map[int]uint64{5: 1}}
 	store.DropWhere(func(b cache.BlockID) bool { return b.Map > 0 })
-	_, err := l.Runs(t.Context(), 5, 0)
+	_, err := l.Runs(t.Context(), 5, 0, schema)
 	var f *exec.Failure
 	if !errors.As(err, &f) || f.Kind != exec.FetchFailed || f.Exchange != 5 || f.Map != 1 || !slices.Equal(f.More, []int{3}) {
 		t.Fatalf("got %+v", err)
 	}
 	tracker.Unregister(1, 5, 1)
 	for name, read := range map[string]func() error{
-		"partition": func() error { _, err := l.Partition(context.Background(), 5, 0); return err },
-		"runs":      func() error { _, err := l.Runs(context.Background(), 5, 0); return err },
-		"all":       func() error { _, err := l.All(context.Background(), 5); return err },
+		"partition": func() error { _, err := l.Partition(context.Background(), 5, 0, schema); return err },
+		"runs":      func() error { _, err := l.Runs(context.Background(), 5, 0, schema); return err },
+		"all":       func() error { _, err := l.All(context.Background(), 5, schema); return err },
 	} {
 		if err := read(); !errors.As(err, &f) || f.Map != -1 {
 			t.Errorf("%s: got %+v", name, err)

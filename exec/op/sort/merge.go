@@ -31,7 +31,7 @@ func (m *merge) Open(ctx context.Context, t *op.TaskContext) error {
 	if err != nil {
 		return err
 	}
-	inputs, err := t.Exchanges.Runs(ctx, m.node.Exchange, a.Partition)
+	inputs, err := t.Exchanges.Runs(ctx, m.node.Exchange, a.Partition, m.node.Out)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,194 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/shuffle"
+)
+
+// Outputs tells where the outputs of exchanges are.
+type Outputs interface {
+	Outputs(job, exchange int) (epoch uint64, outputs []shuffle.MapStatus)
+}
+
+// Holder is an executor that holds blocks: this one or another.
+type Holder interface {
+	// Lacks reports whether it is known, without asking anybody, that the block is
+	// not there.
+	Lacks(id cache.BlockID) bool
+	// Read returns the rows of blocks, one block after the other. What it holds
+	// meanwhile is charged to r as far as that grants it. Blocks that are gone are a
+	// *shuffle.GoneError. Fetching may begin at once; it ends with ctx or Close.
+	Read(ctx context.Context, ids []cache.BlockID, schema *columnar.Schema, r memory.Reservation) op.BatchIterator
+}
+
+// Reader reads exchange output for a task, from wherever it lies. Epochs are the
+// states of the exchanges that the task was planned on: reading another one fails,
+// since it may lack outputs.
+type Reader struct {
+	Store   *cache.Store                 // of this executor
+	Holders func(executor string) Holder // of the others, nil for one that is gone; nil: every output is in Store
+	Outputs Outputs
+	Job     int
+	Epochs  map[int]uint64
+	Memory  memory.Reservation
+}
+
+var _ op.Exchanges = (*Reader)(nil)
+
+// holding is some blocks and who holds them.
+type holding struct {
+	holder Holder
+	ids    []cache.BlockID
+}
+
+// parts returns the blocks of partitions from … to−1, by map output. It fails
+// with all outputs that are known to be gone, so that they are made again in one
+// go.
+func (r *Reader) parts(exchange, from, to int) (uint64, []holding, error) {
+	epoch, maps, err := r.outputs(exchange)
+	if err != nil {
+		return 0, nil, err
+	}
+	var gone []int
+	var out []holding
+	holders := map[string]Holder{}
+	for _, m := range maps {
+		h, ok := holders[m.Executor]
+		if !ok {
+			if h = Stored(r.Store); r.Holders != nil {
+				h = r.Holders(m.Executor)
+			}
+			holders[m.Executor] = h
+		}
+		x := holding{holder: h}
+		for p := from; p < min(to, len(m.Rows)); p++ {
+			if m.Rows[p] == 0 {
+				continue
+			}
+			id := cache.BlockID{Job: r.Job, Exchange: exchange, Map: m.Map, Attempt: m.Attempt, Partition: p}
+			if h == nil || h.Lacks(id) {
+				gone = append(gone, m.Map)
+				break
+			}
+			x.ids = append(x.ids, id)
+		}
+		if x.ids != nil {
+			out = append(out, x)
+		}
+	}
+	if gone != nil {
+		return 0, nil, lost(exchange, epoch, &shuffle.GoneError{Maps: gone})
+	}
+	return epoch, out, nil
+}
+
+// outputs returns the outputs that the task was planned on.
+func (r *Reader) outputs(exchange int) (uint64, []shuffle.MapStatus, error) {
+	epoch, maps := r.Outputs.Outputs(r.Job, exchange)
+	if want := r.Epochs[exchange]; epoch != want {
+		return 0, nil, &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: -1, Epoch: want,
+			Cause: fmt.Errorf("exchange %d is in epoch %d, the task was planned on %d", exchange, epoch, want)}
+	}
+	return epoch, maps, nil
+}
+
+// lost is the failure of a reader that found outputs gone.
+func lost(exchange int, epoch uint64, g *shuffle.GoneError) error {
+	return &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: g.Maps[0], More: g.Maps[1:], Epoch: epoch,
+		Cause: fmt.Errorf("exchange %d: %w", exchange, g)}
+}
+
+// Partition implements op.Exchanges.
+func (r *Reader) Partition(ctx context.Context, exchange, partition int, schema *columnar.Schema) (op.BatchIterator, error) {
+	return r.together(ctx, exchange, partition, partition+1, schema)
+}
+
+// All implements op.Exchanges.
+func (r *Reader) All(ctx context.Context, exchange int, schema *columnar.Schema) (op.BatchIterator, error) {
+	return r.together(ctx, exchange, 0, math.MaxInt, schema)
+}
+
+// together reads all that one holder has in one go, this executor's own first:
+// the others send meanwhile.
+func (r *Reader) together(ctx context.Context, exchange, from, to int, schema *columnar.Schema) (op.BatchIterator, error) {
+	epoch, parts, err := r.parts(exchange, from, to)
+	if err != nil {
+		return nil, err
+	}
+	var merged []holding
+	at := map[Holder]int{}
+	for _, p := range parts {
+		if i, ok := at[p.holder]; ok {
+			merged[i].ids = append(merged[i].ids, p.ids...)
+			continue
+		}
+		at[p.holder] = len(merged)
+		merged = append(merged, p)
+	}
+	s := &sequence{exchange: exchange, epoch: epoch}
+	for _, p := range merged {
+		s.its = append(s.its, p.holder.Read(ctx, p.ids, schema, r.Memory))
+	}
+	return s, nil
+}
+
+// Runs implements op.Exchanges.
+func (r *Reader) Runs(ctx context.Context, exchange, partition int, schema *columnar.Schema) ([]op.BatchIterator, error) {
+	epoch, parts, err := r.parts(exchange, partition, partition+1)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]op.BatchIterator, len(parts))
+	for i, p := range parts {
+		out[i] = &sequence{exchange: exchange, epoch: epoch, its: []op.BatchIterator{p.holder.Read(ctx, p.ids, schema, r.Memory)}}
+	}
+	return out, nil
+}
+
+// sequence reads one iterator after the other and says of outputs that are gone
+// which exchange they are of.
+type sequence struct {
+	exchange int
+	epoch    uint64
+	its      []op.BatchIterator
+}
+
+func (s *sequence) Next(ctx context.Context) (*columnar.Batch, error) {
+	for len(s.its) > 0 {
+		b, err := s.its[0].Next(ctx)
+		if err == nil {
+			return b, nil
+		}
+		if g := (*shuffle.GoneError)(nil); errors.As(err, &g) {
+			return nil, lost(s.exchange, s.epoch, g)
+		}
+		if !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		err = s.its[0].Close()
+		s.its = s.its[1:]
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, io.EOF
+}
+
+func (s *sequence) Close() error {
+	var err error
+	for _, it := range s.its {
+		err = errors.Join(err, it.Close())
+	}
+	s.its = nil
+	return err
+}

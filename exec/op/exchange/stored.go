@@ -1,0 +1,65 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/shuffle"
+)
+
+// Stored is the holder of a store in this process: its batches are read by
+// reference as far as they lie in memory.
+func Stored(s *cache.Store) Holder { return stored{s} }
+
+type stored struct{ store *cache.Store }
+
+// Lacks implements Holder.
+func (s stored) Lacks(id cache.BlockID) bool { return !s.store.Has(id) }
+
+// Read implements Holder.
+func (s stored) Read(_ context.Context, ids []cache.BlockID, _ *columnar.Schema, r memory.Reservation) op.BatchIterator {
+	return &blocks{store: s.store, ids: ids, memory: r}
+}
+
+// blocks reads blocks one after the other; the one at work is pinned.
+type blocks struct {
+	store  *cache.Store
+	ids    []cache.BlockID
+	memory memory.Reservation
+	pinned *cache.Pinned
+}
+
+func (b *blocks) Next(ctx context.Context) (*columnar.Batch, error) {
+	for {
+		if b.pinned != nil {
+			x, err := b.pinned.Next(ctx, b.memory)
+			if !errors.Is(err, io.EOF) {
+				return x, err
+			}
+			b.pinned.Close()
+			b.pinned = nil
+		}
+		if len(b.ids) == 0 {
+			return nil, io.EOF
+		}
+		pinned, ok := b.store.Get(b.ids[0])
+		if !ok {
+			return nil, &shuffle.GoneError{Maps: []int{b.ids[0].Map}}
+		}
+		b.pinned, b.ids = pinned, b.ids[1:]
+	}
+}
+
+func (b *blocks) Close() error {
+	if b.pinned != nil {
+		b.pinned.Close()
+		b.pinned = nil
+	}
+	b.ids = nil
+	return nil
+}
