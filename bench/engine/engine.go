@@ -206,7 +206,7 @@ func timed(f func() error) (*harness.Reply, error) {
 	}
 	rep := &harness.Reply{MS: float64(time.Since(start).Nanoseconds()) / 1e6, CPU: processor() - cpu}
 	after := counters()
-	rep.Runtime = &harness.Runtime{GC: (after.gc - before.gc) * 1e3, Allocs: after.objects - before.objects, Bytes: after.bytes - before.bytes}
+	rep.Runtime = &harness.Runtime{GC: (after.gc - before.gc) * 1e3, Busy: (after.busy - before.busy) * 1e3, Allocs: after.objects - before.objects, Bytes: after.bytes - before.bytes}
 	return rep, nil
 }
 
@@ -220,12 +220,13 @@ func processor() float64 {
 }
 
 type counts struct {
-	gc             float64 // seconds of processor time
+	gc, busy       float64 // seconds of processor time
 	objects, bytes int64
 }
 
 func counters() counts {
-	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/allocs:bytes"}}
+	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/allocs:bytes"},
+		{Name: "/cpu/classes/total:cpu-seconds"}, {Name: "/cpu/classes/idle:cpu-seconds"}}
 	metrics.Read(s)
-	return counts{s[0].Value.Float64(), int64(s[1].Value.Uint64()), int64(s[2].Value.Uint64())}
+	return counts{s[0].Value.Float64(), s[3].Value.Float64() - s[4].Value.Float64(), int64(s[1].Value.Uint64()), int64(s[2].Value.Uint64())}
 }

@@ -47,8 +47,9 @@ type Reply struct {
 
 // Runtime is what Go's runtime and Millrace's operators counted during a query.
 type Runtime struct {
-	GC        float64 `json:"gc_cpu_ms"` // processor time of the garbage collector
-	Allocs    int64   `json:"allocs"`    // objects
+	GC        float64 `json:"gc_cpu_ms"`   // processor time of the garbage collector
+	Busy      float64 `json:"busy_cpu_ms"` // of everything, by the same clock: it runs on while threads wait for a core
+	Allocs    int64   `json:"allocs"`      // objects
 	Bytes     int64   `json:"alloc_bytes"`
 	Batches   int64   `json:"batches"` // summed over operators
 	Operators int     `json:"operators"`

@@ -192,7 +192,7 @@ func slower(w *writer, r Run, notes Notes) {
 
 // runtimeCounters sums up what Go's runtime counted.
 func runtimeCounters(w *writer, r Run) {
-	var gc, cpu float64
+	var gc, busy float64
 	var allocs, bytes, batches int64
 	worst, worstQuery := 0.0, ""
 	for _, q := range r.Queries {
@@ -201,7 +201,7 @@ func runtimeCounters(w *writer, r Run) {
 			continue
 		}
 		gc += m.Runtime.GC
-		cpu += harness.Median(m.CPU)
+		busy += m.Runtime.Busy
 		allocs += m.Runtime.Allocs
 		bytes += m.Runtime.Bytes
 		batches += m.Runtime.Batches
@@ -211,11 +211,11 @@ func runtimeCounters(w *writer, r Run) {
 			}
 		}
 	}
-	if cpu == 0 || batches == 0 {
+	if busy == 0 || batches == 0 {
 		return
 	}
 	w.linef("Garbage collection took %.1f %% of Millrace's processor time; %.1f objects (%.0f KiB) were allocated per batch and operator, planning included (most in %s: %.0f).",
-		100*gc/cpu, float64(allocs)/float64(batches), float64(bytes)/1024/float64(batches), worstQuery, worst)
+		100*gc/busy, float64(allocs)/float64(batches), float64(bytes)/1024/float64(batches), worstQuery, worst)
 	w.line("")
 }
 
