@@ -52,6 +52,7 @@ var modules = map[string][]string{
 	"connector/lines":   {"github.com/klauspost/compress/zstd"},
 	"connector/parquet": {"github.com/andybalholm/brotli", "github.com/cespare/xxhash/v2", "github.com/klauspost/compress/gzip", "github.com/klauspost/compress/snappy", "github.com/klauspost/compress/zstd", "github.com/parquet-go/parquet-go", "github.com/pierrec/lz4/v4"},
 	"internal/settings": {"github.com/BurntSushi/toml"},
+	"transport/quic":    {"github.com/quic-go/quic-go"},
 	"cmd/millrace":      {"github.com/spf13/cobra", "golang.org/x/term"},
 }
 

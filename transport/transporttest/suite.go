@@ -58,21 +58,19 @@ func start(t *testing.T, f Fixture, h transport.Handler) *suite {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	s := &suite{Fixture: f, t: t, ctx: ctx}
+	t.Cleanup(stop)
 	var err error
 	if s.listener, err = f.Server.Listen(ctx, f.Addr, h, identity.Executor); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.check(s.listener.Close()) })
 	if s.conn, err = f.Client.Dial(ctx, s.peer()); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.check(s.conn.Close()) })
 	if s.conn.Peer() != f.ServerName {
 		t.Fatalf("the peer is %s, want %s", s.conn.Peer(), f.ServerName)
 	}
-	t.Cleanup(func() {
-		s.check(s.conn.Close())
-		s.check(s.listener.Close())
-		stop()
-	})
 	return s
 }
 
@@ -557,7 +555,9 @@ func testListenerClose(t *testing.T, f Fixture) {
 		}
 		_, err := io.ReadAll(x)
 		s.kind("reading", err, 0, transport.Lost, transport.Cancelled)
-		if y, err := s.conn.Open(s.ctx, transport.Normal); err == nil { // it may not know yet
+		ctx, stop := context.WithTimeout(s.ctx, 300*time.Millisecond)
+		defer stop()
+		if y, err := s.conn.Open(ctx, transport.Normal); err == nil { // it may not know yet
 			_, err = s.exchange(y, []byte("x"))
 			s.kind("after the end", err, 0, transport.Lost, transport.Cancelled)
 		}
