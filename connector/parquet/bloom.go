@@ -74,6 +74,9 @@ func wants(e expr.Expr) (int, []any) {
 // mayHold asks the bloom filter of a column for a value.
 func (r *reader) mayHold(i int, value any) (bool, error) {
 	leaf := r.columns[i].leaf
+	if leaf.nest != nil {
+		return true, nil
+	}
 	b, ok := plain(value, r.columns[i].field.Type, leaf)
 	meta := r.file.chunk(r.group, leaf)
 	at := meta.BloomFilterOffset

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector/parquet/decode"
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // column decodes one column chunk, front to back.
@@ -32,9 +33,13 @@ type column struct {
 	fixed  columnar.Vector // values of the dictionary of a fixed-width type
 	ready  bool            // the dictionary was converted
 	codes  int             // how many values it has
+	nest   *nested         // does all this for a nested column
 }
 
 func (c *column) close() {
+	if c.nest != nil {
+		c.nest.close()
+	}
 	c.page = nil
 	if c.pages != nil {
 		c.pages.Close()
@@ -44,12 +49,19 @@ func (c *column) close() {
 
 // release gives back what the last batch referred to.
 func (c *column) release() {
+	if c.nest != nil {
+		c.nest.release()
+	}
 	if c.pages != nil {
 		c.pages.Free()
 	}
 }
 
 func (c *column) corrupt(err error) error {
+	if errors.Is(err, decode.ErrTooLarge) {
+		return diag.New(diag.Unsupported, "column %s of %s cannot be read: %v", c.field.Name, c.file.path, err).WithPath(c.file.path).WithCause(err).
+			WithRemedy("select the other columns by name, or write the file with smaller pages")
+	}
 	return corrupt(c.file.path, fmt.Errorf("column %s: %w", c.field.Name, err))
 }
 
@@ -57,6 +69,9 @@ func (c *column) corrupt(err error) error {
 // not decompressed.
 func (c *column) skip(n int64) error {
 	c.at += n
+	if c.nest != nil {
+		return c.nest.skip(n)
+	}
 	if c.page == nil {
 		return nil
 	}
@@ -84,8 +99,12 @@ func (c *column) start() (err error) {
 	if from < 0 || meta.TotalCompressedSize < 0 || meta.TotalCompressedSize > c.file.size-from {
 		return c.corrupt(errors.New("its chunk lies outside of the file"))
 	}
+	rows := c.file.meta.RowGroups[c.group].NumRows
+	if c.leaf.rep > 0 {
+		rows = meta.NumValues
+	}
 	c.pages, err = decode.Open(decode.Chunk{File: c.file.os, From: from, To: from + meta.TotalCompressedSize, Codec: meta.Codec, Physical: meta.Type,
-		Width: c.leaf.length, Rows: c.file.meta.RowGroups[c.group].NumRows, Optional: c.leaf.optional, Reserve: c.mem, ReadBytes: c.bytes})
+		Width: c.leaf.length, Rows: rows, MaxDef: c.leaf.def, MaxRep: c.leaf.rep, Reserve: c.mem, ReadBytes: c.bytes})
 	return err
 }
 
@@ -127,6 +146,10 @@ func (c *column) load() error {
 
 // next decodes n rows into memory of the page or of s.
 func (c *column) next(n int, s *memory.Scratch) (columnar.Vector, error) {
+	if c.nest != nil {
+		c.at += int64(n)
+		return c.nest.next(n, s)
+	}
 	if err := c.load(); err != nil {
 		return columnar.Vector{}, err
 	}
@@ -154,54 +177,52 @@ func (c *column) next(n int, s *memory.Scratch) (columnar.Vector, error) {
 func (c *column) take(n int, s *memory.Scratch) (v columnar.Vector, err error) {
 	c.row += n
 	c.at += int64(n)
-	v = columnar.Vector{Type: c.field.Type, Len: n}
 	m := n
+	var valid columnar.Bitmap
 	if !c.page.Full() {
-		v.Valid = columnar.Bitmap(s.Bytes(columnar.BitmapBytes(n)))
-		if m, err = c.page.Valid(v.Valid, n); err != nil {
+		valid = columnar.Bitmap(s.Bytes(columnar.BitmapBytes(n)))
+		if m, err = c.page.Valid(valid, n); err != nil {
 			return v, c.corrupt(err)
 		}
 		if m == n {
-			v.Valid = nil
+			valid = nil
 		}
 	}
-	switch {
-	case c.page.Coded():
-		err = c.coded(&v, m, s)
-	case v.Type.Kind == columnar.Bool:
-		v.Data = s.Bytes(columnar.BitmapBytes(n))
-		if c.physical() != format.Boolean {
-			return v, c.unfit()
-		}
-		if err = c.page.Bools(v.Bits(), m); err != nil {
-			return v, c.corrupt(err)
-		}
-	default:
-		if err := c.values(&v, m, s); err != nil {
-			return v, err
-		}
-	}
-	if err != nil {
+	if v, err = c.dense(m, s); err != nil {
 		return v, err
 	}
+	v.Len, v.Valid = n, valid
 	spread(&v, m, s)
 	return v, nil
 }
 
-// values reads m values that are not coded.
-func (c *column) values(v *columnar.Vector, m int, s *memory.Scratch) error {
-	if c.physical() == format.ByteArray {
+// dense reads the next m values of the page.
+func (c *column) dense(m int, s *memory.Scratch) (columnar.Vector, error) {
+	v := columnar.Vector{Type: c.field.Type, Len: m}
+	switch {
+	case c.page.Coded():
+		return v, c.coded(&v, m, s)
+	case c.physical() == format.Boolean:
+		if v.Type.Kind != columnar.Bool {
+			return v, c.unfit()
+		}
+		v.Data = s.Bytes(columnar.BitmapBytes(m))
+		if err := c.page.Bools(v.Bits(), m); err != nil {
+			return v, c.corrupt(err)
+		}
+		return v, nil
+	case c.physical() == format.ByteArray:
 		off, b, err := c.page.Strings(m, s)
 		if err != nil {
-			return c.corrupt(err)
+			return v, c.corrupt(err)
 		}
-		return c.fromStrings(v, off, b)
+		return v, c.fromStrings(&v, off, b)
 	}
 	raw, err := c.page.Fixed(m, s)
 	if err != nil {
-		return c.corrupt(err)
+		return v, c.corrupt(err)
 	}
-	return c.fromFixed(v, raw, m, s)
+	return v, c.fromFixed(&v, raw, m, s)
 }
 
 // coded reads m codes, and replaces those of fixed-width values by the values.

@@ -170,14 +170,14 @@ func readFooter(r io.ReaderAt, size int64, path string) (*format.FileMetaData, e
 	return m, nil
 }
 
-// readable refuses the nested columns among those of a scan.
+// readable checks that the columns of a scan can be read.
 func (f *file) readable(columns []int) error {
 	for _, c := range columns {
 		if c < 0 || c >= len(f.cols) {
 			return corrupt(f.path, errors.New("it changed while it was read"))
 		}
-		if f.leaves[c].chunk < 0 {
-			return diag.New(diag.Unsupported, "column %s of %s is of the nested type %s, which cannot be read yet", f.cols[c].Name, f.path, f.cols[c].Type).
+		if n := f.leaves[c].nest; n != nil && !n.readable() {
+			return diag.New(diag.Unsupported, "column %s of %s has a struct without fields, which cannot be read", f.cols[c].Name, f.path).
 				WithPath(f.path).WithRemedy("select the other columns by name")
 		}
 	}

@@ -162,12 +162,23 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 			}
 			s := connector.Split{Path: x.Path, Rows: rows, Data: append(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(g)), uint64(x.Size)), x.Path...)}
 			for _, col := range req.Columns {
-				s.Bytes += f.chunk(g, f.leaves[col]).TotalCompressedSize
+				s.Bytes += f.stored(g, f.leaves[col])
 			}
 			out = append(out, s)
 		}
 	}
 	return out, nil
+}
+
+// stored is how many bytes a column of a row group takes.
+func (f *file) stored(g int, l leaf) (n int64) {
+	if l.nest == nil {
+		return f.chunk(g, l).TotalCompressedSize
+	}
+	for _, k := range l.nest.leaves() {
+		n += f.chunk(g, k.leaf).TotalCompressedSize
+	}
+	return n
 }
 
 // unchanged checks that a file is still the one that was planned with, and that

@@ -79,7 +79,7 @@ func (r *reader) segments() ([]rows, error) {
 	}
 	borders := []int64{r.at, r.rows}
 	for i, c := range r.columns {
-		if !use[i] {
+		if use[i] = use[i] && c.nest == nil; !use[i] {
 			continue
 		}
 		if err := r.place(c); err != nil {
@@ -153,7 +153,7 @@ func (r *reader) excluded(stats []catalog.ColumnStatistics, null []bool) bool {
 
 // place reads where a column's pages lie, once.
 func (r *reader) place(c *column) (err error) {
-	if !c.placed {
+	if !c.placed && c.nest == nil {
 		c.placed = true
 		c.index, err = r.file.places(r.group, c.leaf)
 	}

@@ -61,7 +61,11 @@ func newReader(f *file, g int, req connector.ScanRequest) (_ *reader, err error)
 		}
 	}
 	for _, c := range req.Columns {
-		r.columns = append(r.columns, &column{file: f, group: g, leaf: f.leaves[c], field: f.cols[c], bytes: &r.stats.BytesRead, mem: req.Memory})
+		col := &column{file: f, group: g, leaf: f.leaves[c], field: f.cols[c], bytes: &r.stats.BytesRead, mem: req.Memory}
+		if n := col.leaf.nest; n != nil {
+			col.nest = newNested(f, g, col.field.Name, n, col.bytes, col.mem)
+		}
+		r.columns = append(r.columns, col)
 	}
 	for i := range r.sel {
 		r.sel[i] = make([]uint16, 0, columnar.MaxRows)

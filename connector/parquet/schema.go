@@ -16,17 +16,30 @@ const maxDepth = 64
 
 // leaf says how a column of a file becomes a column of the table.
 type leaf struct {
-	chunk    int   // position among the column chunks; −1: nested, not readable yet
+	chunk    int   // position among the column chunks; −1: the column is nested
 	scale    int64 // stored times become µs: multiplied by it, or divided by −scale if negative; 0: as they are
 	unsigned bool  // stored integers have no sign
 	half     bool  // FLOAT16 in two bytes
 	physical format.Type
-	length   int  // of fixed-length byte arrays
-	optional bool // there are definition levels
+	length   int   // of fixed-length byte arrays
+	def, rep int   // greatest definition and repetition level
+	nest     *node // of a nested column
 }
 
-// schemaOf maps the columns of a file to types. Nested columns have their type,
-// so that the others can be read beside them.
+// node is a part of a nested column. Dremel's levels tell of each stored value how
+// much of the way from the root down to it is there (definition), and the list
+// that goes on with it (repetition): Melnik et al., VLDB 2010, section 4.
+type node struct {
+	typ  columnar.Type
+	def  int // definition level from which on the node is not null
+	full int // lists and maps: the one from which on there is an element
+	rep  int // lists and maps: repetition level at which the next element begins
+	kids []*node
+	leaf leaf // of a node without kids
+	many bool // a repeated field: a list of what it would be otherwise
+}
+
+// schemaOf maps the columns of a file to types.
 func schemaOf(m *format.FileMetaData, path string) ([]columnar.Field, []leaf, error) {
 	r := schemaReader{els: m.Schema, at: 1, path: path}
 	if len(r.els) == 0 {
@@ -35,9 +48,13 @@ func schemaOf(m *format.FileMetaData, path string) ([]columnar.Field, []leaf, er
 	var fields []columnar.Field
 	var leaves []leaf
 	for r.at < len(r.els) {
-		f, l, err := r.field(0)
+		f, n, err := r.field(0, 0, 0)
 		if err != nil {
 			return nil, nil, err
+		}
+		l := n.leaf
+		if f.Type.IsNested() {
+			l = leaf{chunk: -1, nest: n}
 		}
 		fields, leaves = append(fields, f), append(leaves, l)
 	}
@@ -58,46 +75,63 @@ type schemaReader struct {
 	path  string
 }
 
-// field reads an element and what lies below it.
-func (r *schemaReader) field(depth int) (columnar.Field, leaf, error) {
+// field reads an element and what lies below it; def and rep are the levels
+// above.
+func (r *schemaReader) field(depth, def, rep int) (columnar.Field, *node, error) {
 	if r.at >= len(r.els) || depth > maxDepth {
-		return columnar.Field{}, leaf{}, corrupt(r.path, errors.New("its schema is cut off or too deep"))
+		return columnar.Field{}, nil, corrupt(r.path, errors.New("its schema is cut off or too deep"))
 	}
 	e := &r.els[r.at]
 	r.at++
 	f := columnar.Field{Name: e.Name, Nullable: !e.RepetitionType.Valid || e.RepetitionType.V == format.Optional}
 	repeated := e.RepetitionType.Valid && e.RepetitionType.V == format.Repeated
-	l := leaf{chunk: -1}
+	above := def
+	if f.Nullable || repeated {
+		def++
+	}
+	if repeated {
+		rep++
+	}
+	n := &node{def: def}
 	var err error
 	if e.Type.Valid {
-		if f.Type, l, err = typeOf(e); err != nil {
-			return f, l, diag.New(diag.Unsupported, "column %s of %s: %v", e.Name, r.path, err).WithPath(r.path).WithCause(err)
+		if f.Type, n.leaf, err = typeOf(e); err != nil {
+			return f, n, diag.New(diag.Unsupported, "column %s of %s: %v", e.Name, r.path, err).WithPath(r.path).WithCause(err)
 		}
-		l.chunk, l.physical, l.optional = r.chunk, e.Type.V, f.Nullable
+		l := &n.leaf
+		l.chunk, l.physical, l.def, l.rep = r.chunk, e.Type.V, def, rep
 		r.chunk++
 		if l.physical == format.FixedLenByteArray {
 			if l.length = int(e.TypeLength.V); l.length < 1 {
-				return f, l, corrupt(r.path, fmt.Errorf("column %s has values of %d bytes", e.Name, l.length))
+				return f, n, corrupt(r.path, fmt.Errorf("column %s has values of %d bytes", e.Name, l.length))
 			}
 		}
-	} else if f.Type, err = r.group(e, depth); err != nil {
-		return f, l, err
+		n.typ = f.Type
+	} else {
+		if n, err = r.group(e, depth, def, rep); err != nil {
+			return f, n, err
+		}
+		f.Type = n.typ
 	}
 	if repeated {
-		f.Type, f.Nullable, l.chunk = columnar.ListType(f.Type, false), false, -1
+		f.Type, f.Nullable = columnar.ListType(f.Type, false), false
+		n = &node{typ: f.Type, def: above, full: def, rep: rep, kids: []*node{n}, many: true}
 	}
-	return f, l, nil
+	return f, n, nil
 }
 
-// group reads the children of a group and names its type by its annotation.
-func (r *schemaReader) group(e *format.SchemaElement, depth int) (columnar.Type, error) {
+// group reads the children of a group and names its type by its annotation. Lists
+// are stored in several ways that have come about: see LogicalTypes.md of the
+// format, backward-compatibility rules.
+func (r *schemaReader) group(e *format.SchemaElement, depth, def, rep int) (*node, error) {
+	n := &node{def: def}
 	var kids []columnar.Field
 	for range e.NumChildren.V {
-		k, _, err := r.field(depth + 1)
+		f, k, err := r.field(depth+1, def, rep)
 		if err != nil {
-			return columnar.Type{}, err
+			return nil, err
 		}
-		kids = append(kids, k)
+		kids, n.kids = append(kids, f), append(n.kids, k)
 	}
 	_, list := e.LogicalType.Value.(*format.ListType)
 	_, dict := e.LogicalType.Value.(*format.MapType)
@@ -105,19 +139,26 @@ func (r *schemaReader) group(e *format.SchemaElement, depth int) (columnar.Type,
 		list = list || c.V == deprecated.List
 		dict = dict || c.V == deprecated.Map || c.V == deprecated.MapKeyValue
 	}
-	if len(kids) == 1 && kids[0].Type.Kind == columnar.List {
-		item := kids[0].Type.Nested.Fields[0]
-		inner := item.Type.Nested
+	if len(kids) == 1 && n.kids[0].many {
+		many := n.kids[0]
+		item := many.kids[0]
+		inner := item.typ.Nested
 		switch {
-		case dict && item.Type.Kind == columnar.Struct && len(inner.Fields) == 2:
-			return columnar.MapType(inner.Fields[0].Type, inner.Fields[1].Type, inner.Fields[1].Nullable), nil
-		case list && item.Type.Kind == columnar.Struct && len(inner.Fields) == 1 && kids[0].Name != "array" && kids[0].Name != e.Name+"_tuple":
-			return columnar.ListType(inner.Fields[0].Type, inner.Fields[0].Nullable), nil
+		case dict && item.typ.Kind == columnar.Struct && len(inner.Fields) == 2:
+			n.typ = columnar.MapType(inner.Fields[0].Type, inner.Fields[1].Type, inner.Fields[1].Nullable)
+		case list && item.typ.Kind == columnar.Struct && len(inner.Fields) == 1 && kids[0].Name != "array" && kids[0].Name != e.Name+"_tuple":
+			n.typ = columnar.ListType(inner.Fields[0].Type, inner.Fields[0].Nullable)
+			item = item.kids[0]
 		case list:
-			return kids[0].Type, nil
+			n.typ = kids[0].Type
+		}
+		if n.typ.IsNested() {
+			n.full, n.rep, n.kids = many.full, many.rep, []*node{item}
+			return n, nil
 		}
 	}
-	return columnar.StructType(kids...), nil
+	n.typ = columnar.StructType(kids...)
+	return n, nil
 }
 
 // timeScale is the leaf.scale of a unit.

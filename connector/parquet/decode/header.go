@@ -17,6 +17,7 @@ type header struct {
 	values      int  // nulls included
 	encoding    int
 	levels      int // encoding of the definition levels, V1
+	repLevels   int // encoding of the repetition levels, V1
 	defBytes    int // bytes of definition levels, V2
 	repBytes    int
 	compressed  bool
@@ -27,7 +28,7 @@ type header struct {
 // bytes.
 func parseHeader(b []byte) (h header, n int, err error) {
 	r := thrift{b: b}
-	h.kind, h.levels, h.compressed = -1, encRLE, true
+	h.kind, h.levels, h.repLevels, h.compressed = -1, encRLE, encRLE, true
 	r.fields(0, func(id int, typ byte) bool {
 		switch {
 		case id <= 4 && typ == thriftI32:
@@ -44,7 +45,7 @@ func parseHeader(b []byte) (h header, n int, err error) {
 		case id == 5 && typ == thriftStruct:
 			h.have = true
 			r.fields(1, func(id int, typ byte) bool {
-				if id > 3 || typ != thriftI32 {
+				if id > 4 || typ != thriftI32 {
 					return false
 				}
 				switch x := r.i32(); id {
@@ -54,6 +55,8 @@ func parseHeader(b []byte) (h header, n int, err error) {
 					h.encoding = x
 				case 3:
 					h.levels = x
+				case 4:
+					h.repLevels = x
 				}
 				return true
 			})

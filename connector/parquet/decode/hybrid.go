@@ -64,8 +64,13 @@ func (h *Hybrid) run() error {
 	return nil
 }
 
-// Codes fills out with the next numbers.
+// Codes fills out with the next numbers: zeros, without an end, if they have no
+// bits.
 func (h *Hybrid) Codes(out []uint32) error {
+	if h.width == 0 && len(h.b) == 0 && h.left == 0 {
+		clear(out)
+		return nil
+	}
 	for len(out) > 0 {
 		if h.left == 0 {
 			if err := h.run(); err != nil {

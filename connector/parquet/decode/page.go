@@ -37,6 +37,20 @@ func (pg *Page) Skip(n int) error {
 		}
 		n = ones
 	}
+	return pg.SkipValues(n)
+}
+
+// Levels reads as many repetition and definition levels as the slices, which are
+// of one length, hold. Columns without one kind have zeros.
+func (pg *Page) Levels(rep, def []uint32) error {
+	if err := pg.reps.Codes(rep); err != nil {
+		return err
+	}
+	return pg.levels.Codes(def)
+}
+
+// SkipValues passes n values.
+func (pg *Page) SkipValues(n int) error {
 	switch {
 	case n == 0:
 		return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math/bits"
 
 	"github.com/parquet-go/parquet-go/format"
 
@@ -32,15 +33,19 @@ const (
 	slack     = snappy.Slack // bytes behind a body that may be overwritten
 )
 
+// ErrTooLarge is the error of a page that may be sound but is not read.
+var ErrTooLarge = fmt.Errorf("a page is larger than %d MiB", maxPage>>20)
+
 // Chunk says where a column chunk lies and how it is stored.
 type Chunk struct {
 	File      io.ReaderAt
 	From, To  int64 // its bytes in the file
 	Codec     format.CompressionCodec
 	Physical  format.Type
-	Width     int // bytes of a fixed-length byte array
-	Rows      int64
-	Optional  bool // rows may be null: there are definition levels
+	Width     int   // bytes of a fixed-length byte array
+	Rows      int64 // of flat columns; the levels of nested ones, which count as rows here
+	MaxDef    int   // greatest definition level: 1 for a flat column with nulls
+	MaxRep    int   // greatest repetition level
 	Reserve   memory.Reservation
 	ReadBytes *int64 // counts what is read from the file
 }
@@ -49,8 +54,9 @@ type Chunk struct {
 type Page struct {
 	Row    int64 // first row
 	Rows   int
-	levels Hybrid // only if the chunk is optional
-	none   bool   // all rows have values
+	levels Hybrid // definition levels, if MaxDef is not 0
+	reps   Hybrid // repetition levels, if MaxRep is not 0
+	none   bool   // flat: all rows have values
 	coded  bool   // values are codes of the dictionary
 	body   []byte
 	codes  Hybrid
@@ -160,8 +166,12 @@ func (p *Pages) header() (h header, n int, err error) {
 		}
 		h, n, err = parseHeader(b)
 		if !errors.Is(err, errShort) || len(b) < size || size >= maxHeader {
-			if err == nil && (h.raw > maxPage || h.stored > maxPage || int64(h.stored) > p.c.To-p.at-int64(n)) {
+			switch {
+			case err != nil:
+			case int64(h.stored) > p.c.To-p.at-int64(n):
 				err = fmt.Errorf("a page claims %d bytes, %d uncompressed", h.stored, h.raw)
+			case h.raw > maxPage || h.stored > maxPage:
+				err = ErrTooLarge
 			}
 			return h, n, err
 		}
@@ -261,7 +271,7 @@ func (p *Pages) body(h header, at, keep int) ([]byte, error) {
 		return b, nil
 	}
 	if keep > h.stored || keep > h.raw {
-		return nil, errors.New("the levels of a page are longer than the page")
+		return nil, errLevels
 	}
 	if h.raw-keep > expansion(p.c.Codec, h.stored-keep) {
 		return nil, fmt.Errorf("a page claims %d bytes, %d uncompressed", h.stored, h.raw)
@@ -271,6 +281,22 @@ func (p *Pages) body(h header, at, keep int) ([]byte, error) {
 	out := p.buf[:h.raw]
 	copy(out, b[:keep])
 	return out, decompress(p.c.Codec, out[keep:], b[keep:])
+}
+
+var errLevels = errors.New("the levels of a page are longer than the page")
+
+// cutLevels takes levels up to most, behind their length, off a page's body.
+func cutLevels(b []byte, most, encoding int) (Hybrid, []byte, error) {
+	switch {
+	case most == 0:
+		return Hybrid{}, b, nil
+	case encoding != encRLE:
+		return Hybrid{}, b, fmt.Errorf("levels are stored in encoding %d", encoding)
+	case len(b) < 4 || int64(binary.LittleEndian.Uint32(b)) > int64(len(b)-4):
+		return Hybrid{}, b, errLevels
+	}
+	n := 4 + int(binary.LittleEndian.Uint32(b))
+	return newHybrid(b[4:n], bits.Len(uint(most))), b[n:], nil
 }
 
 // page decodes the outer layer of a data page.
@@ -284,27 +310,22 @@ func (p *Pages) page(h header, at int) (*Page, error) {
 		return nil, err
 	}
 	if levels > len(b) {
-		return nil, errors.New("the levels of a page are longer than the page")
+		return nil, errLevels
 	}
-	pg := &Page{Row: p.row, Rows: h.values, none: true}
-	switch {
-	case h.kind == pageDataV2:
-		if p.c.Optional {
-			pg.levels, pg.none = newHybrid(b[h.repBytes:levels], 1), false
+	pg := &Page{Row: p.row, Rows: h.values, none: p.c.MaxDef == 0}
+	if h.kind == pageDataV2 {
+		if pg.reps, pg.levels = newHybrid(b[:h.repBytes], bits.Len(uint(p.c.MaxRep))), newHybrid(b[h.repBytes:levels], bits.Len(uint(p.c.MaxDef))); levels > 0 {
+			b = b[levels:]
 		}
-		b = b[levels:]
-	case p.c.Optional:
-		if h.levels != encRLE {
-			return nil, fmt.Errorf("definition levels are stored in encoding %d", h.levels)
+	} else {
+		if pg.reps, b, err = cutLevels(b, p.c.MaxRep, h.repLevels); err != nil {
+			return nil, err
 		}
-		if len(b) < 4 || int64(binary.LittleEndian.Uint32(b)) > int64(len(b)-4) {
-			return nil, errors.New("the levels of a page are longer than the page")
+		if pg.levels, b, err = cutLevels(b, p.c.MaxDef, h.levels); err != nil {
+			return nil, err
 		}
-		n := int(binary.LittleEndian.Uint32(b))
-		pg.levels, pg.none = newHybrid(b[4:4+n], 1), false
-		b = b[4+n:]
 	}
-	if pg.levels.width > 0 && pg.levels.AllOnes(h.values) {
+	if p.c.MaxDef == 1 && p.c.MaxRep == 0 && pg.levels.AllOnes(h.values) {
 		pg.none = true
 	}
 	pg.body = b
