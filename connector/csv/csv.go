@@ -7,12 +7,10 @@
 // without looking at values; then whole columns are made of cells: first those
 // that filters need, the others for the rows that passed.
 //
-// Malformed records are those with a field too few or too many or a value that is
-// none of its column's type. By mode they are read as far as they go, with nulls
-// and, if the table has such a column, their text in _corrupt_record
-// (PERMISSIVE); left out (DROPMALFORMED); or an error with path, line and column
-// (FAILFAST). The number of fields counts whatever columns a query needs; values
-// count in the columns that it needs.
+// Malformed are records with a field too few or too many, whatever columns a
+// query needs, or with a value that is none of its column's type, in the columns
+// that it needs; see connector/records for what becomes of them. FAILFAST refuses
+// odd quotes, too.
 //
 // A record belongs to the range in which it begins. With multiLine, quotes may
 // hold line breaks, so that a file cannot be cut safely and is one split.
@@ -23,20 +21,19 @@ package csv
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/cells"
 	"github.com/millrace-engine/millrace/connector/fs"
-	"github.com/millrace-engine/millrace/connector/lines"
+	"github.com/millrace-engine/millrace/connector/records"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
 )
 
-// Connector implements connector.Connector and connector.WriterConnector.
-type Connector struct{ memo memo }
+// Connector implements connector.WriterConnector.
+type Connector struct{ memo records.Memo }
 
 // New returns the connector.
 func New() *Connector { return &Connector{} }
@@ -47,26 +44,11 @@ func (c *Connector) Name() string { return "csv" }
 // Extensions implements connector.Connector.
 func (c *Connector) Extensions() []string { return []string{".csv", ".tsv", ".tbl"} }
 
-// splitBytes is the size of a split of a large file.
-const splitBytes = 16 << 20
-
-// descriptor is a table as scans need it. Types has the corrupt record's column
-// too; the file does not.
+// descriptor is a table as scans need it.
 type descriptor struct {
-	Files []fs.File       `json:"f"`
-	Opts  options         `json:"o"`
-	Names []string        `json:"c"`
-	Types []columnar.Type `json:"t"`
-}
-
-// corrupt returns the column that malformed records go to, −1 if there is none.
-func (d *descriptor) corrupt() int {
-	for i, n := range d.Names {
-		if n == d.Opts.Corrupt && d.Types[i].Kind == columnar.String {
-			return i
-		}
-	}
-	return -1
+	Files []fs.File     `json:"f"`
+	Opts  options       `json:"o"`
+	Table records.Table `json:"t"`
 }
 
 type table struct {
@@ -96,10 +78,10 @@ func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (connector.T
 	if o.Zone == "" {
 		o.Zone = ref.Zone
 	}
-	d := descriptor{Files: found, Opts: o}
+	d := descriptor{Files: found, Opts: o, Table: records.Table{Corrupt: o.Corrupt, Mode: o.Mode}}
 	schema := ref.Schema
 	if schema == nil {
-		if schema, err = c.memo.schema(ctx, found, &o, ref.Options); err != nil {
+		if schema, err = c.memo.Schema(found, ref.Options, func() (*columnar.Schema, error) { return infer(ctx, found, &o) }); err != nil {
 			return nil, err
 		}
 	}
@@ -115,7 +97,7 @@ func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (connector.T
 		}
 		f.Nullable = true // a file can always leave a value out
 		open.Fields = append(open.Fields, f)
-		d.Names, d.Types = append(d.Names, f.Name), append(d.Types, f.Type)
+		d.Table.Names, d.Table.Types = append(d.Table.Names, f.Name), append(d.Table.Types, f.Type)
 	}
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -131,32 +113,7 @@ func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, req connecto
 	if err := json.Unmarshal(d.Data, &desc); err != nil {
 		return nil, diag.New(diag.Internal, "the description of a CSV table is damaged: %v", err)
 	}
-	var out []connector.Split
-	for i, f := range desc.Files {
-		if req.Skip != nil && req.Skip(f.Path) {
-			continue
-		}
-		for _, r := range ranges(f, &desc.Opts) {
-			b := binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(i)), uint64(r.from)), uint64(r.end))
-			out = append(out, connector.Split{Data: b, Path: f.Path, Rows: -1, Bytes: r.end - r.from})
-		}
-	}
-	return out, nil
-}
-
-// span is a range of a file.
-type span struct{ from, end int64 }
-
-// ranges cuts a file where it may be cut.
-func ranges(f fs.File, o *options) (out []span) {
-	step := int64(splitBytes)
-	if o.MultiLine || lines.Compressed(f.Path) {
-		step = max(f.Size, 1)
-	}
-	for at := int64(0); at < f.Size; at += step {
-		out = append(out, span{at, min(at+step, f.Size)})
-	}
-	return out
+	return records.Splits(desc.Files, desc.Opts.MultiLine, req), nil
 }
 
 // Scan implements connector.Connector.
@@ -165,16 +122,15 @@ func (c *Connector) Scan(_ context.Context, d catalog.Descriptor, split []byte, 
 	if err := json.Unmarshal(d.Data, &desc); err != nil {
 		return nil, diag.New(diag.Internal, "the description of a CSV table is damaged: %v", err)
 	}
-	var parts [3]uint64
-	for i := range parts {
-		v, n := binary.Uvarint(split)
-		if n <= 0 {
-			return nil, diag.New(diag.Internal, "a split of a CSV table is damaged")
+	part, err := records.Decode(desc.Files, split)
+	if err != nil {
+		return nil, err
+	}
+	return records.NewReader(&desc.Table, req, func(width int, judged bool) (records.Source, error) {
+		want := -1
+		if judged {
+			want = desc.Table.Fields()
 		}
-		parts[i], split = v, split[n:]
-	}
-	if parts[0] >= uint64(len(desc.Files)) {
-		return nil, diag.New(diag.Internal, "a split of a CSV table is damaged")
-	}
-	return newReader(&desc, desc.Files[parts[0]].Path, span{int64(parts[1]), int64(parts[2])}, req)
+		return newSource(part, newScanner(&desc.Opts, width, want), &desc.Table, req.Memory)
+	})
 }

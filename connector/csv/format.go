@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/text"
+	"github.com/millrace-engine/millrace/connector/records"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -56,7 +57,7 @@ func (f *format) appendText(dst, s []byte) ([]byte, error) {
 	}
 	q, escape, escEsc := f.o.Quote, f.o.Escape, f.o.EscapeEscape
 	if q == 0 {
-		return dst, diag.New(diag.InvalidArgument, "the value %q needs quotes, which the option quote turns off", clip(s)).
+		return dst, diag.New(diag.InvalidArgument, "the value %q needs quotes, which the option quote turns off", records.Clip(s)).
 			WithRemedy("set the option quote, or another sep")
 	}
 	if escape == 0 {
@@ -111,7 +112,7 @@ type rendered struct {
 
 // prepare looks at a vector once, before its rows are written. A dictionary's
 // values are rendered once per dictionary.
-func (x *field) prepare(f *format, v *columnar.Vector, b *columnar.Batch) error {
+func (x *field) prepare(f *format, v *columnar.Vector, rows int) error {
 	*x = field{t: v.Type, v: v, values: x.values}
 	x.never = v.Type.Kind == columnar.Null || v.Enc == columnar.Const && v.NullAt(0)
 	if x.never {
@@ -124,7 +125,7 @@ func (x *field) prepare(f *format, v *columnar.Vector, b *columnar.Batch) error 
 	case v.Enc == columnar.Dict:
 		d := v.Dict
 		same := d.ID != 0 && d.ID == x.values.id
-		if !same && d.Values.Len > b.Rows && (d.ID == 0 || d.Values.Len > 8*columnar.MaxRows) {
+		if !same && d.Values.Len > rows && (d.ID == 0 || d.Values.Len > 8*columnar.MaxRows) {
 			return nil // more values than rows: one at a time
 		}
 		x.spell, x.codes = byTable, v.Codes()
@@ -134,7 +135,7 @@ func (x *field) prepare(f *format, v *columnar.Vector, b *columnar.Batch) error 
 	case v.Enc == columnar.Const:
 		one := *v
 		one.Enc, one.Len, one.Valid = columnar.Flat, 1, nil
-		x.spell, x.codes = byTable, noCodes[:b.Rows]
+		x.spell, x.codes = byTable, noCodes[:rows]
 		return x.values.render(f, &one, 0)
 	case v.Type.Kind == columnar.Int64:
 		x.spell, x.ints = byInt, columnar.Values[int64](v)
@@ -157,8 +158,7 @@ var noCodes [columnar.MaxRows]uint32
 func (t *rendered) render(f *format, v *columnar.Vector, id uint64) error {
 	t.id, t.off, t.text = 0, append(t.off[:0], 0), t.text[:0]
 	x := field{}
-	b := columnar.Batch{Rows: v.Len}
-	if err := x.prepare(f, v, &b); err != nil {
+	if err := x.prepare(f, v, v.Len); err != nil {
 		return err
 	}
 	for i := range v.Len {

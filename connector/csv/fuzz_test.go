@@ -12,6 +12,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/text"
 	"github.com/millrace-engine/millrace/connector"
+	"github.com/millrace-engine/millrace/connector/records"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
 )
@@ -106,11 +107,14 @@ func TestSplitsCoverOnce(t *testing.T) {
 	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := &descriptor{Opts: options{Sep: ",", Quote: 0x22, Header: true, Mode: failFast}, Names: []string{"id", "name"}, Types: []columnar.Type{columnar.Int32Type, columnar.StringType}}
+	o := &options{Sep: ",", Quote: '"', Header: true}
+	table := &records.Table{Mode: records.FailFast, Names: []string{"id", "name"}, Types: []columnar.Type{columnar.Int32Type, columnar.StringType}}
 	for cut := range len(data) {
 		var got []int64
 		for _, part := range [][2]int64{{0, int64(cut)}, {int64(cut), int64(len(data))}} {
-			r, err := newReader(d, path, span{part[0], part[1]}, connector.ScanRequest{Columns: []int{0, 1}, Project: []int{0}})
+			r, err := records.NewReader(table, connector.ScanRequest{Columns: []int{0, 1}, Project: []int{0}}, func(width int, _ bool) (records.Source, error) {
+				return newSource(records.Range{Path: path, From: part[0], End: part[1]}, newScanner(o, width, 2), table, nil)
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,63 +2,18 @@ package csv
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/text"
 	"github.com/millrace-engine/millrace/connector/cells"
 	"github.com/millrace-engine/millrace/connector/fs"
+	"github.com/millrace-engine/millrace/connector/records"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
-
-// memo remembers inferred schemas, because a query is analyzed more than once and
-// inferring reads everything. An entry holds as long as files and options are the
-// same, modification times included.
-type memo struct {
-	mu      sync.Mutex
-	schemas map[string]*columnar.Schema
-}
-
-// maxMemo bounds the entries.
-const maxMemo = 256
-
-func (m *memo) schema(ctx context.Context, found []fs.File, o *options, given map[string]string) (*columnar.Schema, error) {
-	key, err := json.Marshal(given) // its keys are sorted
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range found {
-		info, err := os.Stat(f.Path)
-		if err != nil {
-			return nil, fs.Explain(err, f.Path)
-		}
-		key = fmt.Appendf(key, "%s\x00%d\x00%d\x00", f.Path, info.Size(), info.ModTime().UnixNano())
-	}
-	m.mu.Lock()
-	s := m.schemas[string(key)]
-	m.mu.Unlock()
-	if s != nil {
-		return s, nil
-	}
-	if s, err = infer(ctx, found, o); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.schemas == nil || len(m.schemas) >= maxMemo {
-		m.schemas = map[string]*columnar.Schema{}
-	}
-	m.schemas[string(key)] = s
-	return s, nil
-}
 
 // infer finds names and types.
 func infer(ctx context.Context, found []fs.File, o *options) (*columnar.Schema, error) {
@@ -87,15 +42,17 @@ func infer(ctx context.Context, found []fs.File, o *options) (*columnar.Schema, 
 // that come twice, each gets its position.
 func names(found []fs.File, o *options) ([]string, error) {
 	plain := *o
-	plain.Header, plain.Mode = false, permissive
+	plain.Header, plain.Mode = false, records.Permissive
 	for _, f := range found {
-		s := newScanner(&plain, 0, -1)
-		src, err := newSource(f.Path, span{0, max(f.Size, 1)}, s, nil)
+		src, err := newSource(records.Range{Path: f.Path, End: max(f.Size, 1)}, newScanner(&plain, 0, -1), nil, nil)
 		if err != nil {
 			return nil, err
 		}
-		names, err := firstNames(src, &plain, o.Header)
-		src.in.Close()
+		var names []string
+		if err = src.Next(1); err == nil {
+			names = src.names(o.Header)
+		}
+		src.Close()
 		if !errors.Is(err, io.EOF) {
 			return names, err
 		}
@@ -103,25 +60,13 @@ func names(found []fs.File, o *options) ([]string, error) {
 	return nil, diag.New(diag.EmptyInput, "%s is empty", found[0].Path).WithPath(found[0].Path).WithRemedy("give the columns with a schema, or remove the file")
 }
 
-func firstNames(src *source, o *options, header bool) ([]string, error) {
-	if err := src.next(1); err != nil {
-		return nil, err
-	}
-	begin, end := src.spans[0].Span()
-	record := make([]byte, end-begin, end-begin+256)
-	copy(record, src.sheet.Text[begin:end])
-	all := newScanner(o, len(record)+1, -1)
-	all.scan(record, 0, len(record), true, 1)
-	all.sheet.Text = record
-	var names []string
+func (x *source) names(header bool) (names []string) {
+	begin, end := x.Span(0)
+	s := fields(x.o, x.sheet.Text[begin:end])
 	seen := map[string]int{}
-	rules, buf := o.rules(), []byte(nil)
-	for k, c := range all.sheet.Cells {
-		if c.Kind() == cells.Missing {
-			break
-		}
+	for k := range s.Width {
 		name := fmt.Sprintf("_c%d", k)
-		if v := rules.Vector(&all.sheet, k, columnar.StringType, nil, nil, &buf); header && !v.NullAt(0) && len(v.BytesAt(0)) > 0 {
+		if v := x.rules.Vector(s, k, columnar.StringType, nil, nil, &x.decoded); header && !v.NullAt(0) && len(v.BytesAt(0)) > 0 {
 			name = string(v.BytesAt(0))
 		}
 		names = append(names, name)
@@ -132,47 +77,20 @@ func firstNames(src *source, o *options, header bool) ([]string, error) {
 			names[k] = fmt.Sprintf("%s%d", n, k)
 		}
 	}
-	return names, nil
+	return names
 }
 
-// allTypes reads all files, in parallel, and returns the narrowest type of each
-// column that all its values have.
+// allTypes reads all files and returns the narrowest type of each column that all
+// its values have.
 func allTypes(ctx context.Context, found []fs.File, o *options, width int) ([]columnar.Type, error) {
-	type part struct {
-		path string
-		span
-	}
-	var parts []part
-	for _, f := range found {
-		for _, r := range ranges(f, o) {
-			parts = append(parts, part{f.Path, r})
-		}
-	}
-	n := min(runtime.GOMAXPROCS(0), len(parts))
-	results, errs := make([]*inference, n), make([]error, n)
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for w := range n {
-		workers.Add(1)
-		go func() {
-			defer workers.Done()
-			results[w] = newInference(o, width)
-			for i := next.Add(1) - 1; i < int64(len(parts)) && errs[w] == nil; i = next.Add(1) - 1 {
-				errs[w] = results[w].read(ctx, parts[i].path, parts[i].span)
-			}
-		}()
-	}
-	workers.Wait()
+	all, err := records.Survey(ctx, found, o.MultiLine, func() *inference { return newInference(o, width) }, func(ctx context.Context, x *inference, r records.Range) error { return x.read(ctx, r) })
 	types := make([]columnar.Type, width)
-	for w, r := range results {
-		if errs[w] != nil {
-			return nil, errs[w]
-		}
-		for k, t := range r.types {
-			types[k] = r.common(types[k], t)
+	for _, x := range all {
+		for k, t := range x.types {
+			types[k] = x.common(types[k], t)
 		}
 	}
-	return types, nil
+	return types, err
 }
 
 // inference narrows the types of columns down.
@@ -187,7 +105,7 @@ type inference struct {
 
 func newInference(o *options, width int) *inference {
 	lenient := *o
-	lenient.Mode = permissive
+	lenient.Mode = records.Permissive
 	x := &inference{o: &lenient, rules: o.rules(), types: make([]columnar.Type, width)}
 	if x.strict = x.rules.Date; x.strict == nil {
 		x.strict, _ = text.ParsePattern("yyyy-MM-dd")
@@ -196,17 +114,17 @@ func newInference(o *options, width int) *inference {
 }
 
 // read looks at the records of a range.
-func (x *inference) read(ctx context.Context, path string, r span) error {
-	src, err := newSource(path, r, newScanner(x.o, len(x.types), -1), nil)
+func (x *inference) read(ctx context.Context, r records.Range) error {
+	src, err := newSource(r, newScanner(x.o, len(x.types), -1), nil, nil)
 	if err != nil {
 		return err
 	}
-	defer src.in.Close()
+	defer src.Close()
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := src.next(columnar.MaxRows); errors.Is(err, io.EOF) {
+		if err := src.Next(columnar.MaxRows); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

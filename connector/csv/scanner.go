@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace-engine/millrace/connector/cells"
 	"github.com/millrace-engine/millrace/connector/lines"
+	"github.com/millrace-engine/millrace/connector/records"
 )
 
 // scanner cuts text into records and cells.
@@ -32,7 +33,7 @@ type scanner struct {
 }
 
 func newScanner(o *options, width, want int) *scanner {
-	s := &scanner{o: o, width: width, want: want, trims: o.TrimLeft || o.TrimRight, tooOdd: o.Mode == failFast, stopA: '\n', stopB: '\r'}
+	s := &scanner{o: o, width: width, want: want, trims: o.TrimLeft || o.TrimRight, tooOdd: o.Mode == records.FailFast, stopA: '\n', stopB: '\r'}
 	if o.Stop != 0 {
 		s.stopA, s.stopB = o.Stop, o.Stop
 	}
