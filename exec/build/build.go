@@ -73,7 +73,7 @@ func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 	case *physical.Aggregate:
 		o = agg.New(x, kids[0])
 	case *physical.HashJoin:
-		o = join.NewHash(x, key, m, kids[0], kids[1])
+		o = join.NewHash(x, key, kids[0], kids[1])
 	case *physical.LoopJoin:
 		o = join.NewLoop(x, key, kids[0], kids[1])
 	case *physical.Sort:

@@ -12,19 +12,23 @@ import (
 	"github.com/millrace-engine/millrace/plan/physical"
 )
 
+var _ op.Accountant = (*hashJoin)(nil)
+
 type hashJoin struct {
 	*shape
 	place    int
-	metrics  *op.Metrics
 	build    op.Operator
 	input    op.Operator // the probe side
 	task     *op.TaskContext
 	memory   memory.Reservation
 	side     *side
 	probe    *prober
+	output   coalescer
 	stage    stage
 	lone     int // next build row that may come out by itself
 	leftover *leftover
+	peak     int64 // bytes that the build side had reserved at most, if this task made it
+	spilled  int64 // bytes, without the leftover's
 }
 
 // stage is how far the join is; what is in the table comes before what is on
@@ -38,10 +42,9 @@ const (
 	over
 )
 
-// NewHash returns the operator of a node, which counts into m; place is the
-// node's place in the plan.
-func NewHash(n *physical.HashJoin, place int, m *op.Metrics, left, right op.Operator) op.Operator {
-	j := &hashJoin{shape: newShape(n), place: place, metrics: m, build: right, input: left}
+// NewHash returns the operator of a node; place is the node's place in the plan.
+func NewHash(n *physical.HashJoin, place int, left, right op.Operator) op.Operator {
+	j := &hashJoin{shape: newShape(n), place: place, build: right, input: left}
 	if n.BuildLeft {
 		j.build, j.input = left, right
 	}
@@ -49,18 +52,20 @@ func NewHash(n *physical.HashJoin, place int, m *op.Metrics, left, right op.Oper
 }
 
 func (j *hashJoin) Open(ctx context.Context, t *op.TaskContext) (err error) {
-	j.task = t
+	j.task, j.output = t, newCoalescer(j.node.Out)
 	j.memory = t.Memory.Child("join")
 	if j.probe, err = newProber(j.shape, t, j.memory); err != nil {
 		return err
 	}
 	if j.node.Shared {
 		j.side, err = shared(ctx, t, j.place, newSide, func(x *side) error {
+			defer j.count(x)
 			return x.build(ctx, t, t.Shared.Memory, t.Shared.Spill, j.shape, j.build)
 		})
 	} else {
 		j.side = newSide()
 		err = j.side.build(ctx, t, j.memory, t.Spill, j.shape, j.build)
+		j.count(j.side)
 	}
 	if err != nil {
 		return err
@@ -72,6 +77,17 @@ func (j *hashJoin) Open(ctx context.Context, t *op.TaskContext) (err error) {
 		j.publish()
 	}
 	return j.input.Open(ctx, t)
+}
+
+// count takes note of what making a build side took.
+func (j *hashJoin) count(x *side) { j.peak, j.spilled = x.memory.Peak(), x.bytes }
+
+// Usage implements op.Accountant.
+func (j *hashJoin) Usage() (peak, spilled int64) {
+	if j.memory != nil {
+		peak = j.memory.Peak()
+	}
+	return max(peak, j.peak), j.spilled
 }
 
 // file returns where the join spills: what the tasks of a stage share outlives
@@ -99,6 +115,11 @@ func (j *hashJoin) publish() {
 }
 
 func (j *hashJoin) Next(ctx context.Context) (*columnar.Batch, error) {
+	return j.output.next(ctx, j.pull)
+}
+
+// pull returns the next batch of output as it falls out.
+func (j *hashJoin) pull(ctx context.Context) (*columnar.Batch, error) {
 	for {
 		switch j.stage {
 		case probing:
@@ -143,6 +164,7 @@ func (j *hashJoin) endProbing() error {
 		if err := j.probe.aside.flush(); err != nil {
 			return err
 		}
+		j.spilled += j.probe.aside.bytes
 		j.side.put(task, j.probe.aside.runs)
 	}
 	if !j.side.tally.end(task, tasks) {
@@ -162,6 +184,7 @@ func (j *hashJoin) Close() error {
 	}
 	if j.leftover != nil {
 		j.leftover.close()
+		j.spilled += j.leftover.bytes
 	}
 	if j.side != nil && !j.node.Shared {
 		j.side.Close()
@@ -172,6 +195,6 @@ func (j *hashJoin) Close() error {
 	if j.memory != nil {
 		j.memory.Close()
 	}
-	j.side, j.leftover, j.stage = nil, nil, over
+	j.side, j.leftover, j.stage, j.output.held = nil, nil, over, nil
 	return err
 }

@@ -186,7 +186,7 @@ func (n node) check(t *testing.T, l, r *columnar.Batch, tiny int64) {
 	t.Helper()
 	p := n.plan(l.Schema, r.Schema)
 	optest.Check(t, optest.Case{Tables: []*columnar.Batch{l, r}, Tiny: tiny,
-		New: func(in ...op.Operator) op.Operator { return join.NewHash(p, 1, &op.Metrics{}, in[0], in[1]) },
+		New: func(in ...op.Operator) op.Operator { return join.NewHash(p, 1, in[0], in[1]) },
 		Want: func(tables []*columnar.Batch) []string {
 			return n.naive(tables[0], tables[1])
 		}})
@@ -285,7 +285,7 @@ func (x *stage) run(p *physical.HashJoin, task int, left, right op.Operator) (ro
 	m, file := x.broker.Reserve("task", 0), x.space.File()
 	defer m.Close()
 	defer file.Close()
-	j := join.NewHash(p, 1, &op.Metrics{}, left, right)
+	j := join.NewHash(p, 1, left, right)
 	defer j.Close()
 	ctx := context.Background()
 	err = j.Open(ctx, &op.TaskContext{Memory: m, Spill: file, BatchRows: columnar.MaxRows, Slots: 2, Tasks: x.tasks, Task: task, Zone: time.UTC, Shared: x.shared})

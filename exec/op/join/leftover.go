@@ -68,6 +68,7 @@ type leftover struct {
 	reader *spill.Reader      // of a run of cur.probes
 	run    int                // the next of them
 	lone   int                // next build row of the table that may come out by itself
+	bytes  int64              // spilled again
 }
 
 // next returns the next batch of output; io.EOF ends.
@@ -111,7 +112,7 @@ func (x *leftover) begin(ctx context.Context) error {
 		return nil
 	}
 	if p.build != nil && p.level < maxLevel && !p.stuck {
-		need := 2*p.build.Bytes() + p.build.Rows()*indexShare + headroom
+		need := 2*p.build.Bytes() + p.build.Rows()*indexShare + leastChunk
 		if !x.parent.TryGrow(need) {
 			return x.split(ctx)
 		}
@@ -253,6 +254,11 @@ func (x *leftover) split(ctx context.Context) error {
 	}
 	rows := p.build.Rows()
 	for i := range fanout {
+		for _, run := range []*spill.Run{builds[i], probes[i]} {
+			if run != nil {
+				x.bytes += run.Bytes()
+			}
+		}
 		if builds[i] == nil && probes[i] == nil {
 			continue
 		}

@@ -34,12 +34,17 @@ type loopJoin struct {
 	met     bool            // the batch met all right rows
 	matched columnar.Bitmap // left rows that matched
 	doubt   columnar.Bitmap // left rows for which a condition was null
+	output  coalescer
 	stage   stage
 	out     columnar.Batch
 	values  []columnar.Vector // of one right row
 	both    columnar.Batch
 	sel     []uint16
+	peak    int64 // bytes that the inner side had reserved at most, if this task read it
+	spilled int64
 }
+
+var _ op.Accountant = (*loopJoin)(nil)
 
 // NewLoop returns the operator of a node; place is the node's place in the plan.
 func NewLoop(n *physical.LoopJoin, place int, left, right op.Operator) op.Operator {
@@ -49,7 +54,7 @@ func NewLoop(n *physical.LoopJoin, place int, left, right op.Operator) op.Operat
 func (j *loopJoin) marks() bool { return j.node.Kind == logical.Right || j.node.Kind == logical.Full }
 
 func (j *loopJoin) Open(ctx context.Context, t *op.TaskContext) (err error) {
-	j.task = t
+	j.task, j.output = t, newCoalescer(j.node.Out)
 	j.memory = t.Memory.Child("loop join")
 	j.scratch = memory.NewScratch(j.memory)
 	if j.node.Cond != nil {
@@ -59,11 +64,13 @@ func (j *loopJoin) Open(ctx context.Context, t *op.TaskContext) (err error) {
 	}
 	if j.node.Shared {
 		j.inner, err = shared(ctx, t, j.place, newInner, func(x *inner) error {
+			defer j.count(x)
 			return x.build(ctx, t, t.Shared.Memory, t.Shared.Spill, j.right, j.marks())
 		})
 	} else {
 		j.inner = newInner()
 		err = j.inner.build(ctx, t, j.memory, t.Spill, j.right, j.marks())
+		j.count(j.inner)
 	}
 	if err != nil {
 		return err
@@ -76,6 +83,11 @@ func (j *loopJoin) Open(ctx context.Context, t *op.TaskContext) (err error) {
 }
 
 func (j *loopJoin) Next(ctx context.Context) (*columnar.Batch, error) {
+	return j.output.next(ctx, j.pull)
+}
+
+// pull returns the next batch of output as it falls out.
+func (j *loopJoin) pull(ctx context.Context) (*columnar.Batch, error) {
 	for {
 		switch j.stage {
 		case lonely:
@@ -292,6 +304,22 @@ func (j *loopJoin) unmatched(ctx context.Context) (*columnar.Batch, error) {
 	}
 }
 
+// count takes note of what reading an inner side took.
+func (j *loopJoin) count(x *inner) {
+	j.peak = x.memory.Peak()
+	if x.run != nil {
+		j.spilled = x.run.Bytes()
+	}
+}
+
+// Usage implements op.Accountant.
+func (j *loopJoin) Usage() (peak, spilled int64) {
+	if j.memory != nil {
+		peak = j.memory.Peak()
+	}
+	return max(peak, j.peak), j.spilled
+}
+
 func (j *loopJoin) Close() error {
 	err := j.left.Close()
 	if e := j.right.Close(); err == nil {
@@ -305,6 +333,6 @@ func (j *loopJoin) Close() error {
 		j.scratch.Close()
 		j.memory.Close()
 	}
-	j.inner, j.batch, j.stage = nil, nil, over
+	j.inner, j.batch, j.stage, j.output.held = nil, nil, over, nil
 	return err
 }

@@ -71,6 +71,7 @@ type aside struct {
 	file  *spill.File
 	build []*spill.Run // the build side's partitions on disk
 	runs  []*spill.Run // probe rows by partition
+	bytes int64        // of them, when flushed
 }
 
 // divert moves the rows of live whose partition is on disk to their runs. It
@@ -117,6 +118,7 @@ func (a *aside) flush() error {
 			if err := r.Flush(); err != nil {
 				return err
 			}
+			a.bytes += r.Bytes()
 		}
 	}
 	return nil

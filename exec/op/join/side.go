@@ -21,6 +21,7 @@ type side struct {
 	whole  totals
 	runs   []*spill.Run // by partition, nil where its rows are in the table; nil: nothing was spilled
 	memory memory.Reservation
+	bytes  int64 // spilled
 
 	tally tally
 	mu    sync.Mutex
@@ -122,8 +123,10 @@ type gathering struct {
 	buffers int64   // charged for what runs have not written
 }
 
-// headroom is what a table leaves free for each task that probes it, in bytes.
-const headroom = 1 << 20
+// headroom is what a table leaves free for those who probe it, in bytes, given
+// what it takes: half as much again, so that a table has two thirds of what there
+// is at most.
+func headroom(table int64) int64 { return max(2<<20, table/2) }
 
 // keysOf returns the key columns of build rows as they are held.
 func (s *shape) keysOf(b *columnar.Batch, out []columnar.Vector) []columnar.Vector {
@@ -233,13 +236,13 @@ func (g *gathering) spillLargest(ctx context.Context, otherwise int) error {
 // room for.
 func (g *gathering) finish(ctx context.Context, workers int) error {
 	if g.parts == nil {
-		extra, fits := int64(workers)*headroom, g.all.rows < maxTableRows
+		extra, fits := int64(0), g.all.rows < maxTableRows
 		for _, n := range g.all.columnBytes(g.shape) {
 			extra += n
 			fits = fits && n < maxColumn
 		}
 		if fits {
-			err := g.memory.Grow(ctx, extra)
+			err := g.memory.Grow(ctx, extra+headroom(extra+g.all.held))
 			if err == nil {
 				g.table, err = g.all.table(g.shape, g.memory, workers)
 				return err
@@ -269,7 +272,7 @@ func (g *gathering) finish(ctx context.Context, workers int) error {
 			fits = fits && n < maxColumn
 		}
 		if fits {
-			err := g.memory.Grow(ctx, int64(workers)*(headroom+extra))
+			err := g.memory.Grow(ctx, extra*int64(workers)+headroom(rest.held))
 			if err == nil {
 				break
 			}
@@ -286,6 +289,7 @@ func (g *gathering) finish(ctx context.Context, workers int) error {
 			if err := run.Flush(); err != nil {
 				return err
 			}
+			g.bytes += run.Bytes()
 		}
 	}
 	g.memory.Shrink(g.buffers)
