@@ -18,11 +18,16 @@ lint:
 	test -z "$$(gofmt -l .)"
 	go vet ./...
 
-slow: metamorphic
+slow: metamorphic memory
 	MILLRACE_SLOW=1 go test -timeout 20m ./bench/...
 
 metamorphic:
 	MILLRACE_SLOW=1 go test -timeout 30m -run Metamorphic .
+
+# Random budgets, a thousand jobs, ten million operations on blocks.
+memory:
+	MILLRACE_SLOW=1 go test -timeout 30m -run 'Budgets|ConcurrentQueries|ManyJobs|FullDisk' .
+	MILLRACE_SLOW=1 CGO_ENABLED=1 go test -race -tags invariants -timeout 60m -run Random ./cache
 
 race:
 	CGO_ENABLED=1 go test -race ./exec/... ./shuffle/... ./cache/... ./columnar/memory/...

@@ -70,8 +70,8 @@ func TestBudgets(t *testing.T) {
 			if err != nil {
 				t.Errorf("seed %d: q%02d under %d MiB: %v", seed, n, mib, err)
 			}
-			if n := s.Reserved(); n != 0 {
-				t.Fatalf("seed %d: %d bytes are reserved after q%02d under %d MiB", seed, n, n, mib)
+			if left := s.Reserved(); left != 0 {
+				t.Fatalf("seed %d: %d bytes are reserved after q%02d under %d MiB", seed, left, n, mib)
 			}
 		}
 	}

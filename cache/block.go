@@ -73,6 +73,7 @@ type block struct {
 	out     *output
 	state   state
 	pins    int
+	busy    bool  // being spilt, also when it is dropped meanwhile
 	runs    []Run // the rows that come first
 	batches []*columnar.Batch
 	cost    cost // of batches

@@ -74,7 +74,7 @@ func (p *Pinned) Close() {
 	b.pins--
 	last := b.pins == 0
 	switch {
-	case last && b.state == deleting:
+	case last && b.state == deleting && !b.busy:
 		h.mu.Unlock()
 		s.destroy(b)
 	case last && b.state == ready && b.spare != nil:

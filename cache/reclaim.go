@@ -78,11 +78,13 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 		return 0, nil
 	}
 	if b.level == MemoryOnly {
-		h.remove(b)
+		c, _ := h.remove(b)
 		h.mu.Unlock()
-		return s.destroy(b), nil
+		freed = s.release(c)
+		s.destroy(b)
+		return freed, nil
 	}
-	b.state = spilling
+	b.state, b.busy = spilling, true
 	batches := b.batches // readers that come now have them
 	h.mu.Unlock()
 
@@ -95,6 +97,7 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 	s.spilled.Add(run.Stored())
 
 	h.mu.Lock()
+	b.busy = false
 	switch {
 	case b.state == deleting:
 		last := b.pins == 0

@@ -87,39 +87,59 @@ func (s *Store) Drop(id BlockID) {
 	h := s.shard(id)
 	h.mu.Lock()
 	b, ok := h.blocks[id]
-	last := ok && h.remove(b)
-	h.mu.Unlock()
-	if last {
-		s.destroy(b)
+	if !ok {
+		h.mu.Unlock()
+		return
 	}
+	c, last := h.remove(b)
+	h.mu.Unlock()
+	s.dropped(b, c, last)
 }
 
 // DropWhere drops the blocks for which f is true.
 func (s *Store) DropWhere(f func(BlockID) bool) {
+	type gone struct {
+		b    *block
+		c    cost
+		last bool
+	}
 	for i := range s.shards {
 		h := &s.shards[i]
-		var gone []*block
+		var all []gone
 		h.mu.Lock()
 		for id, b := range h.blocks {
-			if f(id) && h.remove(b) {
-				gone = append(gone, b)
+			if f(id) {
+				c, last := h.remove(b)
+				all = append(all, gone{b, c, last})
 			}
 		}
 		h.mu.Unlock()
-		for _, b := range gone {
-			s.destroy(b)
+		for _, g := range all {
+			s.dropped(g.b, g.c, g.last)
 		}
 	}
 	s.victims()
 }
 
-// remove makes a block absent to others and reports whether the caller is the
-// last to know it.
-func (h *shard) remove(b *block) (last bool) {
+// remove makes a block absent to others. It returns what nobody reads any more,
+// and whether the caller is the last to know the block: else the last reader is,
+// or who spills it.
+func (h *shard) remove(b *block) (c cost, last bool) {
 	delete(h.blocks, b.id)
-	last = b.state == ready && b.pins == 0
+	last = !b.busy && b.pins == 0
 	b.state = deleting
-	return last
+	if b.pins == 0 {
+		c = b.cost
+		b.batches, b.cost = nil, cost{}
+	}
+	return c, last
+}
+
+func (s *Store) dropped(b *block, c cost, last bool) {
+	s.release(c)
+	if last {
+		s.destroy(b)
+	}
 }
 
 // destroy gives back all that a block has. Nobody else knows it any more.

@@ -48,6 +48,8 @@ type Report struct {
 	Status   *shuffle.MapStatus
 	Metrics  []event.OperatorStats
 	Millis   float64
+	Peak     int64 // bytes that the task had reserved at most
+	Spilled  int64 // bytes that it wrote to disk, its output included
 	Lost     bool
 	Added    *Executor
 }

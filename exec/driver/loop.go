@@ -62,6 +62,11 @@ func (d *Driver) ended(j *job) {
 	if j.err != nil {
 		e.Error = j.err.Error()
 	}
+	for _, s := range j.stats {
+		e.PeakBytes = max(e.PeakBytes, s.Peak)
+		e.SpilledBytes += s.Spilled
+	}
+	e.ReservedBytes, e.ReservedPeakBytes = d.Memory.Reserved(), d.Memory.Peak()
 	d.Bus.Publish(e)
 }
 
@@ -130,7 +135,7 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 		id := exec.StageID{Job: j.id, Stage: a.EndStage.Stage, Attempt: a.EndStage.Attempt}
 		s := &j.stats[id.Stage]
 		s.Millis += float64(time.Since(j.began[id.Stage]).Microseconds()) / 1000
-		d.Bus.Publish(event.Event{Kind: event.StageEnded, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Millis: s.Millis, Metrics: append([]event.OperatorStats{}, s.Operators...)})
+		d.Bus.Publish(event.Event{Kind: event.StageEnded, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Millis: s.Millis, PeakBytes: s.Peak, SpilledBytes: s.Spilled, Metrics: append([]event.OperatorStats{}, s.Operators...)})
 		d.taskStep(j, nil, task.Event{Kill: &id}) // the set is forgotten
 		j.ending[id] = true
 		d.release(j, id)
@@ -260,7 +265,7 @@ func (d *Driver) report(r cluster.Report) {
 	}
 	d.stopped(j, r.Task)
 	j.passes.TasksReported++
-	e := event.Event{Kind: event.TaskEnded, Time: time.Now(), Job: j.id, Stage: r.Task.Stage, Attempt: r.Task.StageAttempt, Task: r.Task.Task, Retry: r.Task.Attempt, Executor: string(r.Executor), Millis: r.Millis, Metrics: r.Metrics}
+	e := event.Event{Kind: event.TaskEnded, Time: time.Now(), Job: j.id, Stage: r.Task.Stage, Attempt: r.Task.StageAttempt, Task: r.Task.Task, Retry: r.Task.Attempt, Executor: string(r.Executor), Millis: r.Millis, PeakBytes: r.Peak, SpilledBytes: r.Spilled, Metrics: r.Metrics}
 	if r.Failure != nil {
 		e.Error = r.Failure.Error()
 	} else {
@@ -272,6 +277,8 @@ func (d *Driver) report(r cluster.Report) {
 
 // add sums a task that succeeded up.
 func (s *StageResult) add(r cluster.Report) {
+	s.Peak = max(s.Peak, r.Peak)
+	s.Spilled += r.Spilled
 	if r.Status != nil {
 		for _, n := range r.Status.Bytes {
 			s.Written += n

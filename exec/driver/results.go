@@ -53,9 +53,9 @@ type held struct {
 type verdict uint8
 
 const (
-	taken   verdict = iota
-	full            // offer it again when the consumer has taken something
-	stale           // another attempt has taken this one's place
+	taken verdict = iota
+	full          // offer it again when the consumer has taken something
+	stale         // another attempt has taken this one's place
 )
 
 func newResults(tasks int, window int64, replay bool) *results {

@@ -25,6 +25,14 @@ type Event struct {
 	Millis   float64         `json:"ms,omitempty"`
 	Metrics  []OperatorStats `json:"operators,omitempty"`
 	Lost     int             `json:"lost,omitempty"` // events that this subscriber missed before
+
+	// Of ended tasks, stages and jobs: what the task (of several, the hungriest) had
+	// reserved at most, and what was spilled, output of exchanges included.
+	PeakBytes    int64 `json:"peak_bytes,omitempty"`
+	SpilledBytes int64 `json:"spilled_bytes,omitempty"`
+	// Of ended jobs: what the driver's process had reserved then, and at most.
+	ReservedBytes     int64 `json:"reserved_bytes,omitempty"`
+	ReservedPeakBytes int64 `json:"reserved_peak_bytes,omitempty"`
 }
 
 // Kind is what happened.

@@ -259,6 +259,8 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 			err = cerr
 		}
 		r.Metrics = tree.Stats()
+		r.Peak = reservation.Peak()
+		r.Spilled += file.Spilled()
 	}()
 	if err := tree.Root.Open(ctx, tc); err != nil {
 		return err
@@ -266,7 +268,11 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	var sink *exchange.Sink
 	if spec.Out != nil {
 		sink = exchange.NewSink(e.store, id, spec.Out, spec.Plan.Schema(), tc)
-		defer sink.Abort()
+		defer func() {
+			_, spilled := sink.Usage()
+			r.Spilled += spilled
+			sink.Abort()
+		}()
 	}
 	for {
 		b, err := tree.Root.Next(ctx)
