@@ -1,0 +1,165 @@
+package millrace_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"runtime"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/internal/diag"
+)
+
+// numbers registers a view v of n rows from 0 on, and a view t of rows made of
+// its cube: n³ rows of a bigint k, 0 … n³−1, in no useful order of its digits.
+func numbers(t *testing.T, s *millrace.Session, n int) {
+	t.Helper()
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ", (%d)", i)
+	}
+	for _, q := range []string{
+		"CREATE OR REPLACE TEMP VIEW v AS SELECT * FROM VALUES " + b.String()[2:] + " v(x)",
+		fmt.Sprintf("CREATE OR REPLACE TEMP VIEW t AS SELECT CAST(a.x AS BIGINT) * %d + b.x * %d + c.x AS k FROM v a CROSS JOIN v b CROSS JOIN v c", n*n, n),
+	} {
+		if _, _, err := text(t, s, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// spilled reports whether operators of a kind spilled in a query.
+func spilled(t *testing.T, s *millrace.Session, operator, query string) bool {
+	t.Helper()
+	got, err := frame(t, s, query).Explain(context.Background(), "analyze")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := regexp.MustCompile(`(?m)(–|[0-9.]+ [KMG]?i?B) +`+operator).FindAllStringSubmatch(got, -1)
+	if len(lines) == 0 {
+		t.Fatalf("no %s in\n%s", operator, got)
+	}
+	for _, l := range lines {
+		if l[1] != "–" {
+			return true
+		}
+	}
+	return false
+}
+
+// TestSpill: queries whose operators must spill under a small budget give the
+// same rows as under a large one, and give everything back.
+func TestSpill(t *testing.T) {
+	const rows = 62
+	dir := t.TempDir()
+	large := open(t, "local[2]")
+	numbers(t, large, rows)
+	for name, c := range map[string]struct{ operator, query string }{
+		"sort":     {"Sort", "SELECT k, s FROM (SELECT k, repeat(CAST(k * 7919 % 1000003 AS STRING), 9) s FROM t) ORDER BY s, k OFFSET 238000"},
+		"topn":     {"TopN", "SELECT k, length(s), substr(s, 1, 9) FROM (SELECT k, repeat(CAST(k * 7919 % 1000003 AS STRING), 500) s FROM t WHERE k < 30000) ORDER BY s DESC, k LIMIT 9000"},
+		"integers": {"HashAggregate", "SELECT count(*), sum(n), sum(k * m), max(x) FROM (SELECT k * 7919 % 1000003 k, count(*) n, min(k) m, max(s) x FROM (SELECT k, CAST(k AS STRING) s FROM t) GROUP BY 1)"},
+		"strings":  {"HashAggregate", "SELECT count(*), sum(n), min(g), max(a) FROM (SELECT repeat(CAST(k % 200000 AS STRING), 5) g, count(*) n, avg(k) a FROM t GROUP BY 1)"},
+		"distinct": {"HashAggregate", "SELECT count(*), min(s) FROM (SELECT DISTINCT repeat(CAST(k % 210000 AS STRING), 4) s FROM t)"},
+		"count":    {"HashAggregate", "SELECT g, count(DISTINCT s) FROM (SELECT k % 3 g, repeat(CAST(k % 210000 AS STRING), 4) s FROM t) GROUP BY g"},
+		"sets":     {"HashAggregate", "SELECT count(*), sum(k) FROM (SELECT k * 3 k FROM t UNION SELECT k * 2 FROM t EXCEPT SELECT k * 6 FROM t)"},
+		"lists":    {"HashAggregate", "SELECT n, count(*) FROM (SELECT size(collect_list(s)) n, size(collect_set(k % 2)) m FROM (SELECT k % 100000 g, k, repeat(CAST(k AS STRING), 9) s FROM t) GROUP BY g) GROUP BY n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			small := open(t, "local[2]", millrace.WithSetting("memory", "16MiB"), millrace.WithSetting("spill.dir", dir))
+			numbers(t, small, rows)
+			before := runtime.NumGoroutine()
+			want, _, err := text(t, large, c.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := text(t, small, c.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			show := func(rows [][]string) string {
+				out := make([]string, len(rows))
+				for i, r := range rows {
+					out[i] = strings.Join(r, "|")
+				}
+				if c.operator == "HashAggregate" {
+					sort.Strings(out)
+				}
+				return strings.Join(out, "\n")
+			}
+			if a, b := show(want), show(got); a != b || len(want) == 0 {
+				t.Errorf("with little memory\n%.300s\nwant\n%.300s", b, a)
+			}
+			if !spilled(t, small, c.operator, c.query) {
+				t.Errorf("no %s spilled", c.operator)
+			}
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("%d files stay", len(left))
+			}
+			if n := small.Reserved(); n != 0 {
+				t.Errorf("%d bytes stay reserved", n)
+			}
+			if after := runtime.NumGoroutine(); after > before+2 {
+				t.Errorf("%d goroutines, %d before", after, before)
+			}
+		})
+	}
+}
+
+// TestSpillLimit: where the device takes no more the query fails with path and
+// amount, its files are gone and the session serves the next query.
+func TestSpillLimit(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, "local[2]", millrace.WithSetting("memory", "16MiB"), millrace.WithSetting("spill.dir", dir), millrace.WithSetting("spill.limit", "16MiB"))
+	numbers(t, s, 80)
+	const q = "SELECT count(*) FROM (SELECT repeat(CAST(k AS STRING), 40) s, count(*) n FROM t GROUP BY 1)"
+	_, _, err := text(t, s, q)
+	if diag.ClassOf(err) != diag.SpillFailed || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "KiB") || !strings.Contains(err.Error(), "spill.dir") {
+		t.Fatalf("%v", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%d files stay", len(left))
+	}
+	rows, _, err := text(t, s, "SELECT count(*) FROM (SELECT k, count(*) FROM t WHERE k < 100000 GROUP BY k)")
+	if err != nil || rows[0][0] != "100000" {
+		t.Errorf("the next query: %v %v", rows, err)
+	}
+}
+
+// TestSpillLarge: group-by, sort and a list of many million rows in 96 MiB.
+func TestSpillLarge(t *testing.T) {
+	if os.Getenv("MILLRACE_SLOW") == "" {
+		t.Skip("sorts and groups 20 million rows; MILLRACE_SLOW=1 runs it")
+	}
+	s := open(t, "local[2]", millrace.WithSetting("memory", "96MiB"))
+	numbers(t, s, 272)
+	const n = 272 * 272 * 272
+	for _, c := range []struct{ operator, query, want string }{
+		{"HashAggregate", "SELECT count(*), sum(c), sum(m) FROM (SELECT k * 7919 % 1000003931 g, count(*) c, min(k) m FROM t GROUP BY 1)",
+			fmt.Sprintf("%d|%d|%d", n, n, n*(n-1)/2)},
+		{"Sort", fmt.Sprintf("SELECT k FROM (SELECT k, repeat(lpad(CAST(k AS STRING), 9, '0'), 4) s FROM t) ORDER BY s DESC OFFSET %d", n-2), "1\n0"},
+		{"HashAggregate", "SELECT g, size(collect_list(k)) n FROM (SELECT if(k < 4000000, 0, k % 1000) g, k FROM t WHERE k < 5000000) GROUP BY g ORDER BY n DESC, g LIMIT 2", "0|4001000\n1|1000"},
+		{"HashAggregate", "SELECT count(*), sum(k) FROM (SELECT DISTINCT k FROM t)", fmt.Sprintf("%d|%d", n, n*(n-1)/2)},
+	} {
+		if !spilled(t, s, c.operator, c.query) {
+			t.Errorf("%s: nothing is spilled", c.query)
+		}
+		rows, _, err := text(t, s, c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range rows {
+			got = append(got, strings.Join(r, "|"))
+		}
+		if strings.Join(got, "\n") != c.want {
+			t.Errorf("%s: %q, want %q", c.query, got, c.want)
+		}
+		if r := s.Reserved(); r != 0 {
+			t.Errorf("%d bytes stay reserved", r)
+		}
+	}
+}
