@@ -20,6 +20,7 @@ lint:
 
 slow: metamorphic memory
 	MILLRACE_SLOW=1 go test -timeout 20m ./bench/...
+	MILLRACE_SLOW=1 go test -timeout 20m -run SpillLarge .
 
 metamorphic:
 	MILLRACE_SLOW=1 go test -timeout 30m -run Metamorphic .
