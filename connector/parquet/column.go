@@ -99,6 +99,9 @@ func (c *column) start() (err error) {
 	if from < 0 || meta.TotalCompressedSize < 0 || meta.TotalCompressedSize > c.file.size-from {
 		return c.corrupt(errors.New("its chunk lies outside of the file"))
 	}
+	if meta.Type != c.physical() {
+		return c.corrupt(fmt.Errorf("a chunk holds %v, the schema says %v", meta.Type, c.physical()))
+	}
 	rows := c.file.meta.RowGroups[c.group].NumRows
 	if c.leaf.rep > 0 {
 		rows = meta.NumValues

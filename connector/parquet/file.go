@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
-	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector/fs"
@@ -44,14 +43,14 @@ type file struct {
 	path string
 	size int64
 	os   *os.File
-	meta *format.FileMetaData
+	meta *metadata
 	cols []columnar.Field
 	// leaves tells, per column of cols, where and how its values are stored.
 	leaves []leaf
 }
 
 // chunk is the description of a column chunk.
-func (f *file) chunk(group int, l leaf) *format.ColumnMetaData {
+func (f *file) chunk(group int, l leaf) *columnMetaData {
 	return &f.meta.RowGroups[group].Columns[l.chunk].MetaData
 }
 
@@ -122,7 +121,7 @@ const signature = 28
 
 // readFooter decodes the metadata. Its length is checked before so much is
 // allocated.
-func readFooter(r io.ReaderAt, size int64, path string) (*format.FileMetaData, error) {
+func readFooter(r io.ReaderAt, size int64, path string) (*metadata, error) {
 	var head [4]byte
 	var tail [8]byte
 	if size < 12 {
@@ -148,7 +147,7 @@ func readFooter(r io.ReaderAt, size int64, path string) (*format.FileMetaData, e
 	if _, err := r.ReadAt(b, size-8-n); err != nil {
 		return nil, err
 	}
-	m := &format.FileMetaData{}
+	m := &metadata{}
 	in := new(thrift.CompactProtocol).NewReaderFromBytes(bytes.Clone(b))
 	if err := thrift.NewDecoder(in).Decode(m); err != nil {
 		return nil, fmt.Errorf("its footer is damaged: %w", err)

@@ -40,7 +40,7 @@ type node struct {
 }
 
 // schemaOf maps the columns of a file to types.
-func schemaOf(m *format.FileMetaData, path string) ([]columnar.Field, []leaf, error) {
+func schemaOf(m *metadata, path string) ([]columnar.Field, []leaf, error) {
 	r := schemaReader{els: m.Schema, at: 1, path: path}
 	if len(r.els) == 0 {
 		return nil, nil, corrupt(path, errors.New("it has no schema"))

@@ -70,10 +70,10 @@ func (p *partitioned) Open(ctx context.Context, ref catalog.TableRef) (connector
 		return nil, err
 	}
 	if ref.Schema != nil && len(l.names) > 0 {
-		all := ref.Schema
+		all, here := ref.Schema, &columnar.Schema{Fields: l.fields()}
 		ref.Schema = &columnar.Schema{}
 		for _, f := range all.Fields {
-			if index(&columnar.Schema{Fields: l.fields()}, f.Name) < 0 {
+			if here.Index(f.Name) < 0 {
 				ref.Schema.Fields = append(ref.Schema.Fields, f)
 			}
 		}
@@ -95,10 +95,7 @@ func (p *partitioned) Open(ctx context.Context, ref catalog.TableRef) (connector
 func (l *layout) fields() []columnar.Field {
 	var out []columnar.Field
 	for i, n := range l.names {
-		f := columnar.Field{Name: n, Nullable: false}
-		if i < len(l.types) {
-			f.Type = l.types[i]
-		}
+		f := columnar.Field{Name: n, Type: l.types[i]}
 		for _, vs := range l.dirs {
 			f.Nullable = f.Nullable || vs[i] == nil
 		}
