@@ -9,7 +9,9 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/files"
+	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/cluster/local"
+	"github.com/millrace-engine/millrace/exec/cluster/process"
 	"github.com/millrace-engine/millrace/exec/driver"
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/exec/executor"
@@ -24,12 +26,12 @@ import (
 // Session runs queries on a master. It is safe for concurrent use. Close ends
 // it.
 type Session struct {
-	driver  *driver.Driver
-	backend *local.Backend
-	broker  *memory.Broker
-	tables  *connector.Registry
-	bus     *event.Bus
-	govern  func() // ends the hold on the collector
+	driver *driver.Driver
+	place  settings.Place
+	broker *memory.Broker
+	tables *connector.Registry
+	bus    *event.Bus
+	govern func() // ends the hold on the collector
 
 	mu    sync.Mutex
 	conf  *settings.Set
@@ -45,10 +47,11 @@ func WithSetting(key, value string) Option {
 	return func(s *settings.Set) error { return s.Put(key, value, "code") }
 }
 
-// Open starts a session on a master: "local", "local[n]" or "local[*]"; "" takes
-// the configured one. Settings come from millrace.toml, the environment and the
+// Open starts a session on a master: "local", "local[n]", "local[*]", or
+// "local-cluster[executors,cores,MiB]", whose executors are processes (see Main);
+// "" takes the configured one. Settings come from millrace.toml, the environment and the
 // options, in this order.
-func Open(_ context.Context, master string, opts ...Option) (*Session, error) {
+func Open(ctx context.Context, master string, opts ...Option) (*Session, error) {
 	conf, err := settings.Load()
 	if err != nil {
 		return nil, err
@@ -63,7 +66,7 @@ func Open(_ context.Context, master string, opts ...Option) (*Session, error) {
 			return nil, err
 		}
 	}
-	slots, err := settings.Slots(conf.Get(settings.Master).Text)
+	place, err := settings.ParseMaster(conf.Get(settings.Master).Text)
 	if err != nil {
 		return nil, err
 	}
@@ -71,18 +74,31 @@ func Open(_ context.Context, master string, opts ...Option) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := settings.SpillBytes(conf.Get(settings.SpillLimit).Text)
+	s := &Session{conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(budget), tables: files.Registry()}
+	tracker, results := shuffle.NewTracker(), &driver.Results{}
+	backend, err := s.executors(ctx, tracker, results)
 	if err != nil {
 		return nil, err
 	}
-	space := spill.NewSpace(conf.Get(settings.SpillDir).Text)
-	space.Limit = limit
-	s := &Session{conf: conf, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(budget), tables: files.Registry()}
 	s.govern = s.broker.Govern()
-	tracker, results := shuffle.NewTracker(), &driver.Results{}
-	s.backend = local.New(executor.Config{ID: "driver", Slots: slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: space})
-	s.driver = driver.New(driver.Config{Backend: s.backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus})
+	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus})
 	return s, nil
+}
+
+// executors starts the executors that the master URL asks for.
+func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, results *driver.Results) (cluster.Backend, error) {
+	limit, err := settings.SpillBytes(s.conf.Get(settings.SpillLimit).Text)
+	if err != nil {
+		return nil, err
+	}
+	dir := s.conf.Get(settings.SpillDir).Text
+	if !s.place.Processes {
+		space := spill.NewSpace(dir)
+		space.Limit = limit
+		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: space}), nil
+	}
+	return process.Start(ctx, process.Config{Executors: s.place.Executors, Slots: s.place.Slots, Memory: s.place.Memory,
+		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Outputs: tracker, Results: results})
 }
 
 // Close ends the session; running queries are cancelled.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -24,7 +25,10 @@ const (
 // errUsage marks errors of the command line itself.
 var errUsage = errors.New("usage")
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	millrace.Main()
+	os.Exit(run(os.Args[1:]))
+}
 
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -75,7 +75,7 @@ Files are tables: SELECT * FROM 'data.parquet', or FROM parquet.` + "`data/*.par
 }
 
 func sessionFlags(c *cobra.Command, master *string, conf *[]string, memory *string) {
-	c.Flags().StringVar(master, "master", "", "where to run: local, local[n], local[*]")
+	c.Flags().StringVar(master, "master", "", "where to run: local, local[n], local[*], local-cluster[executors,cores,MiB]")
 	c.Flags().StringArrayVar(conf, "conf", nil, "a setting as key=value (repeatable); millrace config lists them")
 	c.Flags().StringVar(memory, "memory", "", "memory budget, as 4GiB (default: 80 % of what there is)")
 }

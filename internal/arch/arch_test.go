@@ -32,6 +32,8 @@ var arrows = map[string][]string{
 	"exec/driver/task":  {"exec"},
 	"exec/event":        {},
 	"exec":              {"columnar", "plan", "shuffle", "cache", "connector", "exec"},
+	"exec/cluster":      {"columnar", "plan", "shuffle", "cache", "connector", "exec", "transport", "internal/identity"},
+	"shuffle/service":   {"columnar", "cache", "shuffle", "transport", "internal/identity"},
 	"bench":             {"columnar", "connector", "bench"},
 	"functions":         {},
 	"functions/gen":     {"columnar", "plan/expr"},

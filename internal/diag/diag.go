@@ -53,6 +53,7 @@ const (
 	SpillFailed        Class = "SPILL_FAILED"
 	ResultTooLarge     Class = "RESULT_TOO_LARGE"
 	ResultLost         Class = "RESULT_LOST"
+	ClusterFailed      Class = "CLUSTER_FAILED"
 	Cancelled          Class = "OPERATION_CANCELED"
 	Internal           Class = "INTERNAL_ERROR"
 )

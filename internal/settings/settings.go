@@ -6,7 +6,7 @@ package settings
 import (
 	"fmt"
 	"os"
-	"runtime"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -33,6 +33,7 @@ const (
 	SpillLimit        = "spill.limit"
 	CollectLimit      = "driver.collect.limit"
 	ResultBuffer      = "driver.result.buffer"
+	Transport         = "transport"
 	TimeZone          = "sql.session.timezone"
 )
 
@@ -42,10 +43,11 @@ func All() []Setting {
 		{CollectLimit, "1GiB", "size of the rows that Collect may gather in memory; Batches, ForEach and Write know no limit", size(1 << 20)},
 		{ResultBuffer, "16MiB", "size of the rows of a result that may wait to be read", size(64 << 10)},
 		{BatchRows, "8192", "rows per batch, 1 to 8192", whole(1, 8192)},
-		{Master, "local[*]", "where queries run: local, local[n], local[*]", func(v string) error { _, err := Slots(v); return err }},
+		{Master, "local[*]", "where queries run: local, local[n], local[*], local-cluster[executors,cores,MiB]", func(v string) error { _, err := ParseMaster(v); return err }},
 		{Memory, "auto", "memory budget: a size as 4GiB, or auto for 80 % of what the machine or container has", func(v string) error { _, err := Bytes(v); return err }},
 		{SpillDir, "", "directory for what memory has no room for; empty for a fresh one in the system's place for temporary files", func(string) error { return nil }},
 		{SpillLimit, "none", "the most that may lie there at a time: a size as 100GiB, or none", func(v string) error { _, err := SpillBytes(v); return err }},
+		{Transport, "local", "what carries bytes between processes: local (sockets of one host) or tcp (TLS 1.3)", oneOf("local", "tcp")},
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
 	}
@@ -53,6 +55,15 @@ func All() []Setting {
 
 func size(least int64) func(string) error {
 	return func(v string) error { _, err := parseSize(v, least); return err }
+}
+
+func oneOf(names ...string) func(string) error {
+	return func(v string) error {
+		if !slices.Contains(names, v) {
+			return diag.New(diag.InvalidSetting, "needs one of %s", strings.Join(names, ", "))
+		}
+		return nil
+	}
 }
 
 func whole(least, most int) func(string) error {
@@ -186,27 +197,6 @@ func (s *Set) Copy() *Set {
 		c.values[k] = v
 	}
 	return c
-}
-
-// Slots returns the number of slots that a local master URL asks for.
-func Slots(master string) (int, error) {
-	bad := diag.New(diag.InvalidSetting, "the master URL %q is not supported", master).WithRemedy("use local, local[n] or local[*]")
-	if master == "local" {
-		return 1, nil
-	}
-	in, ok := strings.CutPrefix(master, "local[")
-	in, ok2 := strings.CutSuffix(in, "]")
-	if !ok || !ok2 {
-		return 0, bad
-	}
-	if in == "*" {
-		return runtime.GOMAXPROCS(0), nil
-	}
-	n, err := strconv.Atoi(in)
-	if err != nil || n < 1 || n > 1024 {
-		return 0, bad
-	}
-	return n, nil
 }
 
 // Bytes returns the budget that a memory setting asks for.

@@ -1,0 +1,251 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/executor"
+	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/op/exchange"
+	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/shuffle"
+	"github.com/millrace-engine/millrace/shuffle/service"
+	"github.com/millrace-engine/millrace/transport"
+	"github.com/millrace-engine/millrace/transport/message"
+)
+
+// AgentConfig says what an agent is made of.
+type AgentConfig struct {
+	Transport transport.Transport
+	Driver    transport.Peer
+	At        transport.Addr  // where it serves its blocks
+	Executor  executor.Config // Results, Outputs and Holders are the agent's to set
+	App       string          // the application's id, which its peers must have
+}
+
+// agent is an executor's side.
+type agent struct {
+	AgentConfig
+	executor *executor.Executor
+	messages *message.Conn
+	results  *pusher
+	fetcher  *service.Client
+	tasks    sync.WaitGroup
+
+	mu      sync.Mutex
+	cancels map[exec.TaskID]context.CancelFunc
+	stages  map[[32]byte][]byte
+	outputs map[exchangeID]outputs
+	blocks  map[string]string // executor: where it serves its blocks
+}
+
+// Run is an executor's life: it registers with the driver and runs what it is
+// given until the driver shuts it down, which returns nil, or is lost, or ctx
+// ends.
+func Run(ctx context.Context, c AgentConfig) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a := &agent{AgentConfig: c, cancels: map[exec.TaskID]context.CancelFunc{}, stages: map[[32]byte][]byte{}, outputs: map[exchangeID]outputs{}, blocks: map[string]string{}}
+	a.results = &pusher{streams: map[exec.TaskID]*resultStream{}}
+	a.fetcher = service.NewClient(c.Transport)
+	c.Executor.Results, c.Executor.Outputs, c.Executor.Holders = a.results, a, a.holder
+	a.executor = executor.New(c.Executor)
+	defer a.executor.Close()
+	defer a.fetcher.Close()
+
+	server := &service.Server{Store: a.executor.Store()}
+	listener, err := c.Transport.Listen(ctx, c.At, server.Serve, identity.Executor)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, listener.Close()) }()
+	conn, err := c.Transport.Dial(ctx, c.Driver)
+	if err != nil {
+		return fmt.Errorf("the driver at %s cannot be reached: %w", c.Driver.Addr, err)
+	}
+	defer conn.Close()
+	a.results.conn = conn
+	s, err := conn.Open(ctx, transport.Control)
+	if err != nil {
+		return err
+	}
+	defer s.Cancel(transport.CodeContext)
+	a.messages = message.New(s, maxMessage)
+	if err := a.messages.Send(kindHello, hello{Version: version, Slots: c.Executor.Slots, Blocks: string(listener.Addr())}); err != nil {
+		return err
+	}
+	k, body, err := a.messages.Read()
+	if err != nil || k != kindWelcome {
+		return fmt.Errorf("the driver does not accept executor %s: %w", c.Executor.ID, err)
+	}
+	w, err := message.Decode[welcome](body)
+	if err != nil {
+		return err
+	}
+	if w.Version != version || w.Heartbeat <= 0 {
+		return fmt.Errorf("the driver speaks version %d, this executor %d: both must be of one release", w.Version, version)
+	}
+
+	var beats sync.WaitGroup
+	beats.Go(func() { a.beat(ctx, w.Heartbeat) })
+	defer beats.Wait()
+	defer a.tasks.Wait()
+	defer cancel()
+	return a.obey(ctx)
+}
+
+// beat lets the driver hear of the executor.
+func (a *agent) beat(ctx context.Context, every time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			if a.messages.Send(kindHeartbeat, struct{}{}) != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// obey carries out what the driver says.
+func (a *agent) obey(ctx context.Context) error {
+	for {
+		k, body, err := a.messages.Read()
+		if err != nil {
+			return fmt.Errorf("the driver is gone: %w", err)
+		}
+		switch k {
+		case kindShutdown:
+			return nil
+		case kindLaunch:
+			err = on(body, func(m launch) { a.launch(ctx, m) })
+		case kindKill:
+			err = on(body, func(m kill) { a.kill(m.ID) })
+		case kindBeginJob:
+			err = on(body, func(m beginJob) { a.tasks.Go(func() { a.begin(ctx, m) }) })
+		case kindEndStage:
+			err = on(body, func(m endStage) { a.executor.EndStage(m.ID) })
+		case kindEndJob:
+			err = on(body, func(m endJob) { a.endJob(m.Job) })
+		case kindOutputs:
+			err = on(body, a.learn)
+		default:
+			err = fmt.Errorf("%w: kind %d", message.ErrMalformed, k)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func on[T any](body []byte, do func(T)) error {
+	m, err := message.Decode[T](body)
+	if err == nil {
+		do(m)
+	}
+	return err
+}
+
+// launch runs a task in a goroutine of its own, which ends with it.
+func (a *agent) launch(ctx context.Context, m launch) {
+	ctx, cancel := context.WithCancel(ctx)
+	a.mu.Lock()
+	if m.Stage != nil {
+		a.stages[m.Hash] = m.Stage
+	}
+	stage := a.stages[m.Hash]
+	a.cancels[m.ID] = cancel
+	a.mu.Unlock()
+	a.tasks.Go(func() {
+		r := a.executor.Run(ctx, m.ID, m.Task, stage)
+		cancel()
+		a.results.end(m.ID)
+		a.mu.Lock()
+		delete(a.cancels, m.ID)
+		a.mu.Unlock()
+		a.messages.Send(kindReport, reportOf(r)) // a driver that cannot be told is gone, as obey notices
+	})
+}
+
+func (a *agent) kill(id exec.TaskID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if cancel, ok := a.cancels[id]; ok {
+		cancel()
+	}
+}
+
+func (a *agent) begin(ctx context.Context, m beginJob) {
+	answer := begun{Job: m.Job}
+	if err := a.executor.BeginJob(ctx, m.Job, m.Shared, m.Task); err != nil {
+		answer.Failure = exec.EncodeFailure(exec.Classify(err))
+	}
+	a.messages.Send(kindBegun, answer) // as in launch
+}
+
+func (a *agent) endJob(job int) {
+	a.executor.EndJob(job)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.stages)
+	for at := range a.outputs {
+		if at.job == job {
+			delete(a.outputs, at)
+		}
+	}
+}
+
+// learn takes in where the outputs of an exchange are.
+func (a *agent) learn(m outputs) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.outputs[exchangeID{m.Job, m.Exchange}] = m
+	maps.Copy(a.blocks, m.Blocks)
+}
+
+// Outputs implements exchange.Outputs by what the driver told.
+func (a *agent) Outputs(job, exchange int) (uint64, []shuffle.MapStatus) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m := a.outputs[exchangeID{job, exchange}]
+	return m.Epoch, m.Maps
+}
+
+// holder returns who holds the blocks of an executor.
+func (a *agent) holder(id string) exchange.Holder {
+	if id == string(a.Executor.ID) {
+		return exchange.Stored(a.executor.Store())
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at, ok := a.blocks[id]
+	if !ok {
+		return nil
+	}
+	return holder{a.fetcher, transport.Peer{Addr: transport.Addr(at), Name: identity.Name{App: a.App, Role: identity.Executor, ID: id}}}
+}
+
+// holder is another executor.
+type holder struct {
+	client *service.Client
+	peer   transport.Peer
+}
+
+// Lacks implements exchange.Holder: who asks will know.
+func (h holder) Lacks(cache.BlockID) bool { return false }
+
+// Read implements exchange.Holder.
+func (h holder) Read(ctx context.Context, ids []cache.BlockID, schema *columnar.Schema, r memory.Reservation) op.BatchIterator {
+	return h.client.Read(ctx, h.peer, ids, schema, r)
+}

@@ -1,0 +1,24 @@
+// Package remote runs tasks on executors in other processes.
+//
+//	driver                                   executor
+//	Backend ◄──────── control stream ──────► Agent ── executor.Executor
+//	   │      hello, launch, kill, end,        │
+//	   │      outputs, report, heartbeat       │
+//	Results ◄──────── result stream ───────────┘   one per task of a result stage
+//
+// The executor dials the driver and opens both kinds of streams; the driver never
+// dials. Outputs of exchanges that a task reads are sent before its launch, once
+// per epoch, so that an executor never has to ask.
+//
+// Invariants:
+//
+//   - R1 Frames are bounded: whoever sends a longer one is cut off.
+//   - R2 An executor that says nothing for as long as Silence is lost, and is told
+//     so once, whatever its streams say later. It ends itself when it loses its
+//     driver.
+//   - R3 A batch of results counts as handed over only when the driver has taken
+//     it: a report never overtakes the rows of its task.
+//   - R4 What an executor says about tasks that it was not given is ignored.
+//
+// It is tested by clustertest over every transport and by killing executors.
+package remote

@@ -1,0 +1,123 @@
+package remote
+
+import (
+	"time"
+
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/cluster"
+	"github.com/millrace-engine/millrace/exec/event"
+	"github.com/millrace-engine/millrace/shuffle"
+	"github.com/millrace-engine/millrace/transport/message"
+)
+
+// version is of the messages; both sides must have the same.
+const version = 1
+
+// maxMessage bounds a message: a stage, a report, or a chunk of results.
+const maxMessage = 64 << 20
+
+// Messages of a control stream are JSON; a chunk is what columnar/chunk encodes.
+const (
+	kindHello message.Kind = iota + 1
+	kindWelcome
+	kindLaunch
+	kindKill
+	kindBeginJob
+	kindBegun
+	kindEndStage
+	kindEndJob
+	kindOutputs
+	kindShutdown
+	kindReport
+	kindHeartbeat
+	kindResult
+	kindChunk
+	kindTaken
+)
+
+// hello opens an executor's control stream.
+type hello struct {
+	Version int
+	Slots   int
+	Blocks  string // the address where it serves its blocks
+}
+
+// welcome answers it: how often the executor must be heard.
+type welcome struct {
+	Version   int
+	Heartbeat time.Duration
+}
+
+// launch starts a task attempt. Stage is empty if the executor has had a stage of
+// that hash.
+type launch struct {
+	ID    exec.TaskID
+	Task  []byte
+	Hash  [32]byte
+	Stage []byte `json:",omitempty"`
+}
+
+// kill stops one.
+type kill struct{ ID exec.TaskID }
+
+// beginJob sets memory aside for a job; begun answers it.
+type beginJob struct {
+	Job          int
+	Shared, Task int64
+}
+
+type begun struct {
+	Job     int
+	Failure []byte `json:",omitempty"`
+}
+
+// endStage and endJob release what the executor keeps for them.
+type (
+	endStage struct{ ID exec.StageID }
+	endJob   struct{ Job int }
+)
+
+// outputs is the state of an exchange in an epoch, and where the executors that
+// hold its outputs serve them.
+type outputs struct {
+	Job, Exchange int
+	Epoch         uint64
+	Maps          []shuffle.MapStatus
+	Blocks        map[string]string // executor: address
+}
+
+// report is a cluster.Report of a task.
+type report struct {
+	Task    exec.TaskID
+	Failure []byte             `json:",omitempty"` // exec.EncodeFailure
+	Status  *shuffle.MapStatus `json:",omitempty"`
+	Metrics []event.OperatorStats
+	Millis  float64
+}
+
+func reportOf(r cluster.Report) report {
+	m := report{Task: r.Task, Status: r.Status, Metrics: r.Metrics, Millis: r.Millis}
+	if r.Failure != nil {
+		m.Failure = exec.EncodeFailure(r.Failure)
+	}
+	return m
+}
+
+func (m report) of(executor exec.ExecutorID) (cluster.Report, error) {
+	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Metrics: m.Metrics, Millis: m.Millis}
+	if m.Status != nil {
+		m.Status.Executor = string(executor) // nobody reports for another
+	}
+	if m.Failure == nil {
+		return r, nil
+	}
+	var err error
+	r.Failure, err = exec.DecodeFailure(m.Failure)
+	return r, err
+}
+
+// result opens a result stream.
+type result struct{ Task exec.TaskID }
+
+// taken answers a chunk: the driver has its rows, or a failure.
+type taken struct{ Failure []byte }
