@@ -11,7 +11,7 @@ import (
 )
 
 // numbers is a subquery of n 0 … thousands·1000−1.
-func numbers(thousands int) string {
+func numbersOf(thousands int) string {
 	digits := "(SELECT * FROM VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9) t(x))"
 	thousand := "(SELECT a.x + 10 * b.x + 100 * c.x AS n FROM " + digits + " a, " + digits + " b, " + digits + " c)"
 	return fmt.Sprintf("(SELECT p.n + 1000 * q.n AS n FROM %s p, (SELECT u.n + 1000 * v.x AS n FROM %s u, %s v WHERE u.n + 1000 * v.x < %d) q)", thousand, thousand, digits, thousands)
@@ -41,7 +41,7 @@ func TestJoinBeyondMemory(t *testing.T) {
 			"a": "(CAST(n AS BIGINT) * 40503) % 10000019 AS k, n AS v",
 			"b": "(CAST(n AS BIGINT) * 7919 + 4000) % 10000019 AS k, n AS w, concat('text of row number ', n) AS s",
 		} {
-			d, err := s.SQL(t.Context(), fmt.Sprintf("CREATE OR REPLACE TEMP VIEW %s AS SELECT %s FROM %s", name, columns, numbers(thousands)))
+			d, err := s.SQL(t.Context(), fmt.Sprintf("CREATE OR REPLACE TEMP VIEW %s AS SELECT %s FROM %s", name, columns, numbersOf(thousands)))
 			if err == nil {
 				_, err = d.Collect(t.Context())
 			}
