@@ -11,6 +11,7 @@ import (
 	"github.com/millrace-engine/millrace/bench/tpch/dbgen"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
+	"github.com/millrace-engine/millrace/connector/csv"
 	"github.com/millrace-engine/millrace/connector/parquet"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
@@ -20,20 +21,23 @@ import (
 // system's file cache.
 const decodeSF = 0.02
 
-// decoding are reads of one column of lineitem each.
+// decoding are reads of one column of lineitem each from Parquet, and of all of
+// them from CSV.
 func decoding() []Kernel {
+	const all = ""
 	rows := int(dbgen.Rows("lineitem", decodeSF))
 	var list []Kernel
 	for _, x := range []struct {
-		name, column string
-		width        int
+		name, format, column string
+		width                int // bytes of a row
 	}{
-		{"Parquet: bigint", "l_orderkey", 8},
-		{"Parquet: decimal, dictionary", "l_quantity", 8},
-		{"Parquet: decimal, plain", "l_extendedprice", 8},
-		{"Parquet: date", "l_shipdate", 4},
-		{"Parquet: string, dictionary", "l_shipmode", 4},
-		{"Parquet: string, plain", "l_comment", 4 + 26},
+		{"Parquet: bigint", "parquet", "l_orderkey", 8},
+		{"Parquet: decimal, dictionary", "parquet", "l_quantity", 8},
+		{"Parquet: decimal, plain", "parquet", "l_extendedprice", 8},
+		{"Parquet: date", "parquet", "l_shipdate", 4},
+		{"Parquet: string, dictionary", "parquet", "l_shipmode", 4},
+		{"Parquet: string, plain", "parquet", "l_comment", 4 + 26},
+		{"CSV: lineitem, 16 columns", "csv", all, 123},
 	} {
 		list = append(list, Kernel{Name: x.name, Rows: rows, Move: int64(2 * x.width * rows), Out: rows, Make: func(ctx context.Context) (func() (int, error), func(), error) {
 			dir, err := os.MkdirTemp("", "millrace-kernels-*")
@@ -41,7 +45,7 @@ func decoding() []Kernel {
 				return nil, nil, diag.New(diag.WriteFailed, "no temporary directory can be made: %v", err)
 			}
 			done := func() { os.RemoveAll(dir) }
-			once, err := scan(ctx, dir, x.column)
+			once, err := scan(ctx, dir, x.format, x.column)
 			if err != nil {
 				done()
 				return nil, nil, err
@@ -52,21 +56,30 @@ func decoding() []Kernel {
 	return list
 }
 
-// scan writes lineitem into a directory and returns a run that reads a column.
-func scan(ctx context.Context, dir, column string) (func() (int, error), error) {
-	if err := tpch.Gen(ctx, tpch.GenOptions{SF: decodeSF, Format: "parquet", Dir: dir, Tables: []string{"lineitem"}, Workers: 1}); err != nil {
+// scan writes lineitem into a directory and returns a run that reads a column, or
+// all of them.
+func scan(ctx context.Context, dir, format, column string) (func() (int, error), error) {
+	if err := tpch.Gen(ctx, tpch.GenOptions{SF: decodeSF, Format: format, Dir: dir, Tables: []string{"lineitem"}, Workers: 1}); err != nil {
 		return nil, err
 	}
-	c := parquet.New()
-	t, err := c.Open(ctx, catalog.TableRef{Path: filepath.Join(dir, "lineitem.parquet")})
+	ref := catalog.TableRef{Path: filepath.Join(dir, "lineitem."+format)}
+	var c connector.Connector = parquet.New()
+	if format == "csv" {
+		c = csv.New()
+		ref.Options = map[string]string{"header": "true"}
+		ref.Schema = lineitemSchema()
+	}
+	t, err := c.Open(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	at := t.Schema().Index(column)
-	if at < 0 {
-		return nil, diag.New(diag.UnresolvedColumn, "lineitem has no column %s", column)
+	req := connector.ScanRequest{BatchRows: columnar.MaxRows}
+	for i, f := range t.Schema().Fields {
+		if column == "" || f.Name == column {
+			req.Project = append(req.Project, len(req.Columns))
+			req.Columns = append(req.Columns, i)
+		}
 	}
-	req := connector.ScanRequest{Columns: []int{at}, Project: []int{0}, BatchRows: columnar.MaxRows}
 	splits, err := c.Splits(ctx, t.Descriptor(), req)
 	if err != nil {
 		return nil, err
@@ -85,6 +98,15 @@ func scan(ctx context.Context, dir, column string) (func() (int, error), error) 
 		}
 		return rows, nil
 	}, nil
+}
+
+func lineitemSchema() *columnar.Schema {
+	for _, t := range dbgen.Tables() {
+		if t.Name == "lineitem" {
+			return t.Schema
+		}
+	}
+	return nil
 }
 
 func drain(ctx context.Context, r connector.Reader) (rows int, err error) {

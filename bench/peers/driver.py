@@ -137,8 +137,9 @@ class Spark:
         import pyspark
         from pyspark.sql import SparkSession
 
+        memory = memory or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2  # the default is 1 GiB
         settings = {
-            "spark.driver.memory": f"{(memory or 4 << 30) // (1 << 20)}m",
+            "spark.driver.memory": f"{memory >> 20}m",
             "spark.sql.shuffle.partitions": 2 * threads,  # the default of 200 is for clusters
             "spark.sql.adaptive.enabled": "true",
             "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
