@@ -7,8 +7,12 @@ import (
 	"github.com/millrace-engine/millrace/transport"
 )
 
-// window is the bytes of one direction that wait for its reader.
-const window = transport.Quantum
+// window is the bytes of one direction that may wait for its reader; the ring
+// grows to it as they come.
+const (
+	window = transport.Quantum
+	small  = 4 << 10
+)
 
 // pipe is one direction of a stream: a ring of bytes.
 type pipe struct {
@@ -44,16 +48,32 @@ func (p *pipe) write(b []byte) (int, error) {
 		case len(b) == 0:
 			return written, nil
 		}
-		if p.ring == nil {
-			p.ring = make([]byte, window)
-		}
-		from := (p.at + p.n) % window
-		k := copy(p.ring[from:min(window, from+window-p.n)], b)
+		p.grow(len(b))
+		size := len(p.ring)
+		from := (p.at + p.n) % size
+		k := copy(p.ring[from:min(size, from+size-p.n)], b)
 		p.n += k
 		b, written = b[k:], written+k
 		p.moved.Broadcast()
 	}
 	return written, nil
+}
+
+// grow makes room for more bytes, within the window.
+func (p *pipe) grow(more int) {
+	size := len(p.ring)
+	if p.n+more <= size || size == window {
+		return
+	}
+	for size = max(size, small); size < min(window, p.n+more); {
+		size *= 2
+	}
+	ring := make([]byte, size)
+	if p.n > 0 {
+		k := copy(ring, p.ring[p.at:min(len(p.ring), p.at+p.n)])
+		copy(ring[k:], p.ring[:p.n-k])
+	}
+	p.ring, p.at = ring, 0
 }
 
 // read returns io.EOF at the end; ended tells that it was reached.
@@ -71,8 +91,8 @@ func (p *pipe) read(b []byte) (int, error) {
 	case p.n == 0:
 		return 0, io.EOF
 	}
-	k := copy(b, p.ring[p.at:min(window, p.at+p.n)])
-	p.at, p.n = (p.at+k)%window, p.n-k
+	k := copy(b, p.ring[p.at:min(len(p.ring), p.at+p.n)])
+	p.at, p.n = (p.at+k)%len(p.ring), p.n-k
 	p.moved.Broadcast()
 	return k, nil
 }

@@ -174,7 +174,7 @@ func (t *Transport) Listen(ctx context.Context, at transport.Addr, h transport.H
 	if err != nil {
 		return nil, failed("listen", string(at), err)
 	}
-	s := &listener{UnixListener: l.(*net.UnixListener), addr: at, self: t.self, roles: roles, server: link.NewServer(h, nil), places: make(chan struct{}, maxConnections)}
+	s := &listener{UnixListener: l.(*net.UnixListener), addr: at, self: t.self, roles: roles, server: link.NewServer(h, nil, 0), places: make(chan struct{}, maxConnections)}
 	s.running.Go(s.accept)
 	return s, nil
 }

@@ -52,7 +52,7 @@ func (t *Transport) Listen(ctx context.Context, at transport.Addr, h transport.H
 		address = socket.LocalAddr().String()
 		q := &connection{socket: socket, transport: &quic.Transport{Conn: socket}}
 		l.sockets = append(l.sockets, q)
-		s, err := q.transport.Listen(t.self.Server(transport.Protocol, roles...), config())
+		s, err := q.transport.Listen(t.self.Server(transport.Protocol, roles...), config(t.o.Lost))
 		if err != nil {
 			return nil, errors.Join(failed("listen", string(at), err), l.Close())
 		}

@@ -58,6 +58,8 @@ type Options struct {
 	Egress *transport.Egress
 	// Connections is the data connections to each peer. 0: by the cores.
 	Connections int
+	// Lost is how long a peer may give no sign of life. 0: transport.LostAfter.
+	Lost time.Duration
 	// ListenPacket replaces net.ListenPacket for UDP; nil: that.
 	ListenPacket func(ctx context.Context, address string) (net.PacketConn, error)
 }
@@ -75,6 +77,9 @@ func New(self *identity.Credential, o Options) *Transport {
 	// The library tells users about small buffers through package log; this is its
 	// only switch for that.
 	quiet.Do(func() { _ = os.Setenv("QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING", "true") })
+	if o.Lost <= 0 {
+		o.Lost = transport.LostAfter
+	}
 	if o.Connections <= 0 {
 		o.Connections = max(1, min(4, runtime.GOMAXPROCS(0)/4))
 	}
@@ -87,11 +92,11 @@ func New(self *identity.Credential, o Options) *Transport {
 	return &Transport{self: self, o: o}
 }
 
-func config() *quic.Config {
+func config(lost time.Duration) *quic.Config {
 	return &quic.Config{
 		HandshakeIdleTimeout:           handshake / 2,
-		MaxIdleTimeout:                 transport.LostAfter,
-		KeepAlivePeriod:                transport.LostAfter / 4,
+		MaxIdleTimeout:                 lost,
+		KeepAlivePeriod:                lost / 4,
 		InitialStreamReceiveWindow:     firstStream,
 		MaxStreamReceiveWindow:         streamWindow,
 		InitialConnectionReceiveWindow: firstConn,
@@ -116,7 +121,9 @@ func failed(op, peer string, err error) error {
 	var stream *quic.StreamError
 	var app *quic.ApplicationError
 	var crypto *quic.TransportError
+	var idle *quic.IdleTimeoutError
 	switch {
+	case errors.As(err, &idle): // which claims to be net.ErrClosed
 	case errors.As(err, &stream):
 		e.Kind, e.Code, e.Cause = transport.Cancelled, uint32(stream.ErrorCode), nil
 	case errors.As(err, &app):
@@ -171,7 +178,7 @@ func (t *Transport) dial(ctx context.Context, at *net.UDPAddr, want identity.Nam
 	q := &connection{socket: socket, transport: &quic.Transport{Conn: socket}}
 	ctx, stop := context.WithTimeout(ctx, handshake)
 	defer stop()
-	if q.conn, err = q.transport.Dial(ctx, at, t.self.Client(transport.Protocol, want), config()); err != nil {
+	if q.conn, err = q.transport.Dial(ctx, at, t.self.Client(transport.Protocol, want), config(t.o.Lost)); err != nil {
 		q.close()
 		return fail(err)
 	}

@@ -1,7 +1,10 @@
 package quic
 
 import (
+	"context"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/transport"
@@ -39,5 +42,19 @@ func fixture(t testing.TB, o Options) transporttest.Fixture {
 func TestConformance(t *testing.T) {
 	transporttest.Run(t, func(t *testing.T) transporttest.Fixture {
 		return fixture(t, Options{Egress: transport.NewEgress(4, nil), Connections: 2})
+	})
+}
+
+func TestFaults(t *testing.T) {
+	const lost = 800 * time.Millisecond
+	transporttest.RunFaults(t, lost, func(t *testing.T, n *transporttest.Network) transporttest.Fixture {
+		return fixture(t, Options{Lost: lost, Connections: 1, ListenPacket: func(ctx context.Context, address string) (net.PacketConn, error) {
+			var lc net.ListenConfig
+			c, err := lc.ListenPacket(ctx, "udp", address)
+			if err != nil {
+				return nil, err
+			}
+			return n.PacketConn(c), nil
+		}})
 	})
 }

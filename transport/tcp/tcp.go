@@ -34,6 +34,8 @@ type Options struct {
 	Egress *transport.Egress
 	// Limit is the streams that are not urgent which a peer serves at once. 0: 8.
 	Limit int
+	// Lost is how long a peer may give no sign of life. 0: transport.LostAfter.
+	Lost time.Duration
 	// Dial and Listen replace those of package net; nil: those.
 	Dial   func(ctx context.Context, address string) (net.Conn, error)
 	Listen func(ctx context.Context, address string) (net.Listener, error)
@@ -47,6 +49,9 @@ type Transport struct {
 
 // New returns the transport of a process that is who its credential says.
 func New(self *identity.Credential, o Options) *Transport {
+	if o.Lost <= 0 {
+		o.Lost = transport.LostAfter
+	}
 	if o.Dial == nil {
 		d := &net.Dialer{KeepAliveConfig: keepAlive, Control: tune}
 		o.Dial = func(ctx context.Context, address string) (net.Conn, error) { return d.DialContext(ctx, "tcp", address) }
@@ -111,7 +116,7 @@ func (t *Transport) Dial(ctx context.Context, to transport.Peer) (transport.Conn
 		return link.Socket{Conn: c, Break: raw.Close, Alive: func() bool { return link.Alive(raw) }}, nil
 	}
 	// The first connection is made before any other: want is settled then.
-	c, err := link.NewClient(ctx, func() identity.Name { return want }, dial, link.Options{Egress: t.o.Egress, Limit: t.o.Limit})
+	c, err := link.NewClient(ctx, func() identity.Name { return want }, dial, link.Options{Egress: t.o.Egress, Limit: t.o.Limit, Lost: t.o.Lost})
 	if err != nil {
 		return nil, failed("dial", string(to.Addr), err)
 	}
@@ -130,7 +135,7 @@ func (t *Transport) Listen(ctx context.Context, at transport.Addr, h transport.H
 	}
 	config := t.self.Server(transport.Protocol, roles...)
 	config.DynamicRecordSizingDisabled = true
-	s := &listener{Listener: l, config: config, server: link.NewServer(h, t.o.Egress), places: make(chan struct{}, maxConnections)}
+	s := &listener{Listener: l, config: config, server: link.NewServer(h, t.o.Egress, t.o.Lost), places: make(chan struct{}, maxConnections)}
 	s.running.Go(s.accept)
 	return s, nil
 }

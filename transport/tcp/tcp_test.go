@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"testing"
+	"time"
 
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/transport"
@@ -40,5 +41,12 @@ func fixture(t testing.TB, o Options) transporttest.Fixture {
 func TestConformance(t *testing.T) {
 	transporttest.Run(t, func(t *testing.T) transporttest.Fixture {
 		return fixture(t, Options{Egress: transport.NewEgress(4, nil)})
+	})
+}
+
+func TestFaults(t *testing.T) {
+	const lost = 800 * time.Millisecond
+	transporttest.RunFaults(t, lost, func(t *testing.T, n *transporttest.Network) transporttest.Fixture {
+		return fixture(t, Options{Lost: lost, Dial: n.Dial, Listen: n.Listen})
 	})
 }

@@ -26,6 +26,9 @@ type Client struct {
 	bulk     chan struct{} // one for each stream that is not urgent
 	urgent   chan struct{} // for urgent ones beyond those
 	closing  chan struct{}
+	ctx      context.Context // ends with closing
+	stop     context.CancelFunc
+	beating  sync.WaitGroup
 
 	mu     sync.Mutex
 	closed bool
@@ -33,10 +36,12 @@ type Client struct {
 	open   map[*Stream]bool
 }
 
-// Options are a client's. A zero Limit is the default.
+// Options are a client's. A zero Limit is the default; a zero Lost asks for no
+// signs of life.
 type Options struct {
 	Egress *transport.Egress
 	Limit  int
+	Lost   time.Duration
 }
 
 // NewClient dials a first connection, which shows that the peer is there and lets
@@ -47,12 +52,17 @@ func NewClient(ctx context.Context, peer func() identity.Name, dial func(context
 		o.Limit = DefaultLimit
 	}
 	c := &Client{dial: dial, egress: o.Egress, bulk: make(chan struct{}, o.Limit), urgent: make(chan struct{}, o.Limit), closing: make(chan struct{}), open: map[*Stream]bool{}}
+	c.ctx, c.stop = context.WithCancel(context.Background())
 	l, err := c.connect(ctx)
 	if err != nil {
+		c.stop()
 		return nil, err
 	}
 	c.peer = peer()
 	c.idle = append(c.idle, l)
+	if o.Lost > 0 {
+		c.beating.Go(func() { c.beat(o.Lost) })
+	}
 	return c, nil
 }
 
@@ -207,30 +217,14 @@ func (c *Client) drop(l *line) {
 
 // Close implements transport.Conn.
 func (c *Client) Close() error {
-	c.end(&transport.Error{Kind: transport.Closed, Op: "stream", Peer: c.peer.String()})
-	return nil
-}
-
-// end closes the connection for a reason.
-func (c *Client) end(why *transport.Error) {
 	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return
-	}
-	c.closed = true
-	close(c.closing)
-	idle := c.idle
-	c.idle = nil
-	var open []*Stream
-	for s := range c.open {
-		open = append(open, s)
+	if !c.closed {
+		c.closed = true
+		close(c.closing)
+		c.stop()
 	}
 	c.mu.Unlock()
-	for _, l := range idle {
-		c.drop(l)
-	}
-	for _, s := range open {
-		s.fail(why, false)
-	}
+	c.lose(&transport.Error{Kind: transport.Closed, Op: "stream", Peer: c.peer.String()})
+	c.beating.Wait()
+	return nil
 }

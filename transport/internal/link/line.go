@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/transport"
 )
 
@@ -55,6 +56,7 @@ type Files interface {
 // line is one connection of the network.
 type line struct {
 	Socket
+	from  identity.Name // the client, at a server
 	r     *bufio.Reader
 	left  int // bytes of the present record that are not read yet
 	first []byte

@@ -21,13 +21,18 @@ type Server struct {
 	mu      sync.Mutex
 	closed  bool
 	lines   map[*line]*Stream // the stream of each, or nil
+	signs   map[identity.Name]time.Time
 	running sync.WaitGroup
 }
 
-// NewServer returns a server without lines.
-func NewServer(h transport.Handler, e *transport.Egress) *Server {
-	s := &Server{handler: h, egress: e, lines: map[*line]*Stream{}}
+// NewServer returns a server without lines. It gives up clients that are silent
+// for lost; 0: never.
+func NewServer(h transport.Handler, e *transport.Egress, lost time.Duration) *Server {
+	s := &Server{handler: h, egress: e, lines: map[*line]*Stream{}, signs: map[identity.Name]time.Time{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	if lost > 0 {
+		s.running.Go(func() { s.listen(lost) })
+	}
 	return s
 }
 
@@ -37,6 +42,7 @@ func (s *Server) Context() context.Context { return s.ctx }
 // Serve serves streams of a client, which has been welcomed, until its line ends.
 func (s *Server) Serve(socket Socket, from identity.Name) {
 	l := newLine(socket)
+	l.from = from
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -64,6 +70,7 @@ func (s *Server) one(l *line, from identity.Name) bool {
 	if err != nil {
 		return false
 	}
+	s.heard(from)
 	if kind == kindPing {
 		return l.write(kindPong, nil) == nil
 	}
