@@ -42,6 +42,7 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzDecode -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet/snappy
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/csv
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/ipc
+	go test -run '^$$' -fuzz FuzzServer -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./transport/internal/link
 
 # The engines that `millrace bench run` compares with.
 peers: .peers/bin/python
