@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,9 +15,9 @@ import (
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
-// numbers registers a view v of n rows from 0 on, and a view t of rows made of
+// cube registers a view v of n rows from 0 on, and a view t of rows made of
 // its cube: n³ rows of a bigint k, 0 … n³−1, in no useful order of its digits.
-func numbers(t *testing.T, s *millrace.Session, n int) {
+func cube(t *testing.T, s *millrace.Session, n int) {
 	t.Helper()
 	var b strings.Builder
 	for i := range n {
@@ -57,7 +58,7 @@ func TestSpill(t *testing.T) {
 	const rows = 62
 	dir := t.TempDir()
 	large := open(t, "local[2]")
-	numbers(t, large, rows)
+	cube(t, large, rows)
 	for name, c := range map[string]struct{ operator, query string }{
 		"sort":     {"Sort", "SELECT k, s FROM (SELECT k, repeat(CAST(k * 7919 % 1000003 AS STRING), 9) s FROM t) ORDER BY s, k OFFSET 238000"},
 		"topn":     {"TopN", "SELECT k, length(s), substr(s, 1, 9) FROM (SELECT k, repeat(CAST(k * 7919 % 1000003 AS STRING), 500) s FROM t WHERE k < 30000) ORDER BY s DESC, k LIMIT 9000"},
@@ -70,7 +71,7 @@ func TestSpill(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			small := open(t, "local[2]", millrace.WithSetting("memory", "16MiB"), millrace.WithSetting("spill.dir", dir))
-			numbers(t, small, rows)
+			cube(t, small, rows)
 			before := runtime.NumGoroutine()
 			want, _, err := text(t, large, c.query)
 			if err != nil {
@@ -114,7 +115,7 @@ func TestSpill(t *testing.T) {
 func TestSpillLimit(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, "local[2]", millrace.WithSetting("memory", "16MiB"), millrace.WithSetting("spill.dir", dir), millrace.WithSetting("spill.limit", "16MiB"))
-	numbers(t, s, 80)
+	cube(t, s, 80)
 	const q = "SELECT count(*) FROM (SELECT repeat(CAST(k AS STRING), 40) s, count(*) n FROM t GROUP BY 1)"
 	_, _, err := text(t, s, q)
 	if diag.ClassOf(err) != diag.SpillFailed || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "KiB") || !strings.Contains(err.Error(), "spill.dir") {
@@ -135,7 +136,7 @@ func TestSpillLarge(t *testing.T) {
 		t.Skip("sorts and groups 20 million rows; MILLRACE_SLOW=1 runs it")
 	}
 	s := open(t, "local[2]", millrace.WithSetting("memory", "96MiB"))
-	numbers(t, s, 272)
+	cube(t, s, 272)
 	const n = 272 * 272 * 272
 	for _, c := range []struct{ operator, query, want string }{
 		{"HashAggregate", "SELECT count(*), sum(c), sum(m) FROM (SELECT k * 7919 % 1000003931 g, count(*) c, min(k) m FROM t GROUP BY 1)",
@@ -161,5 +162,45 @@ func TestSpillLarge(t *testing.T) {
 		if r := s.Reserved(); r != 0 {
 			t.Errorf("%d bytes stay reserved", r)
 		}
+	}
+}
+
+// TestThreshold: ORDER BY … LIMIT tells scans behind which value rows come too
+// late; the rows are those of a whole sort, and scans drop others early.
+func TestThreshold(t *testing.T) {
+	s := openTPCH(t, "local[2]")
+	pruned := 0
+	for _, column := range []string{"l_orderkey", "l_shipdate", "l_extendedprice", "l_linenumber"} {
+		for _, order := range []string{"", " DESC", " NULLS LAST"} {
+			from := " FROM lineitem WHERE l_quantity < 30 ORDER BY " + column + order
+			all, _, err := text(t, s, "SELECT "+column+from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q := "SELECT " + column + ", l_comment" + from + " LIMIT 20 OFFSET 3"
+			got, _, err := text(t, s, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range got {
+				if r[0] != all[i+3][0] {
+					t.Fatalf("%s: row %d is %s, want %s", q, i, r[0], all[i+3][0])
+				}
+			}
+			if len(got) != 20 {
+				t.Errorf("%s: %d rows", q, len(got))
+			}
+			plan, err := frame(t, s, q).Explain(context.Background(), "analyze")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m := regexp.MustCompile(`pages, (\d+) rows`).FindStringSubmatch(plan); m != nil {
+				n, _ := strconv.Atoi(m[1])
+				pruned = max(pruned, n)
+			}
+		}
+	}
+	if pruned < 40_000 { // the filter alone drops 60175 / 50 * 21
+		t.Errorf("%d rows are pruned at most", pruned)
 	}
 }

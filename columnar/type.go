@@ -191,6 +191,18 @@ func (t Type) IsBytes() bool { return t.Kind == String || t.Kind == Binary || t.
 // IsNested reports array, struct and map.
 func (t Type) IsNested() bool { return t.Kind == List || t.Kind == Struct || t.Kind == Map }
 
+// Wordable reports the types whose values are signed integers of up to 64 bits,
+// in their order: integers, decimals up to 18 digits, dates, times, intervals.
+func (t Type) Wordable() bool {
+	switch t.Kind {
+	case Int8, Int16, Int32, Int64, Date, Time, Timestamp, TimestampNTZ, DayTimeInterval, YearMonthInterval:
+		return true
+	case Decimal:
+		return t.Precision <= 18
+	}
+	return false
+}
+
 // FixedWidth returns the bytes of one value in a flat vector, 0 for kinds that
 // are bits (Bool), variable (String …), nested or null. Decimal returns its
 // natural width (8 up to 18 digits, else 16); a vector may be narrower (I6).

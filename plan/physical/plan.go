@@ -163,11 +163,14 @@ type Sort struct {
 }
 
 // TopN keeps the first Count rows after Offset in an order. Partial nodes run in
-// many tasks and keep Count+Offset rows.
+// many tasks and keep Count+Offset rows. Filter, if not 0, is the id of a
+// runtime filter of scans below, by which the node tells them behind which value
+// of its first key, a column, rows are not wanted any more.
 type TopN struct {
 	Order         []expr.SortOrder
 	Count, Offset int64
 	Partial       bool
+	Filter        int
 	Child         Plan
 }
 

@@ -62,10 +62,11 @@ func (pl *planner) limit(l *logical.Limit, need expr.IDSet) (planned, error) {
 			return planned{}, err
 		}
 		if !in.dist.single {
-			in.plan = &physical.TopN{Order: order, Count: l.Count, Offset: l.Offset, Partial: true, Child: in.plan}
+			in.plan = pl.threshold(&physical.TopN{Order: order, Count: l.Count, Offset: l.Offset, Partial: true, Child: in.plan})
 			in = pl.single(in, float64(l.Count+l.Offset))
 		}
-		return planned{&physical.TopN{Order: order, Count: l.Count, Offset: l.Offset, Child: in.plan}, in.attrs, in.dist}, nil
+		last := &physical.TopN{Order: order, Count: l.Count, Offset: l.Offset, Child: in.plan}
+		return planned{pl.threshold(last), in.attrs, in.dist}, nil
 	}
 	in, err := pl.plan(l.Child, need)
 	if err != nil {
@@ -78,4 +79,20 @@ func (pl *planner) limit(l *logical.Limit, need expr.IDSet) (planned, error) {
 		in = pl.single(in, pl.rows(l))
 	}
 	return planned{&physical.Limit{Count: l.Count, Offset: l.Offset, Child: in.plan}, in.attrs, in.dist}, nil
+}
+
+// threshold connects the first key of a TopN to the scan of the same stage that
+// its column comes from, so that rows are skipped that come too late in the
+// order. Nulls must come last, since no filter lets them through.
+func (pl *planner) threshold(t *physical.TopN) physical.Plan {
+	first := t.Order[0]
+	c, ok := first.Expr.(*expr.Column)
+	if !ok || !c.Typ.Wordable() || c.Null && !first.NullsLast || t.Count+t.Offset == 0 {
+		return t
+	}
+	if p, ok := attach(t.Child, c.Index, pl.filters+1); ok {
+		pl.filters++
+		t.Child, t.Filter = p, pl.filters
+	}
+	return t
 }

@@ -75,6 +75,14 @@ func check(p physical.Plan) error {
 		if x.Count < 0 || x.Offset < 0 {
 			return malformed("counts of a TopN")
 		}
+		if x.Filter != 0 {
+			if len(x.Order) == 0 {
+				return malformed("filter of a TopN")
+			}
+			if c, ok := x.Order[0].Expr.(*expr.Column); !ok || !c.Typ.Wordable() {
+				return malformed("filter of a TopN")
+			}
+		}
 		return boundOrder(x.Child.Schema(), x.Order)
 	case *physical.Limit:
 		if x.Count < -1 || x.Offset < 0 {

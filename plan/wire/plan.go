@@ -92,6 +92,7 @@ func (e *encoder) plan(f int, p physical.Plan) {
 				e.int(3, x.Offset)
 				e.bool(4, x.Partial)
 				e.plan(5, x.Child)
+				e.int(6, int64(x.Filter))
 			})
 		case *physical.Limit:
 			e.message(planLimit, func(e *encoder) {
@@ -254,8 +255,12 @@ func (d *decoder) plan(b []byte) (p physical.Plan, err error) {
 		case planTopN:
 			x := &physical.TopN{}
 			p, err = x, fields(f.data, func(f field) error {
-				if f.num == 1 {
+				switch f.num {
+				case 1:
 					return d.order(f.data, &x.Order)
+				case 6:
+					x.Filter = int(f.int64())
+					return nil
 				}
 				return d.limit(f, &x.Count, &x.Offset, &x.Partial, &x.Child)
 			})

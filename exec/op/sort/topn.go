@@ -10,6 +10,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/columnar/row"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/physical"
 )
 
@@ -25,6 +26,7 @@ type topN struct {
 	memory  memory.Reservation
 	size    int
 	keep    int64
+	filters *op.Filters
 
 	buffer *buffer
 	runs   *runs
@@ -43,7 +45,7 @@ func (t *topN) Open(ctx context.Context, c *op.TaskContext) (err error) {
 	t.memory = c.Memory.Child("topn")
 	t.scratch = memory.NewScratch(t.memory)
 	t.size, t.keep = c.BatchRows, t.node.Count+t.node.Offset
-	t.left = t.keep
+	t.left, t.filters = t.keep, c.Filters
 	if !t.node.Partial {
 		t.skip, t.left = t.node.Offset, t.node.Count
 	}
@@ -209,8 +211,16 @@ func (t *topN) tighten(all *columnar.Batch, last uint32) error {
 	if err != nil {
 		return err
 	}
-	if t.edge == nil || row.Compare(edge, 0, t.edge, 0) < 0 {
-		t.edge = edge
+	if t.edge != nil && row.Compare(edge, 0, t.edge, 0) >= 0 {
+		return nil
+	}
+	t.edge = edge
+	if t.node.Filter == 0 || t.filters == nil {
+		return nil
+	}
+	first := t.node.Order[0]
+	if v := &one.Cols[first.Expr.(*expr.Column).Index]; !v.NullAt(0) {
+		(&threshold{typ: v.Type, last: v.Int64At(0), desc: first.Desc}).publish(t.node.Filter, t.filters)
 	}
 	return nil
 }
