@@ -234,8 +234,17 @@ func (c *column) coded(v *columnar.Vector, m int, s *memory.Scratch) error {
 	if err := c.page.Codes(codes); err != nil {
 		return c.corrupt(err)
 	}
-	if most := highest(codes); int64(most) >= int64(c.codes) && m > 0 {
-		return c.corrupt(fmt.Errorf("code %d lies beyond the dictionary's %d values", most, c.codes))
+	beyond := func(code uint32) error {
+		return c.corrupt(fmt.Errorf("code %d lies beyond the dictionary's %d values", code, c.codes))
+	}
+	switch {
+	case m == 0:
+	case c.codes == 0:
+		return beyond(codes[0])
+	case c.dict != nil || v.Type.Kind == columnar.Bool:
+		if most := highest(codes); int64(most) >= int64(c.codes) {
+			return beyond(most)
+		}
 	}
 	if c.dict != nil {
 		v.Enc, v.Dict, v.Data = columnar.Dict, c.dict, columnar.BytesOf(codes)
@@ -251,17 +260,21 @@ func (c *column) coded(v *columnar.Vector, m int, s *memory.Scratch) error {
 		return nil
 	}
 	v.Data = s.Bytes(m * int(d.Width))
+	bad := -1
 	switch d.Width {
 	case 1:
-		pick[uint8](v.Data, d, codes)
+		bad = pick[uint8](v.Data, d, codes)
 	case 2:
-		pick[uint16](v.Data, d, codes)
+		bad = pick[uint16](v.Data, d, codes)
 	case 4:
-		pick[uint32](v.Data, d, codes)
+		bad = pick[uint32](v.Data, d, codes)
 	case 8:
-		pick[uint64](v.Data, d, codes)
+		bad = pick[uint64](v.Data, d, codes)
 	case 16:
-		pick[columnar.Int128](v.Data, d, codes)
+		bad = pick[columnar.Int128](v.Data, d, codes)
+	}
+	if bad >= 0 {
+		return beyond(codes[bad])
 	}
 	return nil
 }
@@ -280,11 +293,18 @@ func highest(codes []uint32) uint32 {
 	return max(a, b, c, d)
 }
 
-func pick[T columnar.Fixed](dst []byte, d *columnar.Vector, codes []uint32) {
-	out, src := columnar.View[T](dst, len(codes)), columnar.Values[T](d)
+// pick replaces codes by values. It returns the place of a code that has none, or
+// −1.
+func pick[T columnar.Fixed](dst []byte, d *columnar.Vector, codes []uint32) int {
+	src := columnar.Values[T](d)
+	out := columnar.View[T](dst, len(codes))
 	for i, c := range codes {
+		if int(c) >= len(src) {
+			return i
+		}
 		out[i] = src[c]
 	}
+	return -1
 }
 
 // dictionary converts the chunk's dictionary once, into memory of its own.

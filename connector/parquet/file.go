@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,12 +38,12 @@ type entry struct {
 	err  error
 }
 
-// file is an open file's footer. The descriptor stays open until the footer
-// leaves the cache and no reader is left: it is closed by the runtime then.
+// file is a file's footer.
 type file struct {
 	path string
 	size int64
-	os   *os.File
+	time time.Time
+	os   *os.File // of a reader's own copy; nil of those that are kept
 	meta *metadata
 	cols []columnar.Field
 	// leaves tells, per column of cols, where and how its values are stored.
@@ -73,7 +74,7 @@ func (c *footers) open(path string) (*file, error) {
 		}
 	}
 	c.mu.Unlock()
-	e.once.Do(func() { e.f, e.err = read(path, info.Size()) })
+	e.once.Do(func() { e.f, e.err = read(path) })
 	if e.err != nil { // what failed is tried again: the cause may be gone
 		c.mu.Lock()
 		if c.files[path] == e {
@@ -96,24 +97,81 @@ func corrupt(path string, err error) error {
 		WithRemedy("check that the file was written and copied completely")
 }
 
-// read opens a file and decodes its footer.
-func read(path string, size int64) (_ *file, err error) {
+// read decodes a file's footer.
+func read(path string) (_ *file, err error) {
 	defer guard(path, &err)
 	h, err := os.Open(path)
 	if err != nil {
 		return nil, fs.Explain(err, path)
 	}
-	f := &file{path: path, size: size, os: h}
-	if f.meta, err = readFooter(h, size, path); err == nil {
-		f.cols, f.leaves, err = schemaOf(f.meta, path)
-	} else if e := (*diag.Error)(nil); !errors.As(err, &e) {
-		err = corrupt(path, err)
+	defer h.Close()
+	info, err := h.Stat()
+	if err != nil {
+		return nil, fs.Explain(err, path)
+	}
+	f := &file{path: path, size: info.Size(), time: info.ModTime()}
+	if f.meta, err = readFooter(h, f.size, path); err != nil {
+		if e := (*diag.Error)(nil); !errors.As(err, &e) {
+			err = corrupt(path, err)
+		}
+		return nil, err
+	}
+	f.cols, f.leaves, err = schemaOf(f.meta, path)
+	return f, err
+}
+
+// opened returns a copy of the footer with the file open, which must be closed. A
+// file that was replaced meanwhile is refused.
+func (f *file) opened() (*file, error) {
+	h, err := os.Open(f.path)
+	if err != nil {
+		return nil, fs.Explain(err, f.path)
+	}
+	info, err := h.Stat()
+	if err == nil && (info.Size() != f.size || !info.ModTime().Equal(f.time)) {
+		err = corrupt(f.path, errors.New("it changed while it was read"))
 	}
 	if err != nil {
 		h.Close()
-		return nil, err
+		return nil, fs.Explain(err, f.path)
 	}
-	return f, nil
+	out := *f
+	out.os = h
+	return &out, nil
+}
+
+// together is how many footers are read at once.
+const together = 16
+
+// each calls f with the footers of files, in their order. Some are read at once.
+func (c *footers) each(ctx context.Context, files []fs.File, f func(fs.File, *file) error) error {
+	for len(files) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(together, len(files))
+		var wg sync.WaitGroup
+		var found [together]*file
+		var errs [together]error
+		for i, x := range files[:n] {
+			if n == 1 {
+				found[i], errs[i] = c.open(x.Path)
+				continue
+			}
+			wg.Go(func() { found[i], errs[i] = c.open(x.Path) })
+		}
+		wg.Wait()
+		for i, x := range files[:n] {
+			if errs[i] != nil {
+				return errs[i]
+			}
+			if err := f(x, found[i]); err != nil {
+				return err
+			}
+		}
+		files = files[n:]
+	}
+	return nil
 }
 
 // signature is the length of what follows a footer that is signed.

@@ -16,6 +16,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/parquet"
+	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
 	"github.com/millrace-engine/millrace/plan/expr"
 )
@@ -275,6 +276,53 @@ func TestBloomFilter(t *testing.T) {
 		if err != nil || rows != x.rows || st.RowGroupsPruned != x.pruned {
 			t.Errorf("%s: %d rows, %d row groups pruned, want %d and %d: %v", x.filter, rows, st.RowGroupsPruned, x.rows, x.pruned, err)
 		}
+	}
+}
+
+// TestDescriptors reads many files: none stays open, whatever is kept of them, and
+// a file that is replaced between the planning and the reading is refused.
+func TestDescriptors(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	foreign(t, filepath.Join(dir, "0.parquet"), randomRecords(rand.New(rand.NewSource(1)), 10), &pq.Snappy, 1)
+	b, err := os.ReadFile(filepath.Join(dir, "0.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < 300; i++ {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.parquet", i)), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func() int {
+		fds, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("open files cannot be counted here")
+		}
+		return len(fds)
+	}
+	before := open()
+	c := parquet.New()
+	tab, err := c.Open(ctx, catalog.TableRef{Path: dir})
+	if err != nil || tab.Statistics().Rows != 3000 {
+		t.Fatal(tab.Statistics().Rows, err)
+	}
+	rows := 0
+	if err := scan(c, tab, identity([]int{0}), func(b *columnar.Batch) { rows += b.Rows }); err != nil || rows != 3000 {
+		t.Fatal(rows, err)
+	}
+	if after := open(); after > before {
+		t.Errorf("%d files are open, %d were", after, before)
+	}
+	splits, err := c.Splits(ctx, tab.Descriptor(), identity([]int{0}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(splits[0].Path, append(b, b...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Scan(ctx, tab.Descriptor(), splits[0].Data, identity([]int{0})); diag.ClassOf(err) != diag.CorruptFile {
+		t.Errorf("a replaced file: %v", err)
 	}
 }
 

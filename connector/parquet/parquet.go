@@ -28,6 +28,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
@@ -73,38 +74,8 @@ func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (_ connector
 		return nil, err
 	}
 	t := &table{name: "parquet " + ref.Path}
-	for i, x := range found {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		f, err := c.open(x.Path)
-		if err != nil {
-			return nil, err
-		}
-		if i == 0 {
-			t.schema = &columnar.Schema{Fields: append([]columnar.Field(nil), f.cols...)}
-			t.stats.Columns = make([]catalog.ColumnStatistics, len(f.cols))
-			for k := range t.stats.Columns {
-				t.stats.Columns[k].Distinct = -1
-			}
-		} else if !sameColumns(t.schema.Fields, f.cols) {
-			return nil, diag.New(diag.TypeMismatch, "%s and %s have different columns", found[0].Path, x.Path).WithPath(x.Path).
-				WithRemedy("read files with different columns one by one")
-		}
-		for k := range f.cols {
-			t.schema.Fields[k].Nullable = t.schema.Fields[k].Nullable || f.cols[k].Nullable
-		}
-		t.stats.Bytes += float64(x.Size)
-		for g := range f.meta.RowGroups {
-			rows := f.meta.RowGroups[g].NumRows
-			if rows <= 0 {
-				continue
-			}
-			for k, b := range f.bounds(g) {
-				widen(&t.stats.Columns[k], b, t.stats.Rows == 0)
-			}
-			t.stats.Rows += float64(rows)
-		}
+	if err := c.each(ctx, found, func(x fs.File, f *file) error { return t.add(found[0].Path, x, f) }); err != nil {
+		return nil, err
 	}
 	data, err := json.Marshal(descriptor{found})
 	if err != nil {
@@ -112,6 +83,35 @@ func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (_ connector
 	}
 	t.desc = catalog.Descriptor{Connector: c.Name(), Data: data}
 	return t, nil
+}
+
+// add takes the columns and statistics of a file into the table.
+func (t *table) add(first string, x fs.File, f *file) error {
+	if t.schema == nil {
+		t.schema = &columnar.Schema{Fields: append([]columnar.Field(nil), f.cols...)}
+		t.stats.Columns = make([]catalog.ColumnStatistics, len(f.cols))
+		for k := range t.stats.Columns {
+			t.stats.Columns[k].Distinct = -1
+		}
+	} else if !sameColumns(t.schema.Fields, f.cols) {
+		return diag.New(diag.TypeMismatch, "%s and %s have different columns", first, x.Path).WithPath(x.Path).
+			WithRemedy("read files with different columns one by one")
+	}
+	for k := range f.cols {
+		t.schema.Fields[k].Nullable = t.schema.Fields[k].Nullable || f.cols[k].Nullable
+	}
+	t.stats.Bytes += float64(x.Size)
+	for g := range f.meta.RowGroups {
+		rows := f.meta.RowGroups[g].NumRows
+		if rows <= 0 {
+			continue
+		}
+		for k, b := range f.bounds(g) {
+			widen(&t.stats.Columns[k], b, t.stats.Rows == 0)
+		}
+		t.stats.Rows += float64(rows)
+	}
+	return nil
 }
 
 func sameColumns(a, b []columnar.Field) bool {
@@ -139,21 +139,15 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 	if err := json.Unmarshal(d.Data, &desc); err != nil {
 		return nil, diag.New(diag.Internal, "the description of a Parquet table is damaged: %v", err)
 	}
+	files := desc.Files
+	if req.Skip != nil {
+		files = slices.DeleteFunc(files, func(x fs.File) bool { return req.Skip(x.Path) })
+	}
 	var out []connector.Split
-	for _, x := range desc.Files {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if req.Skip != nil && req.Skip(x.Path) {
-			continue
-		}
+	err = c.each(ctx, files, func(x fs.File, f *file) error {
 		path = x.Path
-		f, err := c.open(x.Path)
-		if err != nil {
-			return nil, err
-		}
 		if err := f.unchanged(x.Size, req.Columns); err != nil {
-			return nil, err
+			return err
 		}
 		for g := range f.meta.RowGroups {
 			rows := f.meta.RowGroups[g].NumRows
@@ -166,8 +160,9 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 			}
 			out = append(out, s)
 		}
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
 // stored is how many bytes a column of a row group takes.
@@ -208,5 +203,13 @@ func (c *Connector) Scan(_ context.Context, _ catalog.Descriptor, split []byte, 
 	if g >= uint64(len(f.meta.RowGroups)) {
 		return nil, corrupt(f.path, errors.New("it changed while it was read"))
 	}
-	return newReader(f, int(g), req)
+	if f, err = f.opened(); err != nil {
+		return nil, err
+	}
+	r, err := newReader(f, int(g), req)
+	if err != nil {
+		f.os.Close()
+		return nil, err
+	}
+	return r, nil
 }

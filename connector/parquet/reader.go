@@ -110,6 +110,7 @@ func (r *reader) Close() error {
 		c.close()
 	}
 	r.scratch.Close()
+	r.file.os.Close() // nothing was written; a second time is an error of no interest
 	return nil
 }
 
