@@ -43,7 +43,7 @@ func children(t *testing.T) (out []int) {
 // TestLocalCluster answers TPC-H on executors that are processes, over each
 // transport, and leaves none of them.
 func TestLocalCluster(t *testing.T) {
-	for _, transport := range []string{"local", "tcp"} {
+	for _, transport := range []string{"local", "quic", "tcp"} {
 		t.Run(transport, func(t *testing.T) {
 			t.Run("queries", func(t *testing.T) {
 				answerAll(t, openTPCH(t, "local-cluster[2,1,256]", millrace.WithSetting("transport", transport)))

@@ -47,7 +47,7 @@ func All() []Setting {
 		{Memory, "auto", "memory budget: a size as 4GiB, or auto for 80 % of what the machine or container has", func(v string) error { _, err := Bytes(v); return err }},
 		{SpillDir, "", "directory for what memory has no room for; empty for a fresh one in the system's place for temporary files", func(string) error { return nil }},
 		{SpillLimit, "none", "the most that may lie there at a time: a size as 100GiB, or none", func(v string) error { _, err := SpillBytes(v); return err }},
-		{Transport, "local", "what carries bytes between processes: local (sockets of one host) or tcp (TLS 1.3)", oneOf("local", "tcp")},
+		{Transport, "local", "what carries bytes between processes: local (sockets of one host), quic or tcp (TLS 1.3)", oneOf("local", "quic", "tcp")},
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
 	}

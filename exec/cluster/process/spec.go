@@ -6,6 +6,7 @@ import (
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/transport"
 	"github.com/millrace-engine/millrace/transport/local"
+	"github.com/millrace-engine/millrace/transport/quic"
 	"github.com/millrace-engine/millrace/transport/tcp"
 )
 
@@ -25,9 +26,6 @@ type spec struct {
 	SpillLimit int64
 }
 
-// Transports are the names of the transports, the default first.
-func Transports() []string { return []string{local.Scheme, tcp.Scheme} }
-
 // carrier returns a process's transport.
 func carrier(name string, c *identity.Credential) (transport.Transport, error) {
 	switch name {
@@ -35,6 +33,8 @@ func carrier(name string, c *identity.Credential) (transport.Transport, error) {
 		return local.New(c.Name, local.Options{}), nil
 	case tcp.Scheme:
 		return tcp.New(c, tcp.Options{}), nil
+	case quic.Scheme:
+		return quic.New(c, quic.Options{}), nil
 	}
 	return nil, fmt.Errorf("there is no transport %q", name)
 }
