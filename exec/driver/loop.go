@@ -90,7 +90,7 @@ func (d *Driver) submit(j *job) {
 func whole(p physical.Plan) bool {
 	switch x := p.(type) {
 	case *physical.HashJoin:
-		if x.Shared {
+		if x.Together {
 			return true
 		}
 	case *physical.LoopJoin:

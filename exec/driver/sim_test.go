@@ -154,7 +154,7 @@ func (s *sim) submit(id int) {
 	for i := range n {
 		st := &stage.Stage{ID: i, Root: leaf, Class: stage.Determinism(s.r.IntN(3))}
 		if s.r.IntN(5) == 0 {
-			st.Root = &physical.HashJoin{Kind: logical.Full, Shared: true, Left: leaf, Right: leaf}
+			st.Root = &physical.HashJoin{Kind: logical.Full, Shared: true, Together: true, Left: leaf, Right: leaf}
 		}
 		if i < n-1 {
 			st.Out = &stage.Output{Exchange: i + 1}

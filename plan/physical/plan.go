@@ -125,14 +125,16 @@ type Aggregate struct {
 // HashJoin joins on equal keys. The build side is read wholly into a table. With
 // Shared the build child is a Source in ReadAll mode, and the tasks of the stage
 // on one executor build one table together; otherwise both children are
-// partitioned alike and each task has its own table. LeftKeys and RightKeys are
+// partitioned alike and each task has its own table. Together tells that all
+// tasks of the stage run on one executor: only then may a shared table remember
+// what all of them did. LeftKeys and RightKeys are
 // bound to their sides; NullSafe[i] makes nulls of key i equal. Residual is
 // bound to left ++ right and part of the join condition. Output selects columns
 // of left ++ right (of left, then the mark, for LeftMark).
 type HashJoin struct {
 	Kind                logical.JoinKind
 	BuildLeft           bool
-	Shared              bool
+	Shared, Together    bool
 	Left, Right         Plan
 	LeftKeys, RightKeys []expr.Expr
 	NullSafe            []bool

@@ -115,9 +115,9 @@ func (pl *planner) hashJoin(j *joinPlan) (planned, error) {
 		buildSide = j.Left
 	}
 	rows := pl.rows(buildSide)
-	shared := pl.opts.Executors == 1 || probe.dist.single ||
-		rows >= 0 && rows <= pl.opts.BroadcastRows && (j.Kind == logical.Inner || j.dropsProbe(buildLeft) && !buildLeft || !j.keepsBuild(buildLeft))
-	out := &physical.HashJoin{Kind: j.Kind, BuildLeft: buildLeft, Shared: shared, NullSafe: j.nullSafe, BuildRows: rows, Place: j.Place}
+	together := pl.opts.Executors == 1 || probe.dist.single
+	shared := together || rows >= 0 && rows <= pl.opts.BroadcastRows && !j.keepsBuild(buildLeft)
+	out := &physical.HashJoin{Kind: j.Kind, BuildLeft: buildLeft, Shared: shared, Together: shared && together, NullSafe: j.nullSafe, BuildRows: rows, Place: j.Place}
 	var dist distribution
 	if shared {
 		*build = pl.broadcast(*build, rows)

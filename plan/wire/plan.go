@@ -196,6 +196,7 @@ func (e *encoder) hashJoin(x *physical.HashJoin) {
 	e.ints(12, x.RuntimeFilters)
 	e.float(13, x.BuildRows)
 	e.uint(14, uint64(x.Place))
+	e.bool(15, x.Together)
 }
 
 func (d *decoder) plan(b []byte) (p physical.Plan, err error) {
@@ -502,6 +503,8 @@ func (d *decoder) hashJoin(b []byte) (*physical.HashJoin, error) {
 			x.BuildRows = f.float()
 		case 14:
 			x.Place = diag.Pos(f.value)
+		case 15:
+			x.Together = f.bool()
 		}
 		return err
 	})

@@ -94,7 +94,7 @@ func stages() map[string]*stage.Stage {
 			Root: &physical.TopN{Order: []expr.SortOrder{{Expr: column(2, results), NullsLast: true}}, Count: 10, Offset: 1, Partial: true, Child: final}},
 		"join": {ID: 2, Inputs: []stage.Input{{Exchange: 2, Stage: 1, Mode: physical.ReadAll, Leaf: 1}},
 			Root: &physical.Project{Exprs: []expr.Expr{chosen}, Out: columnar.NewSchema(columnar.Field{Name: "x", Type: columnar.Int64Type, Nullable: true}),
-				Child: &physical.HashJoin{Kind: logical.Left, BuildLeft: true, Shared: true, Left: scan(), Right: leaf(2, physical.ReadAll),
+				Child: &physical.HashJoin{Kind: logical.Left, BuildLeft: true, Shared: true, Together: true, Left: scan(), Right: leaf(2, physical.ReadAll),
 					LeftKeys: []expr.Expr{column(0, facts)}, RightKeys: []expr.Expr{column(0, facts)}, NullSafe: []bool{true},
 					Residual: call("<", columnar.BoolType, column(1, facts), column(1, facts)),
 					Output:   []int{0, 6}, Out: two, RuntimeFilters: []int{3}, BuildRows: 5, Place: diag.At(12)}}},

@@ -14,7 +14,7 @@ import (
 // are many, or until patience of them came, lest a LIMIT above waits for rows
 // that it does not need.
 const (
-	few      = 128
+	few      = 64
 	many     = 4096
 	patience = 32
 )

@@ -19,8 +19,9 @@
 //     wait. It is immutable afterwards, but for the marks of matched rows.
 //   - J2 Build rows that come out by themselves, and the partitions on disk, are
 //     the business of the task that finishes last: no other can match them any
-//     more, and nobody waits for anybody. All tasks of the stage run on this
-//     executor.
+//     more, and nobody waits for anybody. That holds where all tasks of the stage
+//     run on this executor (Together); elsewhere a shared table has no rows that
+//     come out by themselves, and each task joins what it put aside.
 //   - J3 Build columns are passed on by gathering fixed-width values and by
 //     pointing at strings (a dictionary over the build rows).
 //   - J4 A build row is in the table or in exactly one run. A probe row meets the

@@ -93,7 +93,7 @@ func (j *hashJoin) Usage() (peak, spilled int64) {
 // file returns where the join spills: what the tasks of a stage share outlives
 // each of them.
 func (j *hashJoin) file() *spill.File {
-	if j.node.Shared {
+	if j.node.Shared && j.node.Together {
 		return j.task.Shared.Spill
 	}
 	return j.task.Spill
@@ -150,29 +150,30 @@ func (j *hashJoin) pull(ctx context.Context) (*columnar.Batch, error) {
 }
 
 // endProbing finds out whether this task does what is left when all tasks have
-// probed (J2).
+// probed (J2). Tasks with a shared table that do not run together each do what
+// they put aside.
 func (j *hashJoin) endProbing() error {
 	j.stage = over
 	if !j.marks && j.side.runs == nil {
 		return nil
 	}
-	task, tasks := j.task.Task, j.task.Tasks
-	if !j.node.Shared {
-		task, tasks = 0, 1
-	}
+	var aside [][]*spill.Run
 	if j.probe.aside != nil {
 		if err := j.probe.aside.flush(); err != nil {
 			return err
 		}
 		j.spilled += j.probe.aside.bytes
-		j.side.put(task, j.probe.aside.runs)
+		aside = [][]*spill.Run{j.probe.aside.runs}
 	}
-	if !j.side.tally.end(task, tasks) {
-		return nil
+	if j.node.Shared && j.node.Together {
+		last := false
+		if last, aside = j.side.tally.end(j.task.Task, j.task.Tasks, aside); !last {
+			return nil
+		}
 	}
 	j.stage = lonely
 	if j.side.runs != nil {
-		j.leftover = &leftover{shape: j.shape, probe: j.probe, file: j.task.Spill, parent: j.memory, todo: j.side.pieces(tasks, j.node.Shared)}
+		j.leftover = &leftover{shape: j.shape, probe: j.probe, file: j.task.Spill, parent: j.memory, todo: j.side.pieces(aside, j.node.Shared)}
 	}
 	return nil
 }

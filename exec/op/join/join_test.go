@@ -52,6 +52,7 @@ type node struct {
 	kind      logical.JoinKind
 	buildLeft bool
 	shared    bool
+	apart     bool // tasks run on several executors
 	keys      []int
 	nullSafe  bool // of the first key
 	computed  bool // keys are columns plus nothing
@@ -59,7 +60,7 @@ type node struct {
 }
 
 func (n node) plan(l, r *columnar.Schema) *physical.HashJoin {
-	p := &physical.HashJoin{Kind: n.kind, BuildLeft: n.buildLeft, Shared: n.shared, Left: &physical.Values{Out: l}, Right: &physical.Values{Out: r}, Out: &columnar.Schema{}}
+	p := &physical.HashJoin{Kind: n.kind, BuildLeft: n.buildLeft, Shared: n.shared, Together: n.shared && !n.apart, Left: &physical.Values{Out: l}, Right: &physical.Values{Out: r}, Out: &columnar.Schema{}}
 	for i, k := range n.keys {
 		a, b := expr.Expr(column(l, k, 0)), expr.Expr(column(r, k, 0))
 		if n.computed && a.Type().Kind == columnar.Int64 {
@@ -321,7 +322,7 @@ func (x *stage) close(t *testing.T) {
 func TestTasks(t *testing.T) {
 	r := seeded(t)
 	const tasks = 5
-	for _, n := range []node{{kind: logical.Inner}, {kind: logical.Full}, {kind: logical.LeftAnti, buildLeft: true}, {kind: logical.LeftMark}, {kind: logical.Left, residual: true}} {
+	for _, n := range []node{{kind: logical.Inner}, {kind: logical.Full}, {kind: logical.LeftAnti, buildLeft: true}, {kind: logical.LeftMark}, {kind: logical.Left, residual: true}, {kind: logical.Left, apart: true}} {
 		n.keys, n.shared = []int{0}, true
 		l, w := random(r, 3000, 9000, 0)
 		if n.buildLeft {

@@ -43,11 +43,7 @@ func (p *piece) drop() {
 	if p.build != nil {
 		p.build.Drop()
 	}
-	for _, r := range p.probes {
-		if r != nil {
-			r.Drop()
-		}
-	}
+	drop(p.probes)
 }
 
 // leftover joins what a join had to put on disk, piece by piece: a piece that

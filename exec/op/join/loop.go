@@ -117,8 +117,14 @@ func (j *loopJoin) start(ctx context.Context) error {
 	b, err := j.left.Next(ctx)
 	if errors.Is(err, io.EOF) {
 		j.stage = over
-		if j.marks() && (!j.node.Shared || j.inner.tally.end(j.task.Task, j.task.Tasks)) {
-			j.stage = lonely
+		if j.marks() {
+			last := true
+			if j.node.Shared {
+				last, _ = j.inner.tally.end(j.task.Task, j.task.Tasks, nil)
+			}
+			if last {
+				j.stage = lonely
+			}
 		}
 		j.cursor.rewind()
 		return nil

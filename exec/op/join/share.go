@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/spill"
 )
 
 // sharing is the state of something that one task of a stage builds and all use
@@ -59,23 +60,43 @@ func shared[T shareable](ctx context.Context, t *op.TaskContext, place int, fres
 // what is left (J2).
 type tally struct {
 	mu    sync.Mutex
-	ended map[int]bool
-	last  int // the task that was told, −1: none yet
+	ended map[int][][]*spill.Run // with what each put aside
+	last  int                    // the task that was told, −1: none yet
 }
 
-func newTally() tally { return tally{ended: map[int]bool{}, last: -1} }
+func newTally() tally { return tally{ended: map[int][][]*spill.Run{}, last: -1} }
 
-// end records a task and reports whether it must now do what is left. A repeated
-// attempt of the task that was told is told again.
-func (y *tally) end(task, tasks int) bool {
+// end records a task and what it put aside. It reports whether the task must now
+// do what is left, and what all tasks put aside. A repeated attempt of the task
+// that was told is told again; of a task that ended twice the first attempt's
+// runs stay, since both hold the same rows.
+func (y *tally) end(task, tasks int, aside [][]*spill.Run) (last bool, all [][]*spill.Run) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	y.ended[task] = true
+	if _, before := y.ended[task]; !before {
+		y.ended[task] = aside
+	} else {
+		for _, runs := range aside {
+			drop(runs)
+		}
+	}
 	if len(y.ended) < tasks || y.last >= 0 && y.last != task {
-		return false
+		return false, nil
 	}
 	y.last = task
-	return true
+	for i := range tasks {
+		all = append(all, y.ended[i]...)
+	}
+	return true, all
+}
+
+// drop gives up runs, some of which may be nil.
+func drop(runs []*spill.Run) {
+	for _, r := range runs {
+		if r != nil {
+			r.Drop()
+		}
+	}
 }
 
 // marks has a bit per build row that matched. It is safe for concurrent use.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -22,14 +21,11 @@ type side struct {
 	runs   []*spill.Run // by partition, nil where its rows are in the table; nil: nothing was spilled
 	memory memory.Reservation
 	bytes  int64 // spilled
-
-	tally tally
-	mu    sync.Mutex
-	aside map[int][]*spill.Run // what tasks put aside
+	tally  tally
 }
 
 func newSide() *side {
-	return &side{sharing: sharing{ready: make(chan struct{})}, tally: newTally(), aside: map[int][]*spill.Run{}}
+	return &side{sharing: sharing{ready: make(chan struct{})}, tally: newTally()}
 }
 
 // Close gives the memory back. Runs end with their file.
@@ -75,34 +71,16 @@ func (x *side) build(ctx context.Context, t *op.TaskContext, r memory.Reservatio
 	}
 }
 
-// put keeps the runs that a task put aside. Of a repeated attempt those of the
-// first one stay: both hold the same rows.
-func (x *side) put(task int, runs []*spill.Run) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if _, before := x.aside[task]; !before {
-		x.aside[task] = runs
-		return
-	}
-	for _, r := range runs {
-		if r != nil {
-			r.Drop()
-		}
-	}
-}
-
-// pieces returns the partitions on disk, with the runs that all tasks put aside
-// for each. kept tells that a repeated attempt may need them again.
-func (x *side) pieces(tasks int, kept bool) (out []*piece) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+// pieces returns the partitions on disk, with the runs that tasks put aside for
+// each. kept tells that others may need the runs, too.
+func (x *side) pieces(aside [][]*spill.Run, kept bool) (out []*piece) {
 	for p, build := range x.runs {
 		if build == nil {
 			continue
 		}
 		y := &piece{build: build, kept: kept}
-		for i := range tasks {
-			y.probes = append(y.probes, x.aside[i][p])
+		for _, runs := range aside {
+			y.probes = append(y.probes, runs[p])
 		}
 		out = append(out, y)
 	}
