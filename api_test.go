@@ -94,8 +94,13 @@ func TestMethods(t *testing.T) {
 			"a b c d e f g h\n5 2.5 true x <nil> [121] 1m30s 1970-01-01 00:00:00 +0000 UTC"},
 		"try cast":  {df.Select(col("s").TryCast("int").As("i")).Limit(1), "i\n<nil>"},
 		"functions": {df.Limit(1).Select(f.Upper("s").As("a"), f.Round(lit(2.345), 2).As("b"), f.Coalesce("x", 0).As("c"), f.Substring(lit("hello"), 2, 3).As("d"), f.Nvl2("s", 1, 2).As("e"), f.Greatest("n", 7).As("g")), "a b c d e g\nA 2.35 1.5 ell 1 7"},
-		"expr":      {df.Select(millrace.Expr("n * 2 AS m")).Limit(1), "m\n2"},
-		"quoted":    {df.Select(col("n").As("a b")).Select(col("`a b`")).Limit(1), "a b\n1"},
+		"window": {df.Select("n", f.RowNumber().Over(millrace.PartitionBy("s").OrderBy(col("n").Desc())).As("r"), f.Sum("n").Over(millrace.PartitionBy()).As("t")).OrderBy("n", "r"),
+			"n r t\n1 1 8\n2 1 8\n2 2 8\n3 1 8"},
+		"frames": {df.Select("n", f.Sum("n").Over(millrace.PartitionBy().OrderBy("n", "x").RowsBetween(-1, millrace.CurrentRow)).As("a"), f.Count("*").Over(millrace.PartitionBy().OrderBy("n").RangeBetween(millrace.UnboundedPreceding, 1)).As("b"),
+			f.Lag("s", 1).IgnoreNulls().Over(millrace.PartitionBy().OrderBy("n", "x")).As("c")).OrderBy("n", "a"), "n a b c\n1 1 3 <nil>\n2 3 4 a\n2 4 4 b\n3 5 4 b"},
+		"window column": {df.WithColumn("n", f.Rank().Over(millrace.PartitionBy().OrderBy("n"))).Select("n").OrderBy("n"), "n\n1\n2\n2\n4"},
+		"expr":          {df.Select(millrace.Expr("n * 2 AS m")).Limit(1), "m\n2"},
+		"quoted":        {df.Select(col("n").As("a b")).Select(col("`a b`")).Limit(1), "a b\n1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := shown(c.df)
@@ -167,6 +172,8 @@ func TestMistakes(t *testing.T) {
 		"otherwise":        {df.Select(col("n").Otherwise(1)), diag.InvalidArgument},
 		"distinct of none": {df.Select(col("n").Distinct()), diag.InvalidArgument},
 		"no function":      {df.Select(millrace.CallFunction("upperr", "s")), diag.UnresolvedRoutine},
+		"window order":     {df.Select(f.Rank().Over(millrace.PartitionBy().OrderBy("n +"))), diag.Syntax},
+		"window of none":   {df.Select(col("n").Over(millrace.PartitionBy())), diag.InvalidArgument},
 		"keys":             {df.DropDuplicates("zz"), diag.UnresolvedColumn},
 		"all dropped":      {df.Drop("n", "s"), diag.InvalidQuery},
 		"no table":         {s.Table("absent"), diag.TableNotFound},

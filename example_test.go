@@ -90,6 +90,23 @@ func ExampleDataFrame_GroupBy() {
 	// +------+-------+---+
 }
 
+func ExampleColumn_Over() {
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	best := millrace.PartitionBy("city").OrderBy(millrace.Col("amount").Desc())
+	show(ctx, df.WithColumn("place", functions.RowNumber().Over(best)).
+		Filter("place = 1").Drop("place").OrderBy("city"))
+	// Output:
+	// +------+--------+
+	// | city | amount |
+	// +------+--------+
+	// | Bern |      5 |
+	// | Oslo |      4 |
+	// | Rome |   NULL |
+	// +------+--------+
+}
+
 func ExampleDataFrame_Join() {
 	ctx := context.Background()
 	s, df := sales(ctx)

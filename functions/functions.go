@@ -143,6 +143,9 @@ func Crc32(a any) millrace.Column { return millrace.CallFunction("crc32", a) }
 // Csc is csc(a). A function of one number.
 func Csc(a any) millrace.Column { return millrace.CallFunction("csc", a) }
 
+// CumeDist is cume_dist(). The share of rows up to this one and its equals.
+func CumeDist() millrace.Column { return millrace.CallFunction("cume_dist") }
+
 // Date is another name of ToDate.
 func Date(a any, more ...any) millrace.Column {
 	return millrace.CallFunction("date", append([]any{a}, more...)...)
@@ -182,6 +185,9 @@ func Decode(a, b any, more ...any) millrace.Column {
 
 // Degrees is degrees(a). A function of one number.
 func Degrees(a any) millrace.Column { return millrace.CallFunction("degrees", a) }
+
+// DenseRank is dense_rank(…). The rank without gaps, from 1.
+func DenseRank(args ...any) millrace.Column { return millrace.CallFunction("dense_rank", args...) }
 
 // E is e(). Euler's number.
 func E() millrace.Column { return millrace.CallFunction("e") }
@@ -252,6 +258,11 @@ func IsValidUtf8(a any) millrace.Column { return millrace.CallFunction("is_valid
 // IsNaN is isnan(a). Tests a value.
 func IsNaN(a any) millrace.Column { return millrace.CallFunction("isnan", a) }
 
+// Lag is lag(a, …). The value of the row some rows before, else a default.
+func Lag(a any, more ...any) millrace.Column {
+	return millrace.CallFunction("lag", append([]any{a}, more...)...)
+}
+
 // Last is last(a). The last value.
 func Last(a any) millrace.Column { return millrace.CallFunction("last", a) }
 
@@ -263,6 +274,11 @@ func LastValue(a any) millrace.Column { return millrace.CallFunction("last_value
 
 // Lcase is another name of Lower.
 func Lcase(a any) millrace.Column { return millrace.CallFunction("lcase", a) }
+
+// Lead is lead(a, …). The value of the row some rows behind, else a default.
+func Lead(a any, more ...any) millrace.Column {
+	return millrace.CallFunction("lead", append([]any{a}, more...)...)
+}
 
 // Least is least(a, b, …). The least value that is not null.
 func Least(a, b any, more ...any) millrace.Column {
@@ -340,6 +356,12 @@ func Nanvl(a, b any) millrace.Column { return millrace.CallFunction("nanvl", a, 
 // NextDay is next_day(a, b). The first date after another that is a day of the week.
 func NextDay(a, b any) millrace.Column { return millrace.CallFunction("next_day", a, b) }
 
+// NthValue is nth_value(a, b). The value of the n-th row of the frame.
+func NthValue(a, b any) millrace.Column { return millrace.CallFunction("nth_value", a, b) }
+
+// Ntile is ntile(a). The number, from 1, of the row's share of n equal ones.
+func Ntile(a any) millrace.Column { return millrace.CallFunction("ntile", a) }
+
 // NullIf is nullif(a, b). Null if both are equal, else the first.
 func NullIf(a, b any) millrace.Column { return millrace.CallFunction("nullif", a, b) }
 
@@ -355,6 +377,9 @@ func OctetLength(a any) millrace.Column { return millrace.CallFunction("octet_le
 func Overlay(a, b, c any, more ...any) millrace.Column {
 	return millrace.CallFunction("overlay", append([]any{a, b, c}, more...)...)
 }
+
+// PercentRank is percent_rank(…). The rank from 0 to 1.
+func PercentRank(args ...any) millrace.Column { return millrace.CallFunction("percent_rank", args...) }
 
 // Pi is pi(). π.
 func Pi() millrace.Column { return millrace.CallFunction("pi") }
@@ -376,6 +401,9 @@ func Quarter(a any) millrace.Column { return millrace.CallFunction("quarter", a)
 
 // Radians is radians(a). A function of one number.
 func Radians(a any) millrace.Column { return millrace.CallFunction("radians", a) }
+
+// Rank is rank(…). The number of the first row that is equal in order, from 1.
+func Rank(args ...any) millrace.Column { return millrace.CallFunction("rank", args...) }
 
 // Regexp is regexp(a, b). Matches a regular expression.
 func Regexp(a, b any) millrace.Column { return millrace.CallFunction("regexp", a, b) }
@@ -423,6 +451,9 @@ func Rint(a any) millrace.Column { return millrace.CallFunction("rint", a) }
 func Round(a any, more ...any) millrace.Column {
 	return millrace.CallFunction("round", append([]any{a}, more...)...)
 }
+
+// RowNumber is row_number(). The number of the row, from 1.
+func RowNumber() millrace.Column { return millrace.CallFunction("row_number") }
 
 // Rpad is rpad(a, b, …). Padded on the right.
 func Rpad(a, b any, more ...any) millrace.Column {

@@ -17,6 +17,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op/sort"
 	"github.com/millrace-engine/millrace/exec/op/union"
 	"github.com/millrace-engine/millrace/exec/op/values"
+	"github.com/millrace-engine/millrace/exec/op/window"
 	"github.com/millrace-engine/millrace/exec/op/write"
 	"github.com/millrace-engine/millrace/plan/physical"
 )
@@ -76,6 +77,8 @@ func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 		o = join.NewHash(x, key, kids[0], kids[1])
 	case *physical.LoopJoin:
 		o = join.NewLoop(x, key, kids[0], kids[1])
+	case *physical.Window:
+		o = window.New(x, kids[0])
 	case *physical.Sort:
 		o = sort.NewSort(x, kids[0])
 	case *physical.TopN:

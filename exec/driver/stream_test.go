@@ -190,14 +190,21 @@ func TestNoReplay(t *testing.T) {
 	for _, k := range []struct {
 		window int64
 		class  diag.Class
-	}{{1, diag.ResultLost}, {1 << 20, ""}} {
-		c := &numbers{splits: 4}
+	}{{1, diag.ResultLost}, {1 << 30, ""}} {
+		c := &numbers{splits: 192} // 12 to a task
+		got := make(chan struct{})
 		var seen atomic.Int64
-		c.hook = func(_ context.Context, split, _ int) error {
-			if split == 0 && seen.Add(1) == 6 {
-				return errors.New("connection reset")
+		c.hook = func(task context.Context, split, _ int) error {
+			if split != 11 || seen.Add(1) != 1 {
+				return nil
 			}
-			return nil
+			if k.class != "" { // not before the consumer has some rows of the task
+				select {
+				case <-got:
+				case <-task.Done():
+				}
+			}
+			return errors.New("connection reset")
 		}
 		b := start(t, 1, 2, c)
 		rows := 0
@@ -206,10 +213,13 @@ func TestNoReplay(t *testing.T) {
 		for err == nil {
 			var x *columnar.Batch
 			if x, err = s.Next(); err == nil {
+				if rows == 0 {
+					close(got)
+				}
 				rows += x.Rows
 			}
 		}
-		if !errors.Is(err, io.EOF) && diag.ClassOf(err) != k.class || k.class == "" && rows != 4000 || k.class != "" && errors.Is(err, io.EOF) {
+		if !errors.Is(err, io.EOF) && diag.ClassOf(err) != k.class || k.class == "" && rows != 192000 || k.class != "" && errors.Is(err, io.EOF) {
 			t.Errorf("with a window of %d: %d rows, %v", k.window, rows, err)
 		}
 	}

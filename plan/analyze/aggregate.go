@@ -64,6 +64,11 @@ func (a *analyzer) aggregate(g *logical.Aggregate, outer *scope) (logical.Plan, 
 		in.aliases = l.add(e, w)
 	}
 	out := &logical.Aggregate{Keys: keys, List: l.items, Child: child}
+	for _, e := range l.items {
+		if expr.Any(e, isOver) {
+			return a.windowed(out, cols), l.columns, nil
+		}
+	}
 	a.below[out] = cols
 	return out, l.columns, nil
 }
@@ -125,7 +130,11 @@ func (a *analyzer) groupKey(k expr.Expr, list []expr.Expr, in *scope) (expr.Expr
 	if agg := aggregateIn(k); agg != nil {
 		return nil, diag.NewAt(at, diag.InvalidQuery, "the aggregate function %s cannot be grouped by", agg.Fn).WithRemedy("group by columns, or aggregate in a subquery")
 	}
-	return a.expr(k, in)
+	e, err := a.expr(k, in)
+	if err != nil {
+		return nil, err
+	}
+	return e, noWindows(e, "GROUP BY")
 }
 
 // aliased replaces names that no column has by the items of the list that have

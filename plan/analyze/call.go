@@ -11,10 +11,6 @@ import (
 
 // call resolves a call: its arguments, the function, the types.
 func (a *analyzer) call(c *expr.UnresolvedCall, s *scope) (expr.Expr, error) {
-	if c.Over != nil {
-		return nil, diag.NewAt(c.Place, diag.Unsupported, "window functions are not supported yet").
-			WithRemedy("aggregate in a subquery and join it")
-	}
 	name := strings.ToLower(c.Fn)
 	args, err := a.arguments(c, name, s)
 	if err != nil {
@@ -26,6 +22,12 @@ func (a *analyzer) call(c *expr.UnresolvedCall, s *scope) (expr.Expr, error) {
 	f, ok := expr.Builtins().Lookup(name)
 	if !ok {
 		return nil, unknownFunction(c)
+	}
+	if c, args, err = nullTreatment(f, c, args); err != nil {
+		return nil, err
+	}
+	if c.Over != nil {
+		return a.over(f, c, args, s)
 	}
 	switch f.Kind {
 	case expr.AggregateFunction:
@@ -43,6 +45,29 @@ func (a *analyzer) call(c *expr.UnresolvedCall, s *scope) (expr.Expr, error) {
 		return nil, diag.NewAt(c.Place, diag.InvalidQuery, "%s belongs to aggregate functions; %s is none", what, f.Name)
 	}
 	return a.callResolved(f.Name, args, c.Place)
+}
+
+// nullTreatment takes IGNORE NULLS in, also where it is written as a last argument
+// that is true: first(x, true).
+func nullTreatment(f *expr.Function, c *expr.UnresolvedCall, args []expr.Expr) (*expr.UnresolvedCall, []expr.Expr, error) {
+	values := map[string]int{"first": 1, "last": 1, "any_value": 1, "nth_value": 2}[f.Name]
+	if n := len(args); values > 0 && n == values+1 {
+		l, ok := args[n-1].(*expr.Literal)
+		ignore, isBool := false, false
+		if ok {
+			ignore, isBool = l.Value.(bool)
+		}
+		if !isBool {
+			return nil, nil, diag.NewAt(c.Place, diag.TypeMismatch, "the last argument of %s, whether nulls are passed over, must be true or false", f.Name)
+		}
+		d := *c
+		d.IgnoreNulls = d.IgnoreNulls || ignore
+		c, args = &d, args[:n-1]
+	}
+	if c.IgnoreNulls && values == 0 && f.Name != "lag" && f.Name != "lead" {
+		return nil, nil, diag.NewAt(c.Place, diag.InvalidQuery, "%s does not take IGNORE NULLS", f.Name)
+	}
+	return c, args, nil
 }
 
 // arguments resolves the arguments of a call; count(*) has none, a star in other
@@ -192,6 +217,11 @@ func (a *analyzer) aggregateCall(f *expr.Function, c *expr.UnresolvedCall, args 
 			}
 		}
 	}
+	for _, x := range args {
+		if err := noWindows(x, "aggregate functions"); err != nil {
+			return nil, err
+		}
+	}
 	if c.Filter != nil {
 		var err error
 		if g.Filter, err = a.condition(c.Filter, s, "FILTER"); err != nil {
@@ -200,6 +230,16 @@ func (a *analyzer) aggregateCall(f *expr.Function, c *expr.UnresolvedCall, args 
 		if expr.Any(g.Filter, nested) {
 			return nil, diag.NewAt(c.Place, diag.InvalidQuery, "FILTER cannot use aggregate functions").WithRemedy("aggregate in a subquery first")
 		}
+	}
+	if c.IgnoreNulls {
+		some, err := a.callResolved("isnotnull", g.Args[:1], c.Place)
+		if err != nil {
+			return nil, err
+		}
+		if g.Filter != nil {
+			some = expr.NewCall("and", columnar.BoolType, g.Filter, some)
+		}
+		g.Filter = some
 	}
 	if len(c.OrderBy) > 0 {
 		return nil, diag.NewAt(c.Place, diag.Unsupported, "WITHIN GROUP is not supported yet")

@@ -263,7 +263,8 @@ func (x *extension) plan() logical.Plan {
 		x.a.below[&g] = x.input.columns
 		return x.rebuild(&g)
 	}
-	p := &logical.Project{List: x.items(), Child: x.project.Child}
+	p := &logical.Project{}
+	p.Child, p.List = x.a.windows(x.project.Child, x.items())
 	x.a.below[p] = x.input.columns
 	return x.rebuild(p)
 }

@@ -36,7 +36,8 @@ func (a *analyzer) selected(written []expr.Expr, child logical.Plan, cols []colu
 		}
 		in.aliases = l.add(e, w)
 	}
-	out := &logical.Project{List: l.items, Child: child}
+	out := &logical.Project{}
+	out.Child, out.List = a.windows(child, l.items)
 	a.below[out] = cols
 	return out, l.columns, nil
 }

@@ -146,7 +146,38 @@ func prettyCall(c *expr.UnresolvedCall) string {
 	if c.Filter != nil {
 		s += " FILTER (WHERE " + pretty(c.Filter) + ")"
 	}
+	if c.Over != nil {
+		s += " OVER " + prettyWindow(c.Over)
+	}
 	return s
+}
+
+// prettyWindow renders a window with the frame that it has without being told.
+func prettyWindow(w *expr.WindowSpec) string {
+	var parts []string
+	if len(w.PartitionBy) > 0 {
+		parts = append(parts, "PARTITION BY "+strings.Join(prettyAll(w.PartitionBy), ", "))
+	}
+	var keys []string
+	for _, o := range w.OrderBy {
+		k := pretty(o.Expr) + " ASC"
+		if o.Desc {
+			k = pretty(o.Expr) + " DESC"
+		}
+		if o.NullsLast {
+			k += " NULLS LAST"
+		} else {
+			k += " NULLS FIRST"
+		}
+		keys = append(keys, k)
+	}
+	if len(keys) > 0 {
+		parts = append(parts, "ORDER BY "+strings.Join(keys, ", "))
+	}
+	if w.Frame != nil {
+		parts = append(parts, w.Frame.String())
+	}
+	return "(" + strings.Join(parts, " ") + ")"
 }
 
 // upper are the functions that Spark shows in capitals.

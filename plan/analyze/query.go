@@ -34,7 +34,11 @@ func (a *analyzer) scalar(e expr.Expr, s *scope, clause string) (expr.Expr, erro
 		}
 		return nil, err.WithRemedy("aggregate in a subquery")
 	}
-	return a.expr(e, s)
+	r, err := a.expr(e, s)
+	if err != nil {
+		return nil, err
+	}
+	return r, noWindows(r, clause)
 }
 
 // condition resolves a boolean expression of a clause without groups.
@@ -59,6 +63,9 @@ func (a *analyzer) having(f *logical.Filter, child logical.Plan, cols []column, 
 	x := a.extension(child, cols, outer)
 	cond, err := x.resolve(f.Cond, true)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := noWindows(cond, "HAVING"); err != nil {
 		return nil, nil, err
 	}
 	if cond, err = a.boolean(cond, "HAVING"); err != nil {
@@ -90,6 +97,22 @@ func (a *analyzer) sort(s *logical.Sort, outer *scope) (logical.Plan, []column, 
 		out.Order = append(out.Order, o)
 	}
 	out.Child = x.plan()
+	keys := make([]expr.Expr, len(out.Order))
+	for i, o := range out.Order {
+		keys[i] = o.Expr
+	}
+	below := out.Child
+	out.Child, keys = a.windows(below, keys)
+	for i := range out.Order {
+		out.Order[i].Expr = keys[i]
+	}
+	if out.Child != below && len(x.extra) == 0 { // the windows' columns go again
+		list := make([]expr.Expr, len(below.Output()))
+		for i, o := range below.Output() {
+			list[i] = o
+		}
+		return &logical.Project{List: list, Child: out}, cols, nil
+	}
 	return x.drop(out), cols, nil
 }
 

@@ -28,9 +28,16 @@ func Equal(a, b Expr) bool {
 	case *Agg:
 		y, ok := b.(*Agg)
 		return ok && x.Fn.Name == y.Fn.Name && x.Distinct == y.Distinct && (x.Filter == nil) == (y.Filter == nil) &&
-			len(x.Args) == len(y.Args) && equalOrder(x.OrderBy, y.OrderBy) && equalAll(x.Children(), y.Children())
+			len(x.Args) == len(y.Args) && x.IgnoreNulls == y.IgnoreNulls && equalFrame(x.Frame, y.Frame) && equalOrder(x.OrderBy, y.OrderBy) && equalAll(x.Children(), y.Children())
+	case *Over:
+		y, ok := b.(*Over)
+		return ok && Equal(x.Call, y.Call) && len(x.PartitionBy) == len(y.PartitionBy) && equalOrder(x.OrderBy, y.OrderBy) && equalAll(x.Children(), y.Children())
 	}
 	return a == b
+}
+
+func equalFrame(a, b *Frame) bool {
+	return a == b || a != nil && b != nil && a.String() == b.String()
 }
 
 func equalAll(a, b []Expr) bool {

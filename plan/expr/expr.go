@@ -53,7 +53,9 @@ type UnresolvedCall struct {
 	Filter   Expr        // FILTER (WHERE …), or nil
 	OrderBy  []SortOrder // WITHIN GROUP or ORDER BY inside the call
 	Over     *WindowSpec // OVER (…), or nil
-	Place    diag.Pos
+	// IgnoreNulls: the function passes over nulls.
+	IgnoreNulls bool
+	Place       diag.Pos
 }
 
 // Ordinal is an integer literal in GROUP BY or ORDER BY: the 1-based position
@@ -68,7 +70,9 @@ type WindowSpec struct {
 	Frame       *Frame // nil = default
 }
 
-// Frame is the frame of a window: bounds are unresolved expressions, nil = unbounded.
+// Frame is the frame of a window: bounds are expressions, once resolved literals
+// that are not null; nil = unbounded. Of RANGE they are in the unit of the key: its
+// type, days for dates, µs for timestamps.
 type Frame struct {
 	Rows                   bool // ROWS, else RANGE
 	Start, End             Expr
@@ -175,16 +179,28 @@ type Alias struct {
 }
 
 // Agg is a call of an aggregate function. It appears under a logical Aggregate
-// (and in Window) only.
+// only, and under a Window, where it may be one of a window function and has a
+// frame.
 type Agg struct {
-	Fn       *Function
-	Args     []Expr
-	Distinct bool
-	Filter   Expr
-	OrderBy  []SortOrder
-	Typ      columnar.Type
-	Null     bool
-	Place    diag.Pos
+	Fn          *Function
+	Args        []Expr
+	Distinct    bool
+	Filter      Expr
+	OrderBy     []SortOrder
+	Frame       *Frame // in a Window; nil for functions that look at the whole partition
+	IgnoreNulls bool   // in a Window; elsewhere the filter says it
+	Typ         columnar.Type
+	Null        bool
+	Place       diag.Pos
+}
+
+// Over is a resolved call of a function over a window. It exists inside the
+// analyzer only, which moves it into a Window.
+type Over struct {
+	Call        *Agg
+	PartitionBy []Expr
+	OrderBy     []SortOrder
+	Place       diag.Pos
 }
 
 // SortOrder is one key of an ordering. Spark's default is ascending with nulls

@@ -18,7 +18,7 @@ type FunctionTable struct {
 // Builtins returns the functions that Millrace knows.
 var Builtins = sync.OnceValue(func() *FunctionTable {
 	t := &FunctionTable{byName: map[string]*Function{}}
-	for _, list := range [][]*Function{operators(), mathFunctions(), stringFunctions(), encodings(), timeFunctions(), conditionals(), collections(), aggregates()} {
+	for _, list := range [][]*Function{operators(), mathFunctions(), stringFunctions(), encodings(), timeFunctions(), conditionals(), collections(), aggregates(), windowFunctions()} {
 		for _, f := range list {
 			t.byName[f.Name] = f
 			t.names = append(t.names, f.Name)

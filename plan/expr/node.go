@@ -21,6 +21,7 @@ var (
 	_ Expr = (*Case)(nil)
 	_ Expr = (*Alias)(nil)
 	_ Expr = (*Agg)(nil)
+	_ Expr = (*Over)(nil)
 )
 
 // Name
@@ -286,8 +287,17 @@ func (a *Agg) WithChildren(kids []Expr) Expr {
 	d.OrderBy, _ = reorder(a.OrderBy, kids)
 	return &d
 }
-func (a *Agg) Pos() diag.Pos  { return a.Place }
-func (a *Agg) String() string { return callString(a.Fn.Name, a.Args, a.Distinct, a.Filter) }
+func (a *Agg) Pos() diag.Pos { return a.Place }
+func (a *Agg) String() string {
+	s := callString(a.Fn.Name, a.Args, a.Distinct, a.Filter)
+	if a.IgnoreNulls {
+		s += " IGNORE NULLS"
+	}
+	if a.Frame != nil {
+		s += " " + a.Frame.String()
+	}
+	return s
+}
 
 var infix = map[string]string{
 	"+": "+", "-": "-", "*": "*", "/": "/", "%": "%", "div": "div", "=": "=", "<=>": "<=>", "<": "<", "<=": "<=",
@@ -322,4 +332,70 @@ func callString(fn string, args []Expr, distinct bool, filter Expr) string {
 		s += " FILTER (WHERE " + filter.String() + ")"
 	}
 	return s
+}
+
+// Over: children are those of the call, then the partition, then the order.
+
+func (o *Over) Type() columnar.Type { return o.Call.Typ }
+func (o *Over) Nullable() bool      { return o.Call.Null }
+func (o *Over) Pos() diag.Pos       { return o.Place }
+func (o *Over) Children() []Expr {
+	kids := append(append([]Expr{}, o.Call.Children()...), o.PartitionBy...)
+	for _, x := range o.OrderBy {
+		kids = append(kids, x.Expr)
+	}
+	return kids
+}
+func (o *Over) WithChildren(kids []Expr) Expr {
+	d := *o
+	n, m := len(o.Call.Children()), len(o.PartitionBy)
+	d.Call = o.Call.WithChildren(kids[:n:n]).(*Agg)
+	d.PartitionBy = kids[n : n+m : n+m]
+	d.OrderBy, _ = reorder(o.OrderBy, kids[n+m:])
+	return &d
+}
+func (o *Over) String() string {
+	return o.Call.String() + " OVER " + WindowText(o.PartitionBy, o.OrderBy, nil)
+}
+
+// WindowText renders a window in parentheses.
+func WindowText(partition []Expr, order []SortOrder, f *Frame) string {
+	var parts []string
+	if len(partition) > 0 {
+		parts = append(parts, "PARTITION BY "+joinExprs(partition))
+	}
+	if len(order) > 0 {
+		keys := make([]string, len(order))
+		for i, o := range order {
+			keys[i] = o.String()
+		}
+		parts = append(parts, "ORDER BY "+strings.Join(keys, ", "))
+	}
+	if f != nil {
+		parts = append(parts, f.String())
+	}
+	return "(" + strings.Join(parts, " ") + ")"
+}
+
+// String renders a frame as SQL.
+func (f *Frame) String() string {
+	bound := func(e Expr, follow, start bool) string {
+		way := " PRECEDING"
+		if follow || e == nil && !start {
+			way = " FOLLOWING"
+		}
+		l, ok := e.(*Literal)
+		switch {
+		case e == nil:
+			return "UNBOUNDED" + way
+		case ok && (l.Value == int64(0) || l.Value == float64(0)):
+			return "CURRENT ROW"
+		}
+		return e.String() + way
+	}
+	kind := "RANGE"
+	if f.Rows {
+		kind = "ROWS"
+	}
+	return kind + " BETWEEN " + bound(f.Start, f.StartFollow, true) + " AND " + bound(f.End, f.EndFollow, false)
 }

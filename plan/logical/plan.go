@@ -213,13 +213,13 @@ type Repartition struct {
 	Child      Plan
 }
 
-// Window computes window functions over partitions: the list are aliases of
-// *expr.Agg or window calls; output is the child's columns plus those.
+// Window computes window functions over partitions, each in the given order: the
+// list are aliases of *expr.Agg, each with its frame; output is the child's columns
+// plus those.
 type Window struct {
 	List        []expr.Expr
 	PartitionBy []expr.Expr
 	OrderBy     []expr.SortOrder
-	Frame       *expr.Frame
 	Child       Plan
 }
 

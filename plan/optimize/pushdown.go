@@ -116,6 +116,22 @@ func (o *optimizer) push(p logical.Plan, conds []expr.Expr) logical.Plan {
 		return &d
 	case *logical.Sort:
 		return &logical.Sort{Order: x.Order, Child: o.push(x.Child, conds)}
+	case *logical.Window: // what drops whole partitions may do so before
+		keys := expr.IDSet{}
+		for _, k := range x.PartitionBy {
+			if a, ok := k.(*expr.Attr); ok {
+				keys[a.ID] = true
+			}
+		}
+		var down, keep []expr.Expr
+		for _, c := range conds {
+			if len(expr.Attrs(c)) > 0 && keys.Contains(expr.Attrs(c)) && !expr.Fallible(c) && expr.Deterministic(c) {
+				down = append(down, c)
+			} else {
+				keep = append(keep, c)
+			}
+		}
+		return rest(x.WithChildren([]logical.Plan{o.push(x.Child, down)}), keep)
 	}
 	kids := p.Children()
 	if len(kids) > 0 {

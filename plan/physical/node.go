@@ -99,6 +99,36 @@ func (a *Aggregate) String() string {
 	return "HashAggregate " + a.Mode.String() + " keys: [" + join(a.Keys) + "] [" + join(a.Aggs) + "]"
 }
 
+// String renders the call as SQL.
+func (c WindowCall) String() string {
+	s := AggCall{Fn: c.Fn, Args: c.Args, Filter: c.Filter}.String()
+	if len(c.Args) == 0 && c.Fn != "count" {
+		s = c.Fn + "()"
+	}
+	if c.IgnoreNulls {
+		s += " IGNORE NULLS"
+	}
+	if c.Frame != nil {
+		s += " " + c.Frame.String()
+	}
+	return s
+}
+
+func (w *Window) Schema() *columnar.Schema { return w.Out }
+func (w *Window) Children() []Plan         { return []Plan{w.Child} }
+func (w *Window) WithChildren(k []Plan) Plan {
+	d := *w
+	d.Child = k[0]
+	return &d
+}
+func (w *Window) String() string {
+	keys := make([]string, len(w.PartitionBy))
+	for i, c := range w.PartitionBy {
+		keys[i] = w.Child.Schema().Fields[c].Name
+	}
+	return "Window [" + join(w.Calls) + "] partition by [" + strings.Join(keys, ", ") + "] order by [" + join(w.Order) + "]"
+}
+
 func (j *HashJoin) Schema() *columnar.Schema { return j.Out }
 func (j *HashJoin) Children() []Plan         { return []Plan{j.Left, j.Right} }
 func (j *HashJoin) WithChildren(k []Plan) Plan {

@@ -122,6 +122,30 @@ type Aggregate struct {
 	Groups float64 // estimate, −1 unknown
 }
 
+// WindowCall is one function of a Window node. Args and Filter are bound to the
+// child; Frame is nil for functions that look at the whole partition.
+type WindowCall struct {
+	Fn          string
+	Args        []expr.Expr
+	Filter      expr.Expr // nil: all rows
+	IgnoreNulls bool
+	Frame       *expr.Frame
+	Result      columnar.Type
+	Null        bool
+	Place       diag.Pos
+}
+
+// Window computes functions over partitions of its input, which each task gets
+// sorted by the columns PartitionBy and then Order. Output: the child's columns,
+// then a result per call.
+type Window struct {
+	PartitionBy []int
+	Order       []expr.SortOrder
+	Calls       []WindowCall
+	Out         *columnar.Schema
+	Child       Plan
+}
+
 // HashJoin joins on equal keys. The build side is read wholly into a table. With
 // Shared the build child is a Source in ReadAll mode, and the tasks of the stage
 // on one executor build one table together; otherwise both children are

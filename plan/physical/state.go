@@ -38,3 +38,26 @@ func StateTypes(call AggCall) (types []columnar.Type, ok bool) {
 	}
 	return nil, false
 }
+
+// Windowed reports whether a function can be computed over windows.
+func Windowed(fn string) bool {
+	switch fn {
+	case "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "nth_value",
+		"first", "last", "any_value", "count", "count_if", "sum", "avg", "min", "max", "bool_and", "bool_or",
+		"stddev_samp", "stddev_pop", "var_samp", "var_pop":
+		return true
+	}
+	return false
+}
+
+// WindowConstant reports the arguments of window functions that are numbers, not
+// values of rows: how far lag and lead look, n of nth_value and ntile.
+func WindowConstant(fn string, i int) bool {
+	switch fn {
+	case "lag", "lead", "nth_value":
+		return i == 1
+	case "ntile":
+		return i == 0
+	}
+	return false
+}

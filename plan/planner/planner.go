@@ -228,7 +228,7 @@ func (pl *planner) plan(p logical.Plan, need expr.IDSet) (planned, error) {
 	case *logical.Shared:
 		return pl.sharedPlan(x)
 	case *logical.Window:
-		return planned{}, diag.New(diag.Unsupported, "window functions are not supported yet")
+		return pl.window(x, need)
 	}
 	return planned{}, diag.New(diag.Unsupported, "%s cannot be run as part of a query", p)
 }

@@ -33,7 +33,7 @@ func (p *parser) call(parts []string, place diag.Pos) expr.Expr {
 		for p.accept(tComma) {
 			c.Args = append(c.Args, p.argument())
 		}
-		p.nullTreatment()
+		p.nullTreatment(c)
 	}
 	if !p.accept(tClose) {
 		p.unexpected(",", ")")
@@ -57,7 +57,7 @@ func (p *parser) callSuffix(c *expr.UnresolvedCall) expr.Expr {
 		c.Filter = p.expr()
 		p.expect(tClose, ")")
 	}
-	p.nullTreatment()
+	p.nullTreatment(c)
 	if p.isWord(kOver) && (p.ahead(1).kind == tOpen || p.ahead(1).kind == tWord || p.ahead(1).kind == tQuoted) {
 		p.advance()
 		c.Over = p.over()
@@ -65,13 +65,12 @@ func (p *parser) callSuffix(c *expr.UnresolvedCall) expr.Expr {
 	return c
 }
 
-// nullTreatment reads RESPECT NULLS, which is the default, and refuses IGNORE NULLS.
-func (p *parser) nullTreatment() {
-	if p.acceptWords(kRespect, kNulls) {
-		return
-	}
-	if p.isWords(kIgnore, kNulls) {
-		p.unsupported(p.place(), "IGNORE NULLS").remedy("Add FILTER (WHERE x IS NOT NULL) to the aggregate instead")
+// nullTreatment reads RESPECT NULLS, which is the default, and IGNORE NULLS.
+func (p *parser) nullTreatment(c *expr.UnresolvedCall) {
+	switch {
+	case p.acceptWords(kRespect, kNulls):
+	case p.acceptWords(kIgnore, kNulls):
+		c.IgnoreNulls = true
 	}
 }
 

@@ -231,6 +231,9 @@ func (d *dump) expr(e expr.Expr) string {
 		if x.Filter != nil {
 			s += " filter " + d.expr(x.Filter)
 		}
+		if x.IgnoreNulls {
+			s += " ignore nulls"
+		}
 		if w := x.Over; w != nil {
 			s += " over (partition " + d.exprs(w.PartitionBy) + " order " + d.order(w.OrderBy)
 			if f := w.Frame; f != nil {

@@ -56,6 +56,10 @@ func (c *cutter) classify(s *Stage) Determinism {
 			worse(Unordered) // groups come out in table order, which depends on the input's
 		case *physical.HashJoin, *physical.LoopJoin:
 			worse(Unordered)
+		case *physical.Window: // rows that are equal in order stand as they came
+			if class != Stable {
+				worse(Unstable)
+			}
 		}
 		for _, k := range p.Children() {
 			visit(k)

@@ -40,7 +40,7 @@ func (m *Memory) add(p physical.Plan) {
 		if x.Mode == physical.ReadMerge {
 			m.Kept += memory.Floor
 		}
-	case *physical.Aggregate, *physical.Sort, *physical.TopN:
+	case *physical.Aggregate, *physical.Sort, *physical.TopN, *physical.Window:
 		m.Kept += memory.Floor
 	case *physical.HashJoin:
 		m.Kept += memory.Floor

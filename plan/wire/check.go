@@ -97,6 +97,8 @@ func check(p physical.Plan) error {
 				return malformed("inputs of a union")
 			}
 		}
+	case *physical.Window:
+		return checkWindow(x)
 	case *physical.Write:
 		return positions(x.PartitionBy, x.Child.Schema().Len())
 	}

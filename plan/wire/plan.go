@@ -24,6 +24,7 @@ const (
 	planLimit
 	planUnion
 	planWrite
+	planWindow
 )
 
 func (e *encoder) plan(f int, p physical.Plan) {
@@ -123,6 +124,8 @@ func (e *encoder) plan(f int, p physical.Plan) {
 				e.ints(6, x.PartitionBy)
 				e.plan(7, x.Child)
 			})
+		case *physical.Window:
+			e.message(planWindow, func(e *encoder) { e.window(x) })
 		default: // an Exchange would mean that the plan was not cut
 			panic("wire: plan node cannot travel: " + p.String())
 		}
@@ -285,6 +288,8 @@ func (d *decoder) plan(b []byte) (p physical.Plan, err error) {
 			})
 		case planWrite:
 			p, err = d.write(f.data)
+		case planWindow:
+			p, err = d.window(f.data)
 		default:
 			err = malformed("plan field %d", f.num)
 		}

@@ -80,3 +80,16 @@ func decimals(xs []columnar.Int128) (uint8, []byte) {
 	}
 	return 8, columnar.BytesOf(ys)
 }
+
+// Mean returns sum ÷ n of decimals as the type of an average, and whether it fits:
+// what avg computes, for windows.
+func Mean(sum columnar.Int128, n int64, from, to columnar.Type) (columnar.Int128, bool) {
+	x, ok := mulDivHalfUp(sum, pow10(int(to.Scale)-int(from.Scale)), uint64(n))
+	return x, ok && Fits(x, to)
+}
+
+// Fits reports whether a decimal has no more digits than its type.
+func Fits(x columnar.Int128, t columnar.Type) bool { return within(x, pow10(int(t.Precision))) }
+
+// Decimals returns the width and data of a vector of decimals.
+func Decimals(xs []columnar.Int128) (uint8, []byte) { return decimals(xs) }

@@ -1,0 +1,1 @@
+SELECT l_orderkey, rank() OVER (PARTITION BY l_suppkey ORDER BY l_shipdate DESC), sum(l_quantity * 2) OVER (PARTITION BY l_suppkey ORDER BY l_shipdate ROWS BETWEEN 3 PRECEDING AND CURRENT ROW), max(l_tax) OVER () FROM lineitem WHERE l_suppkey < 9
