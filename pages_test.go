@@ -37,6 +37,7 @@ func TestPagePruning(t *testing.T) {
 		{"SELECT min(id) FROM p WHERE n > 5", "[[80002]]", 6, 86272},
 		{"SELECT max(id) FROM p WHERE n IS NULL", "[[79999]]", 0, 81920},
 		{"SELECT count(*), min(p.s) FROM p JOIN (SELECT id + 100000 AS k FROM " + ids(5) + ") b ON p.id = b.k", "[[5 k100000" + strings.Repeat("x", 80) + "]]", 27, 8192},
+		{"SELECT id, s FROM p ORDER BY id LIMIT 1", "[[0 k000000" + strings.Repeat("x", 80) + "]]", 27, 16384},
 	} {
 		rows, err := lines(t, s, x.query)
 		if err != nil {

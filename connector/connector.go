@@ -65,8 +65,9 @@ type ScanRequest struct {
 	Dynamic func() []DynamicFilter
 }
 
-// DynamicFilter is a filter that appeared while the query runs. Rows for which
-// MayMatch is certainly false may be dropped. Implementations are immutable.
+// DynamicFilter is a filter that appeared while the query runs: rows that it does
+// not select may be dropped. Null is never selected. Implementations are
+// immutable; a tighter one may take the place of another.
 type DynamicFilter interface {
 	// Column is the position in ScanRequest.Columns that it tests.
 	Column() int
