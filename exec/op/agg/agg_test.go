@@ -3,6 +3,8 @@ package agg_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/op/agg"
 	"github.com/millrace-engine/millrace/exec/op/optest"
+	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/physical"
 )
@@ -124,5 +127,29 @@ func TestAggregate(t *testing.T) {
 func TestDistinct(t *testing.T) {
 	b := table(t, 20_000)
 	n := node(physical.AggComplete, b.Schema, []expr.Expr{column(b.Schema, 0), column(b.Schema, 1)}, nil)
-	optest.Check(t, optest.Case{Tables: []*columnar.Batch{b}, Tiny: 1 << 20, New: func(in ...op.Operator) op.Operator { return agg.New(n, in[0]) }})
+	optest.Check(t, optest.Case{Tables: []*columnar.Batch{b}, Tiny: 1 << 20, New: func(in ...op.Operator) op.Operator { return agg.New(n, in[0]) },
+		Want: func(tables []*columnar.Batch) (out []string) {
+			x := *tables[0]
+			x.Cols = x.Cols[:2]
+			rows := optest.Render(&x)
+			slices.Sort(rows)
+			return slices.Compact(rows)
+		}})
+}
+
+// TestOneGroup: a group that is larger than memory is refused with the reason,
+// and one that is not is not.
+func TestOneGroup(t *testing.T) {
+	b := optest.Random(rand.New(rand.NewPCG(3, 3)), 60_000, optest.Column{Type: columnar.Int64Type, Distinct: 1}, optest.Column{Type: columnar.StringType, Distinct: 60_000, Longest: 90})
+	list := physical.AggCall{Fn: "collect_list", Args: []expr.Expr{column(b.Schema, 1)}, ArgTypes: []columnar.Type{columnar.StringType}, Result: columnar.ListType(columnar.StringType, false)}
+	n := node(physical.AggComplete, b.Schema, []expr.Expr{column(b.Schema, 0)}, []physical.AggCall{list})
+	run := func(budget int64) ([]string, error) {
+		return optest.Try(agg.New(n, optest.NewSource(b, optest.Shape{Rows: 1000})), budget)
+	}
+	if _, err := run(4 << 20); diag.ClassOf(err) != diag.MemoryLimit || !strings.Contains(err.Error(), "one group") {
+		t.Errorf("in 4 MiB: %v", err)
+	}
+	if rows, err := run(32 << 20); err != nil || len(rows) != 1 || strings.Count(rows[0], "s") < 60_000 {
+		t.Errorf("in 32 MiB: %d rows, %v", len(rows), err)
+	}
 }

@@ -1,11 +1,14 @@
 package sort_test
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/op/optest"
 	"github.com/millrace-engine/millrace/exec/op/sort"
@@ -29,12 +32,28 @@ func rows(t *testing.T, n int) *columnar.Batch {
 	return b
 }
 
+// listed adds a column of lists of strings, up to 5 long, some null.
+func listed(b *columnar.Batch) *columnar.Batch {
+	r := rand.New(rand.NewPCG(7, 7))
+	off, n := make([]int32, b.Rows+1), b.Rows
+	valid := columnar.NewBitmap(n)
+	for i := range n {
+		off[i+1] = off[i] + int32(r.IntN(6))
+		valid.SetTo(i, r.IntN(9) > 0)
+	}
+	kid := optest.Random(r, int(off[n]), optest.Column{Type: columnar.StringType, Distinct: 1000, Nulls: 0.2, Longest: 30}).Cols[0]
+	typ := columnar.ListType(columnar.StringType, true)
+	out := &columnar.Batch{Schema: columnar.NewSchema(append(append([]columnar.Field{}, b.Schema.Fields...), columnar.Field{Name: "l", Type: typ, Nullable: true})...), Rows: n}
+	out.Cols = append(append(out.Cols, b.Cols...), columnar.Vector{Type: typ, Len: n, Data: columnar.BytesOf(off), Valid: valid, Kids: []columnar.Vector{kid}})
+	return out
+}
+
 func column(s *columnar.Schema, i int) expr.Expr {
 	return &expr.Column{Index: i, Name: s.Fields[i].Name, Typ: s.Fields[i].Type, Null: s.Fields[i].Nullable}
 }
 
 func TestSort(t *testing.T) {
-	b := rows(t, 12_000)
+	b := listed(rows(t, 12_000))
 	for name, order := range map[string][]expr.SortOrder{
 		"int, string": {{Expr: column(b.Schema, 0), Desc: true, NullsLast: true}, {Expr: column(b.Schema, 1)}},
 		"string":      {{Expr: column(b.Schema, 1), NullsLast: true}},
@@ -59,4 +78,68 @@ func TestTopN(t *testing.T) {
 		}
 		optest.Check(t, c)
 	}
+}
+
+// sorted is the operator of a merge whose exchange has its inputs, each sorted,
+// as runs.
+type sorted struct {
+	op.Operator
+	inputs []op.Operator
+}
+
+func (s *sorted) Open(ctx context.Context, t *op.TaskContext) error {
+	for _, in := range s.inputs {
+		if err := in.Open(ctx, t); err != nil {
+			return err
+		}
+	}
+	t.Leaves[0], t.Exchanges = op.Assignment{}, s
+	return s.Operator.Open(ctx, t)
+}
+
+func (s *sorted) Close() error {
+	err := s.Operator.Close()
+	for _, in := range s.inputs {
+		err = errors.Join(err, in.Close())
+	}
+	return err
+}
+
+func (s *sorted) Partition(context.Context, int, int, *columnar.Schema) (op.BatchIterator, error) {
+	return nil, nil
+}
+func (s *sorted) All(context.Context, int, *columnar.Schema) (op.BatchIterator, error) {
+	return nil, nil
+}
+func (s *sorted) Runs(context.Context, int, int, *columnar.Schema) (out []op.BatchIterator, err error) {
+	for _, in := range s.inputs {
+		out = append(out, in)
+	}
+	return out, nil
+}
+
+// TestMerge: merged runs are what sorting all of their rows gives, equal rows in
+// the order of the runs.
+func TestMerge(t *testing.T) {
+	tables := []*columnar.Batch{rows(t, 3000), rows(t, 1), rows(t, 2500), rows(t, 700), rows(t, 1200)}
+	s := tables[0].Schema
+	order := []expr.SortOrder{{Expr: column(s, 0)}, {Expr: column(s, 1), Desc: true}}
+	node := &physical.Sort{Order: order, Child: &physical.Values{Out: s}}
+	optest.Check(t, optest.Case{Tables: tables, Ordered: true,
+		New: func(in ...op.Operator) op.Operator {
+			var runs []op.Operator
+			for _, x := range in {
+				runs = append(runs, sort.NewSort(node, x))
+			}
+			return &sorted{sort.NewMerge(&physical.Source{Mode: physical.ReadMerge, Order: order, Out: s}), runs}
+		},
+		Want: func(tables []*columnar.Batch) []string {
+			a := kernel.NewAppender([]columnar.Type{s.Fields[0].Type, s.Fields[1].Type, s.Fields[2].Type, s.Fields[3].Type}, nil)
+			for _, b := range tables {
+				if err := a.Append(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return optest.Rows(t, sort.NewSort(node, optest.NewSource(a.Take(s), optest.Shape{Rows: 1000})), 1<<30)
+		}})
 }
