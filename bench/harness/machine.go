@@ -13,7 +13,6 @@ type Machine struct {
 	Cores  int    `json:"cores"`
 	Memory int64  `json:"memory_bytes"`
 	Kernel string `json:"kernel"`
-	Load   string `json:"load_before"` // the load averages when the run began
 }
 
 // ThisMachine describes the machine. What the system does not tell is empty.
@@ -27,11 +26,6 @@ func ThisMachine() Machine {
 	}
 	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
 		m.Memory = kilobytes(string(b), "MemTotal")
-	}
-	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
-		if f := strings.Fields(string(b)); len(f) > 2 {
-			m.Load = strings.Join(f[:3], " ")
-		}
 	}
 	if out, err := exec.Command("uname", "-srm").Output(); err == nil {
 		m.Kernel = strings.TrimSpace(string(out))

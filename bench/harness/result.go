@@ -27,6 +27,7 @@ type Result struct {
 	Started string        `json:"started"` // RFC 3339, UTC
 	Seconds float64       `json:"seconds"`
 	Machine Machine       `json:"machine"`
+	Others  float64       `json:"others_cpu_share"` // of the machine's processor time, taken by other programs during the run
 	Engines []EngineInfo  `json:"engines"`
 	Queries []QueryResult `json:"queries"`
 	Notes   []string      `json:"notes,omitempty"`

@@ -59,7 +59,7 @@ func TestRunMeasures(t *testing.T) {
 	if _, err := os.Stat("/proc/self/clear_refs"); err == nil && (m.RSS == 0 || r.Engines[1].RSS < m.RSS || r.Engines[1].Idle == 0) {
 		t.Errorf("memory %d, of the engine %d, idle %d", m.RSS, r.Engines[1].RSS, r.Engines[1].Idle)
 	}
-	if r.Machine.Cores == 0 || r.Started == "" || r.Format != Format {
+	if r.Machine.Cores == 0 || r.Others < 0 || r.Others > 1 || r.Started == "" || r.Format != Format {
 		t.Errorf("result %+v", r)
 	}
 }

@@ -75,3 +75,43 @@ func resetPeak(pids []int) (ok bool) {
 	}
 	return ok
 }
+
+// hertz is the unit of processor times in /proc, on every Linux.
+const hertz = 100
+
+// processor returns the seconds that processes, and children that they have
+// waited for, have run.
+func processor(pids []int) float64 {
+	ticks := 0
+	for _, pid := range pids {
+		b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if err != nil {
+			continue
+		}
+		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		for i := 11; i < 15 && i < len(f); i++ { // utime, stime, cutime, cstime
+			n, _ := strconv.Atoi(f[i])
+			ticks += n
+		}
+	}
+	return float64(ticks) / hertz
+}
+
+// machineBusy returns the seconds that all processors have worked since the
+// machine started, 0 where that is not known.
+func machineBusy() float64 {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	ticks := 0
+	for i, f := range strings.Fields(line) {
+		if i == 0 || i == 4 || i == 5 || i > 8 { // the name, idle, waiting for disks, guests (counted already)
+			continue
+		}
+		n, _ := strconv.Atoi(f)
+		ticks += n
+	}
+	return float64(ticks) / hertz
+}

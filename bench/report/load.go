@@ -123,6 +123,7 @@ func (r Run) rivals() []string {
 type duel struct {
 	queries, of  int
 	ours, theirs float64 // ms, summed over medians
+	processor    float64 // ratio of the processor time, summed likewise
 	geomean      float64 // of the ratios ours ÷ theirs
 	worst        float64
 	worstQuery   string
@@ -131,6 +132,7 @@ type duel struct {
 func (r Run) duel(rival string) duel {
 	d := duel{of: len(r.Queries)}
 	var ratios []float64
+	var ours, theirs float64
 	for _, q := range r.Queries {
 		a, b := q.Engines[us], q.Engines[rival]
 		if !a.OK() || !b.OK() {
@@ -141,10 +143,15 @@ func (r Run) duel(rival string) duel {
 		d.queries++
 		d.ours += a.Median
 		d.theirs += b.Median
+		ours += harness.Median(a.CPU)
+		theirs += harness.Median(b.CPU)
 		if x > d.worst {
 			d.worst, d.worstQuery = x, q.Name
 		}
 	}
 	d.geomean = harness.Geomean(ratios)
+	if theirs > 0 {
+		d.processor = ours / theirs
+	}
 	return d
 }

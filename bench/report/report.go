@@ -111,7 +111,7 @@ func mib(b int64) string { return fmt.Sprintf("%d MiB", b>>20) }
 func summary(w *writer, runs []Run) {
 	w.line("## In short")
 	w.line("")
-	w.head("suite", "threads", "files", "rival", "queries", "Millrace", "rival's", "total ÷", "geometric mean ÷", "worst ÷", "peak memory ÷")
+	w.head("suite", "threads", "files", "rival", "queries", "Millrace", "rival's", "total ÷", "geometric mean ÷", "worst ÷", "processor ÷", "peak memory ÷")
 	for _, r := range runs {
 		files := "ours"
 		if strings.Contains(r.Data, "anew by ") {
@@ -129,7 +129,7 @@ func summary(w *writer, runs []Run) {
 				memory = ratio(float64(mine.RSS) / float64(theirs.RSS))
 			}
 			w.row(fmt.Sprintf("[%s](#%s)", r.Title, anchor(r)), fmt.Sprint(r.Threads), files, name, fmt.Sprintf("%d of %d", d.queries, d.of), ms(d.ours), ms(d.theirs),
-				ratio(d.ours/d.theirs), ratio(d.geomean), ratio(d.worst)+" "+d.worstQuery, memory)
+				ratio(d.ours/d.theirs), ratio(d.geomean), ratio(d.worst)+" "+d.worstQuery, ratio(d.processor), memory)
 		}
 	}
 	w.line("")

@@ -23,9 +23,13 @@ func section(w *writer, r Run, notes Notes, image string) {
 	details(w, r)
 }
 
+// quiet is the share of the machine's processor time that other programs may
+// take before figures are not to be trusted.
+const quiet = 0.03
+
 // machine says where, when, with which versions and by which command.
 func machine(w *writer, r Run) {
-	w.linef("- %s, %d cores, %d GiB, %s; load before the run %s", r.Machine.CPU, r.Machine.Cores, (r.Machine.Memory+1<<29)>>30, r.Machine.Kernel, r.Machine.Load)
+	w.linef("- %s, %d cores, %d GiB, %s", r.Machine.CPU, r.Machine.Cores, (r.Machine.Memory+1<<29)>>30, r.Machine.Kernel)
 	memory := "as much memory as each engine takes by itself"
 	if r.Memory > 0 {
 		memory = mib(r.Memory) + " for each engine"
@@ -43,6 +47,9 @@ func machine(w *writer, r Run) {
 			line += ": " + strings.Join(settings, ", ")
 		}
 		w.line(line)
+	}
+	if r.Others > quiet {
+		w.linef("- **the machine was not quiet**: other programs took %.0f %% of its processor time", 100*r.Others)
 	}
 	for _, n := range r.Notes {
 		w.linef("- note: %s", n)
