@@ -145,7 +145,7 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 			err = diag.New(diag.WriteFailed, "standard output cannot be written: %v", ferr).WithCause(ferr)
 		}
 		if err != nil {
-			fmt.Fprintln(os.Stderr, diag.Render(err, st.Text))
+			fmt.Fprintln(os.Stderr, diag.RenderIn(err, src, st.Offset))
 			bad = true
 			if !keepGoing || cmd.Context().Err() != nil {
 				break

@@ -90,3 +90,11 @@ func TestBinaryFormats(t *testing.T) {
 		}
 	}
 }
+
+// TestPlaceInScript: a statement's error shows the line of the script.
+func TestPlaceInScript(t *testing.T) {
+	status, out, errs := invoke(t, "sql", "--format", "tsv", "-c", "SELECT 1;\n\nSELECT 2,\n  1/0;\nSELECT 3")
+	if status != failed || string(out) != "1\n" || !strings.Contains(errs, "at line 4, column 4\n  4 |   1/0;\n    |    ^") {
+		t.Errorf("%d %q %s", status, out, errs)
+	}
+}

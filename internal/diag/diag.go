@@ -141,15 +141,19 @@ func ClassOf(err error) Class {
 
 // Render prints err as a terminal shows it: "error[CLASS]: message", then the
 // line of sql with a caret under the place, then the remedy. sql may be empty.
-func Render(err error, sql string) string {
+func Render(err error, sql string) string { return RenderIn(err, sql, 0) }
+
+// RenderIn is Render of an error in a statement that begins at an offset of a
+// script.
+func RenderIn(err error, script string, at int) string {
 	var e *Error
 	if !errors.As(err, &e) {
 		return "error[" + string(Internal) + "]: " + err.Error()
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "error[%s]: %s", e.Class, e.Message)
-	if off, ok := e.Pos.Offset(); ok && off <= len(sql) && sql != "" {
-		line, col, text := Locate(sql, off)
+	if off, ok := e.Pos.Offset(); ok && at+off <= len(script) && script != "" {
+		line, col, text := Locate(script, at+off)
 		fmt.Fprintf(&b, "\n  at line %d, column %d", line, col)
 		gutter := fmt.Sprintf("%d", line)
 		shown := strings.ReplaceAll(text, "\t", " ")
