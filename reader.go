@@ -45,6 +45,12 @@ func (r *Reader) Parquet(path string) *DataFrame { return r.Load("parquet", path
 // CSV reads CSV files.
 func (r *Reader) CSV(path string) *DataFrame { return r.Load("csv", path) }
 
+// JSON reads files of JSON lines, or with the option multiLine one document each.
+func (r *Reader) JSON(path string) *DataFrame { return r.Load("json", path) }
+
+// Text reads lines into a column value.
+func (r *Reader) Text(path string) *DataFrame { return r.Load("text", path) }
+
 // Arrow reads Arrow IPC files and streams.
 func (r *Reader) Arrow(path string) *DataFrame { return r.Load("arrow", path) }
 

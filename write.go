@@ -50,6 +50,12 @@ func (w *Writer) Parquet(ctx context.Context, path string) error { return w.Save
 // CSV writes CSV files into a directory.
 func (w *Writer) CSV(ctx context.Context, path string) error { return w.Save(ctx, "csv", path) }
 
+// JSON writes files of JSON lines into a directory.
+func (w *Writer) JSON(ctx context.Context, path string) error { return w.Save(ctx, "json", path) }
+
+// Text writes the lines of one string column into a directory.
+func (w *Writer) Text(ctx context.Context, path string) error { return w.Save(ctx, "text", path) }
+
 // Arrow writes Arrow IPC files into a directory.
 func (w *Writer) Arrow(ctx context.Context, path string) error { return w.Save(ctx, "arrow", path) }
 

@@ -36,7 +36,9 @@ func sqlCommand() *cobra.Command {
 		Short: "Run SQL statements",
 		Long: `Run SQL statements, separated by semicolons, in Spark's dialect.
 
-Files are tables: SELECT * FROM 'data.parquet', or FROM parquet.` + "`data/*.parquet`" + `.`,
+Files are tables: SELECT * FROM 'data.parquet', or FROM parquet.` + "`data/*.parquet`" + `. Formats are
+parquet, csv, json, text and arrow; options follow, as in
+FROM 'data.csv' WITH (header true, inferSchema true).`,
 		Example: `  millrace sql -c "SELECT count(*) FROM 'lineitem.parquet'"
   millrace sql -f report.sql --format csv > report.csv
   millrace sql -c "SELECT * FROM 'orders.csv'" --format parquet > orders.parquet

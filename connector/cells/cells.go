@@ -39,8 +39,9 @@ type Kind uint8
 
 // Plain text is the value as it stands. A Missing cell is null. An Empty cell is
 // an empty string that was written as such. The text of a Coded cell is decoded
-// first; a Quoted one is a string, even if it reads like a number. The text of a
-// Foreign cell has no value of the column's type.
+// first. Quoted and QuotedCoded are strings for a format to make one of the others
+// of, depending on the column's type. A Foreign cell has no value of that type. The
+// text of an Epoch cell counts the seconds since 1970.
 const (
 	Plain Kind = iota
 	Missing
@@ -49,6 +50,7 @@ const (
 	Quoted
 	QuotedCoded
 	Foreign
+	Epoch
 )
 
 // MaxText is the largest text that cells can lie in.
@@ -83,7 +85,7 @@ func (s *Sheet) Clear() { s.Cells, s.Rows, s.Bad = s.Cells[:0], 0, nil }
 func (s *Sheet) Flag(row, column int) {
 	first := s.Bad == nil
 	if first {
-		s.Bad = columnar.NewBitmap(columnar.MaxRows)
+		s.Bad = columnar.NewBitmap(max(s.Rows, columnar.MaxRows))
 	}
 	if first || row < s.FirstRow || row == s.FirstRow && column < s.FirstColumn {
 		s.FirstRow, s.FirstColumn = row, column
@@ -101,8 +103,8 @@ type Rules struct {
 	Date, Stamp   *text.Pattern
 	StampNTZ      *text.Pattern
 	Zone          *time.Location // of timestamps that name none; nil is UTC
-	// Decode appends the value of a Coded cell.
-	Decode func(dst, raw []byte) []byte
+	// Decode appends the value of a Coded cell; ok is false if it has none.
+	Decode func(dst, raw []byte) (value []byte, ok bool)
 }
 
 // column is one column on its way to a vector.
@@ -111,19 +113,38 @@ type column struct {
 	sheet *Sheet
 	k     int // of the sheet
 	t     columnar.Type
-	rows  []uint16
+	rows  []int32
 	mem   *memory.Scratch
 	valid columnar.Bitmap
 	buf   *[]byte // for decoding
 }
 
-// everyRow lists all rows, for columns that are wanted whole.
-var everyRow = func() (rows [columnar.MaxRows]uint16) {
+// everyRow lists the rows of a batch, for columns that are wanted whole.
+var everyRow = func() (rows [columnar.MaxRows]int32) {
 	for i := range rows {
-		rows[i] = uint16(i)
+		rows[i] = int32(i)
 	}
 	return rows
 }()
+
+// list returns the rows as the readers want them: all n of them if rows is nil.
+func list(rows []uint16, n int, mem *memory.Scratch) []int32 {
+	if rows == nil && n <= len(everyRow) {
+		return everyRow[:n]
+	}
+	if rows == nil {
+		out := memory.Slice[int32](mem, n)
+		for i := range out {
+			out[i] = int32(i)
+		}
+		return out
+	}
+	out := memory.Slice[int32](mem, len(rows))
+	for i, r := range rows {
+		out[i] = int32(r)
+	}
+	return out
+}
 
 // Supported reports the types that vectors are made of.
 func Supported(t columnar.Type) bool {
@@ -138,10 +159,7 @@ func Supported(t columnar.Type) bool {
 // Vector makes column k of a sheet a vector of type t with a value for each of
 // the rows (nil: all). buf is memory for decoding, kept between calls.
 func (r *Rules) Vector(s *Sheet, k int, t columnar.Type, rows []uint16, mem *memory.Scratch, buf *[]byte) columnar.Vector {
-	if rows == nil {
-		rows = everyRow[:s.Rows]
-	}
-	c := &column{Rules: r, sheet: s, k: k, t: t, rows: rows, mem: mem, buf: buf}
+	c := &column{Rules: r, sheet: s, k: k, t: t, rows: list(rows, s.Rows, mem), mem: mem, buf: buf}
 	v := columnar.Vector{Type: t, Len: s.Rows, Width: uint8(t.FixedWidth())}
 	switch t.Kind {
 	case columnar.Null:
@@ -178,7 +196,7 @@ func (r *Rules) Vector(s *Sheet, k int, t columnar.Type, rows []uint16, mem *mem
 }
 
 // null notes that a row is null.
-func (c *column) null(row uint16) {
+func (c *column) null(row int32) {
 	if c.valid == nil {
 		c.valid = columnar.Bitmap(c.mem.Bytes(columnar.BitmapBytes(c.sheet.Rows)))
 		c.valid.Fill(c.sheet.Rows, true)
@@ -187,14 +205,14 @@ func (c *column) null(row uint16) {
 }
 
 // bad notes that a row has no value of the column's type.
-func (c *column) bad(row uint16) {
+func (c *column) bad(row int32) {
 	c.null(row)
 	c.sheet.Flag(int(row), c.k)
 }
 
 // text returns the text of a cell that the fast readers left; ok is false if the
 // row is null, which is noted.
-func (c *column) text(row uint16) (s []byte, ok bool) {
+func (c *column) text(row int32) (s []byte, ok bool) {
 	x := c.sheet.Cells[int(row)*c.sheet.Width+c.k]
 	begin, end := x.Span()
 	s = c.sheet.Text[begin:end]
@@ -209,10 +227,13 @@ func (c *column) text(row uint16) (s []byte, ok bool) {
 		return nil, false
 	case Empty:
 		s = c.Empty
-	case Coded, QuotedCoded:
-		*c.buf = c.Decode((*c.buf)[:0], s)
+	case Coded:
+		if *c.buf, ok = c.Decode((*c.buf)[:0], s); !ok {
+			c.bad(row)
+			return nil, false
+		}
 		s = *c.buf
-	case Foreign:
+	case Foreign, Quoted, QuotedCoded:
 		c.bad(row)
 		return nil, false
 	}

@@ -35,7 +35,7 @@ func integers[T int8 | int16 | int32 | int64](c *column) []byte {
 }
 
 // integer reads one cell as Java reads integers: no spaces, no fraction.
-func (c *column) integer(row uint16, bits int) int64 {
+func (c *column) integer(row int32, bits int) int64 {
 	s, ok := c.text(row)
 	if !ok {
 		return 0
@@ -85,7 +85,7 @@ func (c *column) wideDecimals() []byte {
 }
 
 // decimal reads one cell as Java reads decimals, commas between digits aside.
-func (c *column) decimal(row uint16) (columnar.Int128, bool) {
+func (c *column) decimal(row int32) (columnar.Int128, bool) {
 	s, ok := c.text(row)
 	if !ok {
 		return columnar.Int128{}, false
@@ -126,7 +126,7 @@ func floats[T float32 | float64](c *column) []byte {
 }
 
 // float reads one cell as Java reads doubles, or one of the special names.
-func (c *column) float(row uint16, bits int) float64 {
+func (c *column) float(row int32, bits int) float64 {
 	s, ok := c.text(row)
 	if !ok {
 		return 0

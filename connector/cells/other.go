@@ -2,6 +2,7 @@ package cells
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
@@ -28,7 +29,7 @@ func (c *column) dates() []byte {
 	return columnar.BytesOf(out)
 }
 
-func (c *column) date(row uint16) int32 {
+func (c *column) date(row int32) int32 {
 	s, ok := c.text(row)
 	if !ok {
 		return 0
@@ -55,7 +56,7 @@ func others[T int32 | int64](c *column) []byte {
 		if !ok {
 			continue
 		}
-		v, err := c.other(s)
+		v, err := c.other(s, c.sheet.Cells[int(r)*c.sheet.Width+c.k].Kind() == Epoch)
 		if err != nil {
 			c.bad(r)
 		}
@@ -64,9 +65,16 @@ func others[T int32 | int64](c *column) []byte {
 	return columnar.BytesOf(out)
 }
 
-func (c *column) other(s []byte) (int64, error) {
+func (c *column) other(s []byte, seconds bool) (int64, error) {
 	switch c.t.Kind {
 	case columnar.Timestamp:
+		if seconds {
+			v, err := text.ParseInt(s, 64)
+			if err == nil && (v > math.MaxInt64/1_000_000 || v < math.MinInt64/1_000_000) {
+				err = text.ErrRange
+			}
+			return v * 1_000_000, err
+		}
 		return c.ParseTimestamp(s)
 	case columnar.TimestampNTZ:
 		return c.ParseTimestampNTZ(s)

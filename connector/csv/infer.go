@@ -169,7 +169,7 @@ func (x *inference) see(s *cells.Sheet, k int, c cells.Cell) {
 	}
 	v := s.Text[begin:end]
 	if c.Kind() == cells.Coded {
-		x.buf = x.rules.Decode(x.buf[:0], v)
+		x.buf, _ = x.rules.Decode(x.buf[:0], v)
 		v = x.buf
 	}
 	if string(v) != x.o.Null {

@@ -175,9 +175,9 @@ func (o *options) rules() *cells.Rules {
 	}
 	r.Date, r.Stamp, r.StampNTZ = records.Compiled(o.Date), records.Compiled(o.Stamp), records.Compiled(o.StampNTZ)
 	r.Zone, _ = cells.ZoneOf(o.Zone)
-	r.Decode = func(dst, raw []byte) []byte {
+	r.Decode = func(dst, raw []byte) ([]byte, bool) {
 		dst, _, _ = o.unquote(dst, raw, false)
-		return dst
+		return dst, true
 	}
 	return r
 }

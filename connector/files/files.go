@@ -11,14 +11,16 @@ import (
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/csv"
 	"github.com/millrace-engine/millrace/connector/ipc"
+	"github.com/millrace-engine/millrace/connector/json"
 	"github.com/millrace-engine/millrace/connector/parquet"
 	"github.com/millrace-engine/millrace/connector/partition"
+	"github.com/millrace-engine/millrace/connector/text"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // Registry returns the connectors.
 func Registry() *connector.Registry {
-	return connector.NewRegistry(partition.Wrap(parquet.New()), partition.Wrap(csv.New()), partition.Wrap(ipc.New()))
+	return connector.NewRegistry(partition.Wrap(parquet.New()), partition.Wrap(csv.New()), partition.Wrap(json.New()), partition.Wrap(text.New()), partition.Wrap(ipc.New()))
 }
 
 // NewEncoder writes a table as one stream of bytes: arrow (an IPC stream) or

@@ -238,17 +238,15 @@ func (r *Reader) More() error {
 	if left := r.end - r.base - int64(r.n); left < int64(want) { // beyond the range a record's rest is enough
 		want = min(want, int(max(left, 0))+stepBytes)
 	}
-	n, err := r.in.Read(r.buf[r.n : r.n+want])
+	n, err := io.ReadFull(r.in, r.buf[r.n:r.n+want])
 	r.n += n
 	r.read += int64(n)
 	switch {
-	case n > 0:
+	case n > 0 && (err == nil || errors.Is(err, io.ErrUnexpectedEOF)):
 		return nil
 	case errors.Is(err, io.EOF):
 		r.eof = true
 		return io.EOF
-	case err == nil:
-		return diag.New(diag.CorruptFile, "%s cannot be read: no progress", r.Path).WithPath(r.Path)
 	}
 	return diag.New(diag.CorruptFile, "%s cannot be read: %v", r.Path, err).WithPath(r.Path).
 		WithRemedy("check that the file was written and copied completely")

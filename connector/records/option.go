@@ -26,7 +26,8 @@ const CorruptRecord = "_corrupt_record"
 // the readers of values below.
 type Option struct{ Format, Key, Value string }
 
-func (o Option) wrong(needs string) error {
+// Wrong is the error for a value that an option does not take.
+func (o Option) Wrong(needs string) error {
 	return diag.New(diag.InvalidArgument, "the %s option %s needs %s, not %q", o.Format, o.Key, needs, o.Value)
 }
 
@@ -47,7 +48,7 @@ func (o Option) Mode() (Mode, error) {
 func (o Option) Flag() (bool, error) {
 	b, err := text.ParseBool(o.Value)
 	if err != nil {
-		return false, o.wrong("true or false")
+		return false, o.Wrong("true or false")
 	}
 	return b, nil
 }
@@ -69,7 +70,7 @@ func (o Option) Char() (byte, error) {
 	case v == `\t`:
 		return '\t', nil
 	case len(v) > 1 && v != `\\` || v[0] >= 0x80 || v == "\n" || v == "\r":
-		return 0, o.wrong("one ASCII character")
+		return 0, o.Wrong("one ASCII character")
 	}
 	return o.Value[0], nil
 }
