@@ -2,10 +2,15 @@ package spill
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/millrace-engine/millrace/internal/diag"
 )
@@ -105,7 +110,8 @@ func (s *Space) directory() (string, error) {
 		return s.made, nil
 	}
 	if s.dir == "" {
-		dir, err := os.MkdirTemp("", "millrace-spill-")
+		sweep(os.TempDir())
+		dir, err := os.MkdirTemp("", fmt.Sprintf("millrace-%d-", os.Getpid()))
 		if err == nil {
 			s.made, s.mine = dir, true
 		}
@@ -120,13 +126,37 @@ func (s *Space) directory() (string, error) {
 	return s.dir, nil
 }
 
-// device opens a new file in the directory.
+var ofProcess = regexp.MustCompile(`^millrace-(\d+)-\d+$`)
+
+// sweep removes directories of processes that died before they could. It removes
+// empty ones only, which they are unless files cannot be unlinked while open.
+func sweep(parent string) {
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return // nobody is harmed by what stays
+	}
+	for _, e := range entries {
+		if m := ofProcess.FindStringSubmatch(e.Name()); m != nil && e.IsDir() {
+			pid, err := strconv.Atoi(m[1])
+			if err == nil && pid != os.Getpid() && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+				_ = os.Remove(filepath.Join(parent, e.Name()))
+			}
+		}
+	}
+}
+
+// device opens a new file in the directory, which somebody may have taken for one
+// that nobody uses any more.
 func (s *Space) device() (device, error) {
 	dir, err := s.directory()
 	if err != nil {
 		return nil, err
 	}
-	return s.open(dir)
+	d, err := s.open(dir)
+	if errors.Is(err, fs.ErrNotExist) && os.MkdirAll(dir, 0o700) == nil {
+		d, err = s.open(dir)
+	}
+	return d, err
 }
 
 func (s *Space) forget(f *File) {
