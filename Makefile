@@ -31,7 +31,7 @@ memory:
 	MILLRACE_SLOW=1 CGO_ENABLED=1 go test -race -tags invariants -timeout 60m -run Random ./cache
 
 race:
-	CGO_ENABLED=1 go test -race ./exec/... ./shuffle/... ./cache/... ./columnar/memory/...
+	CGO_ENABLED=1 go test -race ./exec/... ./shuffle/... ./cache/... ./columnar/memory/... ./transport/...
 
 fuzz:
 	go test -run '^$$' -fuzz FuzzParse -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./plan/sql

@@ -102,45 +102,49 @@ func (t *Transport) Dial(ctx context.Context, to transport.Peer) (transport.Conn
 	if err != nil {
 		return nil, err
 	}
-	want := to.Name
-	dial := func(ctx context.Context) (link.Socket, error) {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "unix", path)
-		if err != nil {
-			return link.Socket{}, failed("dial", string(to.Addr), err)
-		}
-		raw := c.(*net.UnixConn)
-		var there identity.Name
-		stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Now()) })
-		defer stop()
-		_ = raw.SetDeadline(time.Now().Add(handshake))
-		if err = sameUser(raw); err == nil {
-			if err = say(raw, t.self); err == nil {
-				there, err = hear(raw)
-			}
-		}
-		if err == nil && (there.App != want.App || there.Role != want.Role || want.ID != "" && there.ID != want.ID) {
-			err = &identity.Refusal{Reason: fmt.Sprintf("%s answers where %s was expected", there, want)}
-		}
-		if err == nil && there.App != t.self.App {
-			err = &identity.Refusal{Reason: fmt.Sprintf("%s belongs to another application than %s", there, t.self)}
-		}
-		if err != nil {
-			raw.Close()
-			return link.Socket{}, failed("dial", string(to.Addr), err)
-		}
-		want = there
-		_ = raw.SetDeadline(time.Time{})
-		return socket(raw), nil
+	c, err := link.NewClient(ctx, to.Name, func(ctx context.Context, want identity.Name) (link.Socket, identity.Name, error) {
+		s, who, err := t.connect(ctx, path, want)
+		return s, who, failed("dial", string(to.Addr), err)
+	}, link.Options{Limit: t.o.Limit})
+	if errors.Is(err, io.EOF) { // it closed instead of a welcome
+		err = &transport.Error{Kind: transport.Refused, Op: "dial", Peer: string(to.Addr), Cause: errors.New("the peer does not let this process in")}
 	}
-	c, err := link.NewClient(ctx, func() identity.Name { return want }, dial, link.Options{Limit: t.o.Limit})
 	if err != nil {
-		if errors.Is(err, io.EOF) { // it closed instead of a welcome
-			err = &transport.Error{Kind: transport.Refused, Op: "dial", Peer: string(to.Addr), Cause: errors.New("the peer does not let this process in")}
-		}
 		return nil, failed("dial", string(to.Addr), err)
 	}
 	return c, nil
+}
+
+// connect makes a connection on which both sides have said who they are.
+func (t *Transport) connect(ctx context.Context, path string, want identity.Name) (s link.Socket, who identity.Name, err error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return s, who, err
+	}
+	raw := c.(*net.UnixConn)
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Now()) })
+	defer stop()
+	_ = raw.SetDeadline(time.Now().Add(handshake))
+	if err = sameUser(raw); err == nil {
+		err = say(raw, t.self)
+	}
+	if err == nil {
+		who, err = hear(raw)
+	}
+	switch {
+	case err != nil:
+	case who.App != want.App || who.Role != want.Role || want.ID != "" && who.ID != want.ID:
+		err = &identity.Refusal{Reason: fmt.Sprintf("%s answers where %s was expected", who, want)}
+	case who.App != t.self.App:
+		err = &identity.Refusal{Reason: fmt.Sprintf("%s belongs to another application than %s", who, t.self)}
+	}
+	if err != nil {
+		raw.Close()
+		return s, who, err
+	}
+	_ = raw.SetDeadline(time.Time{})
+	return socket(raw), who, nil
 }
 
 // socket returns a connection as links use it.

@@ -92,35 +92,35 @@ func (t *Transport) Dial(ctx context.Context, to transport.Peer) (transport.Conn
 	if err != nil {
 		return nil, err
 	}
-	want := to.Name
-	dial := func(ctx context.Context) (link.Socket, error) {
-		raw, err := t.o.Dial(ctx, address)
-		if err != nil {
-			return link.Socket{}, failed("dial", string(to.Addr), err)
-		}
-		config := t.self.Client(transport.Protocol, want)
-		config.DynamicRecordSizingDisabled = true
-		c := tls.Client(raw, config)
-		ctx, stop := context.WithTimeout(ctx, handshake)
-		defer stop()
-		if err := c.HandshakeContext(ctx); err != nil {
-			raw.Close()
-			return link.Socket{}, failed("dial", string(to.Addr), err)
-		}
-		if want.ID == "" { // every later connection must lead to the same process
-			if want, err = identity.Peer(c.ConnectionState()); err != nil {
-				raw.Close()
-				return link.Socket{}, failed("dial", string(to.Addr), err)
-			}
-		}
-		return link.Socket{Conn: c, Break: raw.Close, Alive: func() bool { return link.Alive(raw) }}, nil
-	}
-	// The first connection is made before any other: want is settled then.
-	c, err := link.NewClient(ctx, func() identity.Name { return want }, dial, link.Options{Egress: t.o.Egress, Limit: t.o.Limit, Lost: t.o.Lost})
+	c, err := link.NewClient(ctx, to.Name, func(ctx context.Context, want identity.Name) (link.Socket, identity.Name, error) {
+		s, who, err := t.connect(ctx, address, want)
+		return s, who, failed("dial", string(to.Addr), err)
+	}, link.Options{Egress: t.o.Egress, Limit: t.o.Limit, Lost: t.o.Lost})
 	if err != nil {
 		return nil, failed("dial", string(to.Addr), err)
 	}
 	return c, nil
+}
+
+// connect makes a connection on which both sides know each other.
+func (t *Transport) connect(ctx context.Context, address string, want identity.Name) (s link.Socket, who identity.Name, err error) {
+	raw, err := t.o.Dial(ctx, address)
+	if err != nil {
+		return s, who, err
+	}
+	config := t.self.Client(transport.Protocol, want)
+	config.DynamicRecordSizingDisabled = true
+	c := tls.Client(raw, config)
+	ctx, stop := context.WithTimeout(ctx, handshake)
+	defer stop()
+	if err = c.HandshakeContext(ctx); err == nil {
+		who, err = identity.Peer(c.ConnectionState())
+	}
+	if err != nil {
+		raw.Close()
+		return s, who, err
+	}
+	return link.Socket{Conn: c, Break: raw.Close, Alive: func() bool { return link.Alive(raw) }}, who, nil
 }
 
 // Listen implements transport.Transport.

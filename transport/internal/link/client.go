@@ -20,7 +20,7 @@ const maxIdle = DefaultLimit + 1
 // transport.Conn.
 type Client struct {
 	peer     identity.Name
-	dial     func(context.Context) (Socket, error)
+	dial     Dial
 	egress   *transport.Egress
 	counters transport.Counters
 	bulk     chan struct{} // one for each stream that is not urgent
@@ -44,21 +44,24 @@ type Options struct {
 	Lost   time.Duration
 }
 
+// Dial returns a connection on which both sides have shown who they are, and who
+// is at the other end: want, or any process of its role if want has no ID.
+type Dial func(ctx context.Context, want identity.Name) (Socket, identity.Name, error)
+
 // NewClient dials a first connection, which shows that the peer is there and lets
-// this process in. dial returns connections on which both have shown who they
-// are; peer, asked after the first, says who that is.
-func NewClient(ctx context.Context, peer func() identity.Name, dial func(context.Context) (Socket, error), o Options) (*Client, error) {
+// this process in. All later ones lead to the same process.
+func NewClient(ctx context.Context, want identity.Name, dial Dial, o Options) (*Client, error) {
 	if o.Limit <= 0 {
 		o.Limit = DefaultLimit
 	}
-	c := &Client{dial: dial, egress: o.Egress, bulk: make(chan struct{}, o.Limit), urgent: make(chan struct{}, o.Limit), closing: make(chan struct{}), open: map[*Stream]bool{}}
+	c := &Client{peer: want, dial: dial, egress: o.Egress, bulk: make(chan struct{}, o.Limit), urgent: make(chan struct{}, o.Limit), closing: make(chan struct{}), open: map[*Stream]bool{}}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	l, err := c.connect(ctx)
+	l, who, err := c.connect(ctx)
 	if err != nil {
 		c.stop()
 		return nil, err
 	}
-	c.peer = peer()
+	c.peer = who
 	c.idle = append(c.idle, l)
 	if o.Lost > 0 {
 		c.beating.Go(func() { c.beat(o.Lost) })
@@ -66,11 +69,11 @@ func NewClient(ctx context.Context, peer func() identity.Name, dial func(context
 	return c, nil
 }
 
-// connect makes a line and waits to be let in.
-func (c *Client) connect(ctx context.Context) (*line, error) {
-	s, err := c.dial(ctx)
+// connect makes a line, waits to be let in and says by whom.
+func (c *Client) connect(ctx context.Context) (*line, identity.Name, error) {
+	s, who, err := c.dial(ctx, c.peer)
 	if err != nil {
-		return nil, err
+		return nil, who, err
 	}
 	l := newLine(s)
 	stop := context.AfterFunc(ctx, func() { _ = s.Break() })
@@ -78,17 +81,17 @@ func (c *Client) connect(ctx context.Context) (*line, error) {
 	kind, err := l.next()
 	_ = l.SetReadDeadline(time.Time{})
 	if !stop() {
-		return nil, &transport.Error{Kind: transport.Cancelled, Code: transport.CodeContext, Op: "dial", Peer: c.peer.String(), Cause: ctx.Err()}
+		return nil, who, &transport.Error{Kind: transport.Cancelled, Code: transport.CodeContext, Op: "dial", Peer: c.peer.String(), Cause: ctx.Err()}
 	}
 	if err == nil && kind != kindWelcome {
 		err = fmt.Errorf("%w: a record of kind %d instead of a welcome", errForm, kind)
 	}
 	if err != nil {
 		_ = s.Break()
-		return nil, err
+		return nil, who, err
 	}
 	c.counters.Connections.Add(1)
-	return l, nil
+	return l, who, nil
 }
 
 // Peer implements transport.Conn.
@@ -161,7 +164,7 @@ func (c *Client) line(ctx context.Context) (l *line, fresh bool, err error) {
 		}
 		c.mu.Unlock()
 		if l == nil {
-			l, err = c.connect(ctx)
+			l, _, err = c.connect(ctx)
 			return l, true, err
 		}
 		if l.Alive == nil || l.Alive() {

@@ -51,7 +51,7 @@ func (c *Client) ping(within time.Duration, fresh bool) error {
 	var l *line
 	var err error
 	if fresh {
-		l, err = c.connect(ctx)
+		l, _, err = c.connect(ctx)
 	} else {
 		l, _, err = c.line(ctx)
 	}

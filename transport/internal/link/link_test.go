@@ -101,7 +101,7 @@ func TestServerRefuses(t *testing.T) {
 
 // dial returns a client whose peer sends these bytes on each line.
 func dial(t testing.TB, sent []byte) (*Client, error) {
-	return NewClient(context.Background(), func() identity.Name { return server }, func(context.Context) (Socket, error) {
+	return NewClient(context.Background(), server, func(context.Context, identity.Name) (Socket, identity.Name, error) {
 		a, b := net.Pipe()
 		go func() {
 			_, _ = b.Write(sent)
@@ -109,7 +109,7 @@ func dial(t testing.TB, sent []byte) (*Client, error) {
 			_, _ = io.Copy(io.Discard, b)
 			_ = b.Close()
 		}()
-		return Socket{Conn: a, Break: a.Close}, nil
+		return Socket{Conn: a, Break: a.Close}, server, nil
 	}, Options{})
 }
 
