@@ -75,7 +75,7 @@ func TestPartitionedWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, format := range []string{"parquet", "csv"} {
+	for _, format := range []string{"parquet", "csv", "arrow"} {
 		dir := filepath.Join(t.TempDir(), "out")
 		w := df.Repartition(2).Write().PartitionBy("y", "D", "c")
 		if format == "csv" {
@@ -98,7 +98,7 @@ func TestPartitionedWrite(t *testing.T) {
 			t.Errorf("%s: %v\n got %v\nwant %v", format, err, got, want)
 		}
 		types, err := lines(t, s, "DESCRIBE back")
-		if err != nil || fmt.Sprint(types) != "[[v int "+map[string]string{"parquet": "not null"}[format]+"] [y int ] [d date ] [c string ]]" {
+		if err != nil || fmt.Sprint(types) != "[[v int "+map[string]string{"parquet": "not null", "arrow": "not null"}[format]+"] [y int ] [d date ] [c string ]]" {
 			t.Errorf("%s: %v %v", format, types, err)
 		}
 		for q, n := range map[string]int{
