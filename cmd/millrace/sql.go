@@ -133,7 +133,9 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 		return err
 	}
 	defer s.Close()
-	out := bufio.NewWriterSize(os.Stdout, 1<<16)
+	stdout := follow(s)
+	defer stdout.stop()
+	out := bufio.NewWriterSize(stdout, 1<<16)
 	bad, results := false, 0
 	for _, st := range list {
 		shown, err := one(cmd, s, st.Text, format, header, results, out)
@@ -141,12 +143,13 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 			results++
 		}
 		if err != nil && binary(format) {
-			out.Reset(os.Stdout) // better nothing than a part
+			out.Reset(stdout) // better nothing than a part
 		}
 		if ferr := out.Flush(); err == nil && ferr != nil {
 			err = diag.New(diag.WriteFailed, "standard output cannot be written: %v", ferr).WithCause(ferr)
 		}
 		if err != nil {
+			stdout.hide()
 			fmt.Fprintln(os.Stderr, diag.RenderIn(err, src, st.Offset))
 			bad = true
 			if !keepGoing || cmd.Context().Err() != nil {

@@ -93,10 +93,12 @@ type report struct {
 	Status  *shuffle.MapStatus `json:",omitempty"`
 	Metrics []event.OperatorStats
 	Millis  float64
+	Peak    int64
+	Spilled int64
 }
 
 func reportOf(r cluster.Report) report {
-	m := report{Task: r.Task, Status: r.Status, Metrics: r.Metrics, Millis: r.Millis}
+	m := report{Task: r.Task, Status: r.Status, Metrics: r.Metrics, Millis: r.Millis, Peak: r.Peak, Spilled: r.Spilled}
 	if r.Failure != nil {
 		m.Failure = exec.EncodeFailure(r.Failure)
 	}
@@ -104,7 +106,7 @@ func reportOf(r cluster.Report) report {
 }
 
 func (m report) of(executor exec.ExecutorID) (cluster.Report, error) {
-	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Metrics: m.Metrics, Millis: m.Millis}
+	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Metrics: m.Metrics, Millis: m.Millis, Peak: m.Peak, Spilled: m.Spilled}
 	if m.Status != nil {
 		m.Status.Executor = string(executor) // nobody reports for another
 	}

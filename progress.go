@@ -1,0 +1,51 @@
+package millrace
+
+import (
+	"sync"
+	"time"
+
+	"github.com/millrace-engine/millrace/exec/event"
+)
+
+// Progress is how far the query is that began last. Tasks are those of the stages
+// that have started; a stage that has to run again counts again.
+type Progress struct {
+	Began              time.Time
+	Stages, StagesDone int
+	Tasks, TasksDone   int
+	Ended              bool
+}
+
+// Watch calls f with the progress of the session's queries whenever it changes,
+// from one goroutine, until stop is called, which waits for it.
+func (s *Session) Watch(f func(Progress)) (stop func()) {
+	events, cancel := s.bus.Subscribe(1024)
+	var done sync.WaitGroup
+	done.Go(func() {
+		var p Progress
+		job := -1
+		for e := range events {
+			if e.Kind == event.JobStarted {
+				job, p = e.Job, Progress{Began: e.Time, Stages: e.Stages}
+			}
+			if e.Job != job {
+				continue
+			}
+			switch e.Kind {
+			case event.StageStarted:
+				p.Tasks += e.Tasks
+			case event.StageEnded:
+				p.StagesDone++
+			case event.TaskEnded:
+				p.TasksDone++
+			case event.JobEnded:
+				p.Ended = true
+			}
+			f(p)
+		}
+	})
+	return func() {
+		cancel()
+		done.Wait()
+	}
+}
