@@ -276,7 +276,7 @@ func TestRandom(t *testing.T) {
 		ops = 10_000_000
 	}
 	seed := uint64(time.Now().UnixNano())
-	broker, space := memory.NewBroker(4<<20), spill.NewSpace(t.TempDir())
+	broker, space := memory.NewBroker(16<<20), spill.NewSpace(t.TempDir())
 	s := cache.NewStore(broker, "blocks", disk{space})
 	var newest [workers]atomic.Int64
 	var evicted, dropped, found atomic.Int64
