@@ -33,6 +33,14 @@ type Backend interface {
 	Close(ctx context.Context) error
 }
 
+// Forgetful is a Backend that drops an exchange before its job ends, once all who
+// read it have done so. Where executors may be lost that is unwise: what read it
+// may have to run again.
+type Forgetful interface {
+	Backend
+	EndExchange(job, exchange int)
+}
+
 // Executor is an executor as the scheduler sees it.
 type Executor struct {
 	ID    exec.ExecutorID

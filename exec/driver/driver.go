@@ -120,7 +120,8 @@ type job struct {
 	passes  Passes
 	running map[exec.TaskID]exec.ExecutorID // attempts that were launched and have not ended
 	live    map[exec.StageID]int            // of them, by stage attempt
-	ending  map[exec.StageID]bool           // attempts to release when live is 0 (R4)
+	ending  map[exec.StageID]bool           // attempts to release when live is 0 (R4), true for complete ones
+	read    map[int]bool                    // stages that have read all of their inputs
 	ended   bool
 	err     error
 	done    chan struct{}

@@ -118,6 +118,7 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 	case a.Run != nil:
 		id := exec.StageID{Job: j.id, Stage: a.Run.Stage, Attempt: a.Run.Attempt}
 		j.began[id.Stage] = time.Now()
+		delete(j.read, id.Stage)
 		d.Bus.Publish(event.Event{Kind: event.StageStarted, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Tasks: len(a.Run.Tasks)})
 		d.taskStep(j, nil, task.Event{Set: &task.Set{Stage: id, Tasks: a.Run.Tasks}})
 	case a.Lost != nil:
@@ -137,7 +138,7 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 		s.Millis += float64(time.Since(j.began[id.Stage]).Microseconds()) / 1000
 		d.Bus.Publish(event.Event{Kind: event.StageEnded, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Millis: s.Millis, PeakBytes: s.Peak, SpilledBytes: s.Spilled, Metrics: append([]event.OperatorStats{}, s.Operators...)})
 		d.taskStep(j, nil, task.Event{Kill: &id}) // the set is forgotten
-		j.ending[id] = true
+		j.ending[id] = a.EndStage.Complete
 		d.release(j, id)
 	case a.Done != nil:
 		j.ended, j.err = true, a.Done.Err
@@ -148,13 +149,38 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 	}
 }
 
-// release gives back what a stage attempt shared, once nobody uses it (R4).
+// release gives back what a stage attempt shared, once nobody uses it (R4), and
+// the exchanges that only it still had to read.
 func (d *Driver) release(j *job, id exec.StageID) {
-	if j.ending[id] && j.live[id] == 0 {
-		delete(j.ending, id)
-		delete(j.live, id)
-		d.Backend.EndStage(id)
+	complete, ending := j.ending[id]
+	if !ending || j.live[id] > 0 {
+		return
 	}
+	delete(j.ending, id)
+	delete(j.live, id)
+	d.Backend.EndStage(id)
+	backend, forgetful := d.Backend.(cluster.Forgetful)
+	if !complete || !forgetful {
+		return
+	}
+	j.read[id.Stage] = true
+	for _, in := range j.graph.Stages[id.Stage].Inputs {
+		if !j.needs(in.Exchange) {
+			backend.EndExchange(j.id, in.Exchange)
+		}
+	}
+}
+
+// needs reports whether a stage that is not complete reads an exchange.
+func (j *job) needs(exchange int) bool {
+	for _, st := range j.graph.Stages {
+		for _, in := range st.Inputs {
+			if in.Exchange == exchange && !j.read[st.ID] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // taskStep feeds the task scheduler; r is the report that the event stems from.

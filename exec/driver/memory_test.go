@@ -54,3 +54,18 @@ func TestRefused(t *testing.T) {
 		t.Errorf("%d tasks ran", n)
 	}
 }
+
+// An exchange goes when all who read it have, before its job ends; one that
+// somebody still reads is there.
+func TestExchangesEnd(t *testing.T) {
+	b := start(t, 1, 1, &numbers{splits: 40})
+	s := b.stream(t.Context(), counted(2), 1) // the tasks of the result wait for the reader, so the job does not end
+	if _, err := s.Next(); err != nil {
+		t.Fatal(err)
+	}
+	// Three tasks wrote four partitions each; those that they read are gone.
+	if n := b.local.Executor().Blocks(); n == 0 || n > 3*4 {
+		t.Errorf("%d blocks while the result is made", n)
+	}
+	s.Close()
+}

@@ -149,7 +149,7 @@ func (s *sim) submit(id int) {
 	g := &stage.Graph{}
 	leaf := &physical.Values{Out: columnar.NewSchema()}
 	n := 1 + s.r.IntN(6)
-	j := &job{id: id, graph: g, done: make(chan struct{}), running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}}
+	j := &job{id: id, graph: g, done: make(chan struct{}), running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}, read: map[int]bool{}}
 	read := make([]bool, n)
 	for i := range n {
 		st := &stage.Stage{ID: i, Root: leaf, Class: stage.Determinism(s.r.IntN(3))}

@@ -75,7 +75,7 @@ func (d *Driver) Start(ctx context.Context, g *stage.Graph, conf []catalog.Optio
 	d.mu.Lock()
 	d.next++
 	j := &job{id: d.next, graph: g, start: time.Now(), done: make(chan struct{}),
-		running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}}
+		running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}, read: map[int]bool{}}
 	d.mu.Unlock()
 	if err := d.prepare(ctx, j, conf); err != nil {
 		if ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/executor"
@@ -30,7 +31,7 @@ func New(c executor.Config) *Backend {
 	return b
 }
 
-var _ cluster.Backend = (*Backend)(nil)
+var _ cluster.Forgetful = (*Backend)(nil)
 
 // Executor returns the executor, for tests.
 func (b *Backend) Executor() *executor.Executor { return b.exec }
@@ -75,6 +76,12 @@ func (b *Backend) Kill(id exec.TaskID) {
 // BeginJob implements cluster.Backend.
 func (b *Backend) BeginJob(ctx context.Context, job int, shared, task int64) error {
 	return b.exec.BeginJob(ctx, job, shared, task)
+}
+
+// EndExchange implements cluster.Forgetful: what read the exchange is as safe as it
+// was, so its blocks go.
+func (b *Backend) EndExchange(job, exchange int) {
+	b.exec.Store().DropWhere(func(id cache.BlockID) bool { return id.Job == job && id.Exchange == exchange })
 }
 
 // EndStage implements cluster.Backend.

@@ -111,8 +111,12 @@ type Lost struct{ Job, Stage, Task int }
 // Kill asks to stop the running tasks of a stage attempt.
 type Kill struct{ Job, Stage, Attempt int }
 
-// EndStage says that a stage attempt has no more tasks to run.
-type EndStage struct{ Job, Stage, Attempt int }
+// EndStage says that a stage attempt has no more tasks to run. Complete: because
+// the stage is complete.
+type EndStage struct {
+	Job, Stage, Attempt int
+	Complete            bool
+}
 
 // Done ends a job.
 type Done struct {
@@ -205,7 +209,7 @@ func (s *Scheduler) taskDone(d *TaskDone) []Action {
 		return nil
 	}
 	st.running, st.failures = false, 0
-	return s.advance(j, []Action{{EndStage: &EndStage{d.Job, d.Stage, d.Attempt}}})
+	return s.advance(j, []Action{{EndStage: &EndStage{d.Job, d.Stage, d.Attempt, true}}})
 }
 
 // advance submits what can run, and ends the job when all of its last stages
@@ -257,7 +261,7 @@ func (j *job) stop(st *stage, acts []Action) []Action {
 	if !st.running {
 		return acts
 	}
-	acts = append(acts, Action{Kill: &Kill{j.id, st.ID, st.attempt}}, Action{EndStage: &EndStage{j.id, st.ID, st.attempt}})
+	acts = append(acts, Action{Kill: &Kill{j.id, st.ID, st.attempt}}, Action{EndStage: &EndStage{j.id, st.ID, st.attempt, false}})
 	st.running = false
 	st.attempt++
 	if st.Whole {
