@@ -2,8 +2,10 @@ export CGO_ENABLED = 0
 FUZZTIME ?= 60s
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo development)
 PGO_DATA ?= data/sf1
+BENCH_DATA ?= data
+BENCH = bin/millrace bench run
 
-.PHONY: build test gen lint slow metamorphic race fuzz peers peers-spark pgo clean
+.PHONY: build test gen lint slow metamorphic race fuzz peers peers-spark bench pgo clean
 
 build:
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace
@@ -54,6 +56,18 @@ peers-spark: peers
 
 .peers/bin/python:
 	python3 -m venv .peers
+
+# Everything that BENCHMARKS.md shows: an hour on two cores, most of it Spark's.
+bench: build peers-spark
+	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,duckdb --runs 5 --out bench/results/tpch-sf1.json
+	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,duckdb --runs 3 --out bench/results/tpch-sf10.json
+	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,duckdb --runs 5 --files duckdb --out bench/results/tpch-sf1-duckdb-files.json
+	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 1 --engines millrace --runs 3 --out bench/results/tpch-sf10-t1.json
+	$(BENCH) micro --sf 1 --data $(BENCH_DATA)/micro --threads 2 --engines millrace,duckdb --runs 5 --out bench/results/micro.json
+	bin/millrace bench kernels --json bench/results/kernels.json
+	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,polars,datafusion,spark --runs 3 --out bench/results/tpch-sf1-others.json
+	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,polars,datafusion,spark --runs 1 --budget 2h --out bench/results/tpch-sf10-others.json
+	bin/millrace bench report
 
 # The profile that the compiler reads when it builds the binary: TPC-H at scale
 # factor 1, by a binary that was built without one, so that it does not wander.

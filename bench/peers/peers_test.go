@@ -70,3 +70,22 @@ func TestDriver(t *testing.T) {
 		t.Errorf("printed %q", &errs)
 	}
 }
+
+// A package that is not installed is told with what installs it.
+func TestDriverWithoutPackage(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("there is no Python here")
+	}
+	e, err := peers.Engine("spark", python, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(e.Command[0], append([]string{"-I", "-S"}, e.Command[1:]...)...) // without any package
+	cmd.Env = append(cmd.Environ(), "JAVA_HOME=/nowhere")
+	cmd.Stdin = strings.NewReader(`{"op":"open","threads":3,"scratch":"/tmp","tables":{}}` + "\n")
+	out, err := cmd.Output()
+	if err != nil || !strings.Contains(string(out), `"error": "the package pyspark is not installed; `) || !strings.Contains(string(out), "make peers-spark") {
+		t.Errorf("%s (%v)", out, err)
+	}
+}

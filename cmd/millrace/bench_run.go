@@ -200,14 +200,15 @@ func (o *benchRun) summary(res *harness.Result) error {
 		fmt.Println("note: " + n)
 	}
 	for _, e := range res.Engines {
-		total, n := 0.0, 0
+		total, processor, n := 0.0, 0.0, 0
 		for _, q := range res.Queries {
 			if m := q.Engines[e.Name]; m.OK() {
 				total += m.Median
+				processor += harness.Median(m.CPU)
 				n++
 			}
 		}
-		fmt.Printf("%-11s %-12s %10.1f ms for %d queries, peak memory %d MiB\n", e.Name, e.Version, total, n, e.RSS>>20)
+		fmt.Printf("%-11s %-12s %10.1f ms for %d queries, %.1f ms of processors, peak memory %d MiB\n", e.Name, e.Version, total, n, processor, e.RSS>>20)
 	}
 	if differ {
 		return errShown
