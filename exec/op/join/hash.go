@@ -73,9 +73,8 @@ func (j *hashJoin) Open(ctx context.Context, t *op.TaskContext) (err error) {
 	j.probe.table, j.probe.whole = j.side.table, j.side.whole
 	if j.side.runs != nil {
 		j.probe.aside = &aside{file: j.file(), build: j.side.runs, runs: make([]*spill.Run, fanout)}
-	} else {
-		j.publish()
 	}
+	j.publish()
 	return j.input.Open(ctx, t)
 }
 
@@ -99,17 +98,24 @@ func (j *hashJoin) file() *spill.File {
 	return j.task.Spill
 }
 
-// publish makes the runtime filters of the keys known. The first task of a
-// shared table does it.
+// publish makes the runtime filters of the keys known: of rows on disk only
+// their range. The first task of a shared table does it.
 func (j *hashJoin) publish() {
 	for i, id := range j.node.RuntimeFilters {
 		if id == 0 || j.task.Filters == nil {
 			continue
 		}
-		if _, done := j.task.Filters.Get(id); !done {
-			if f := newRuntimeFilter(&j.side.table.keys[i], j.side.table.rows); f != nil {
-				j.task.Filters.Publish(id, f, false)
-			}
+		if _, done := j.task.Filters.Get(id); done {
+			continue
+		}
+		var f op.RuntimeFilter
+		if x := j.side; x.runs == nil {
+			f = newRuntimeFilter(&x.table.keys[i], x.table.rows, x.memory)
+		} else if x.ranges[i].ordered && x.ranges[i].lo <= x.ranges[i].hi {
+			f = &x.ranges[i]
+		}
+		if f != nil {
+			j.task.Filters.Publish(id, f, false)
 		}
 	}
 }

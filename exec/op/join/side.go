@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -20,7 +21,8 @@ type side struct {
 	whole  totals
 	runs   []*spill.Run // by partition, nil where its rows are in the table; nil: nothing was spilled
 	memory memory.Reservation
-	bytes  int64 // spilled
+	bytes  int64       // spilled
+	ranges []keyFilter // of each key, where something was spilled
 	tally  tally
 }
 
@@ -143,6 +145,9 @@ func (g *gathering) add(ctx context.Context, b *columnar.Batch) error {
 func (g *gathering) split(ctx context.Context) error {
 	held := g.all
 	g.all, g.parts, g.runs = pages{}, make([]pages, fanout), make([]*spill.Run, fanout)
+	for _, at := range g.keyAt {
+		g.ranges = append(g.ranges, keyFilter{ordered: filterable(g.types[at]), lo: math.MaxInt64, hi: math.MinInt64})
+	}
 	// Rows move one batch at a time, so what is not moved stays charged.
 	share := held.held
 	for i, b := range held.batches {
@@ -162,6 +167,11 @@ func (g *gathering) scatter(ctx context.Context, b *columnar.Batch) error {
 	g.work.Reset()
 	g.keys = g.keysOf(b, g.keys[:0])
 	_, hashes := g.hash(g.keys, b.Rows, g.work)
+	for i := range g.ranges {
+		if f := &g.ranges[i]; f.ordered {
+			f.lo, f.hi = extend(f.lo, f.hi, &g.keys[i], keyWords(&g.keys[i], g.work), b.Sel)
+		}
+	}
 	rows, ends := partition(hashes, b, 0, g.work)
 	from, c := uint32(0), *b
 	for p, to := range ends {
