@@ -63,6 +63,9 @@ func names(found []fs.File, o *options) ([]string, error) {
 func (x *source) names(header bool) (names []string) {
 	begin, end := x.Span(0)
 	s := fields(x.o, x.sheet.Text[begin:end])
+	if s.Rows == 0 { // it reads like an empty line
+		return []string{"_c0"}
+	}
 	seen := map[string]int{}
 	for k := range s.Width {
 		name := fmt.Sprintf("_c%d", k)

@@ -82,7 +82,7 @@ func (s *scanner) scan(t []byte, at, stop int, final bool, limit int) (next int,
 	seps, stops := s.words(p, base, n)
 	todo := seps | stops
 	for s.sheet.Rows < limit && at < stop && at < n {
-		if c := p[at]; c <= ' ' || c == s.o.Comment && c != 0 {
+		if c := p[at]; c <= ' ' || c == s.stopA || c == s.o.Comment {
 			after, skip := s.blank(t, at, final)
 			if after < 0 {
 				return at, nil

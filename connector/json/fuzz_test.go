@@ -5,11 +5,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/connectortest"
+	"github.com/millrace-engine/millrace/connector/records"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
 	"github.com/millrace-engine/millrace/plan/sql"
@@ -54,6 +56,42 @@ func FuzzScan(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSplitsCoverOnce cuts a file at every byte: each record is in one of the two
+// halves, those of an array in that in which its line begins.
+func TestSplitsCoverOnce(t *testing.T) {
+	const data = `{"a":1}` + "\n\n" + `{"a":2,"b":"\n"}` + "\r\n" + ` [{"a":3} , {"a":4}] ` + "\r" + `x` + "\n" + `{"a":6}`
+	path := filepath.Join(t.TempDir(), "x.json")
+	if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table := &records.Table{Names: []string{"a"}, Types: []columnar.Type{columnar.Int64Type}}
+	for cut := range int64(len(data)) {
+		for _, limit := range []int{1, 100} {
+			var got []int64
+			for _, part := range []records.Range{{Path: path, End: cut}, {Path: path, From: cut, End: int64(len(data))}} {
+				src, err := newSource(part, newScanner(&options{}, table.Names), table, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for src.Next(limit) == nil {
+					v := src.Vector(0, columnar.Int64Type, nil, nil)
+					for i := range v.Len {
+						if v.NullAt(i) {
+							got = append(got, 5)
+						} else {
+							got = append(got, v.Int64At(i))
+						}
+					}
+				}
+				src.Close()
+			}
+			if !slices.Equal(got, []int64{1, 2, 3, 4, 5, 6}) {
+				t.Errorf("cut at byte %d of %q: rows %v", cut, data, got)
+			}
+		}
+	}
 }
 
 // TestWriteReadBack writes what was read, and reads it again.

@@ -146,7 +146,9 @@ func (r *Reader) skipMark() error {
 		}
 	}
 	if bytes.Equal(r.buf[:3], []byte("\xef\xbb\xbf")) {
-		r.at = 3
+		if r.at = 3; r.end > 0 {
+			r.end = max(r.end, 4) // the mark is the first record's first byte
+		}
 	}
 	return nil
 }
