@@ -236,6 +236,17 @@ func (d *DataFrame) Intersect(o *DataFrame) *DataFrame {
 	return d.set(o, logical.SetOp{Op: logical.IntersectOp})
 }
 
+// IntersectAll keeps the rows that another frame has too, as often as both have
+// them.
+func (d *DataFrame) IntersectAll(o *DataFrame) *DataFrame {
+	return d.set(o, logical.SetOp{Op: logical.IntersectOp, All: true})
+}
+
+// ExceptAll takes the rows of another frame away, each as often as it has it.
+func (d *DataFrame) ExceptAll(o *DataFrame) *DataFrame {
+	return d.set(o, logical.SetOp{Op: logical.ExceptOp, All: true})
+}
+
 // Except keeps the rows that another frame does not have, each once.
 func (d *DataFrame) Except(o *DataFrame) *DataFrame {
 	return d.set(o, logical.SetOp{Op: logical.ExceptOp})

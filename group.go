@@ -1,6 +1,7 @@
 package millrace
 
 import (
+	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 )
@@ -9,10 +10,43 @@ import (
 type Grouped struct {
 	d    *DataFrame
 	keys []any
+	sets func(keys int) [][]int // of Rollup and Cube
 }
 
 // GroupBy groups by columns or expressions; without any, all rows are one group.
-func (d *DataFrame) GroupBy(keys ...any) *Grouped { return &Grouped{d, keys} }
+func (d *DataFrame) GroupBy(keys ...any) *Grouped { return &Grouped{d: d, keys: keys} }
+
+// Rollup groups by all keys, by all but the last, … and over all rows. Keys that a
+// group leaves out are null; functions.Grouping tells them from nulls of the data.
+func (d *DataFrame) Rollup(keys ...any) *Grouped {
+	return &Grouped{d, keys, func(n int) [][]int {
+		sets := make([][]int, n+1)
+		for i := range sets {
+			for k := range n - i {
+				sets[i] = append(sets[i], k)
+			}
+		}
+		return sets
+	}}
+}
+
+// maxCube bounds the keys of a cube, which has 2ⁿ groupings.
+const maxCube = 12
+
+// Cube groups by every subset of the keys.
+func (d *DataFrame) Cube(keys ...any) *Grouped {
+	return &Grouped{d, keys, func(n int) [][]int {
+		sets := make([][]int, 1<<n)
+		for i := range sets {
+			for k := range n {
+				if i>>(n-1-k)&1 == 0 {
+					sets[i] = append(sets[i], k)
+				}
+			}
+		}
+		return sets
+	}}
+}
 
 // Agg computes the keys and the given aggregates.
 func (g *Grouped) Agg(aggregates ...any) *DataFrame {
@@ -27,6 +61,13 @@ func (g *Grouped) Agg(aggregates ...any) *DataFrame {
 			k = alias.Arg
 		}
 		a.Keys = append(a.Keys, k)
+	}
+	if g.sets != nil && err == nil {
+		if len(keys) > maxCube {
+			err = diag.New(diag.InvalidArgument, "Rollup and Cube take at most %d keys, not %d", maxCube, len(keys))
+		} else {
+			a.Sets = g.sets(len(keys))
+		}
 	}
 	return g.d.with(a, err)
 }

@@ -19,3 +19,10 @@ func CurrentTimestamp() millrace.Column { return millrace.CallFunction("current_
 
 // Nvl2 is b where a is not null, else c.
 func Nvl2(a, b, c any) millrace.Column { return millrace.CallFunction("nvl2", a, b, c) }
+
+// Grouping is 1 in rows of a Rollup or Cube that leave the key out, else 0.
+func Grouping(key any) millrace.Column { return millrace.CallFunction("grouping", key) }
+
+// GroupingID has a bit for each key, the first one's highest, that a row of a Rollup
+// or Cube leaves out; without arguments for all keys.
+func GroupingID(keys ...any) millrace.Column { return millrace.CallFunction("grouping_id", keys...) }

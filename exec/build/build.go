@@ -9,6 +9,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/op/agg"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
+	"github.com/millrace-engine/millrace/exec/op/expand"
 	"github.com/millrace-engine/millrace/exec/op/filter"
 	"github.com/millrace-engine/millrace/exec/op/join"
 	"github.com/millrace-engine/millrace/exec/op/limit"
@@ -77,6 +78,8 @@ func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 		o = join.NewHash(x, key, kids[0], kids[1])
 	case *physical.LoopJoin:
 		o = join.NewLoop(x, key, kids[0], kids[1])
+	case *physical.Expand:
+		o = expand.New(x, kids[0])
 	case *physical.Window:
 		o = window.New(x, kids[0])
 	case *physical.Sort:

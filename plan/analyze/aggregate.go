@@ -32,12 +32,7 @@ func isAggregate(e expr.Expr) bool { return aggregateIn(e) != nil }
 // without GROUP BY.
 func (a *analyzer) aggregate(g *logical.Aggregate, outer *scope) (logical.Plan, []column, error) {
 	if g.Sets != nil {
-		e := diag.New(diag.Unsupported, "GROUPING SETS, ROLLUP and CUBE are not supported yet").
-			WithRemedy("write one GROUP BY query per set and combine them with UNION ALL")
-		if len(g.Keys) > 0 {
-			e.Pos = g.Keys[0].Pos()
-		}
-		return nil, nil, e
+		return a.groupingSets(g, outer)
 	}
 	child, cols, err := a.plan(g.Child, outer)
 	if err != nil {

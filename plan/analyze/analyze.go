@@ -40,7 +40,7 @@ func Analyze(ctx context.Context, p logical.Plan, o Options) (logical.Plan, erro
 	if o.NextID == nil {
 		o.NextID = new(expr.ID)
 	}
-	a := &analyzer{ctx: ctx, opts: o, below: map[logical.Plan][]column{}, done: map[*expr.Subquery]bool{}}
+	a := &analyzer{ctx: ctx, opts: o, below: map[logical.Plan][]column{}, sets: map[logical.Plan]*groupingSets{}, done: map[*expr.Subquery]bool{}}
 	return a.statement(p)
 }
 
@@ -51,7 +51,8 @@ type analyzer struct {
 	views []string // the views being entered
 	depth int
 	below map[logical.Plan][]column // what a select list's names referred to
-	done  map[*expr.Subquery]bool   // resolved here
+	sets  map[logical.Plan]*groupingSets
+	done  map[*expr.Subquery]bool // resolved here
 	// resolved is whether a part came resolved, so that ids may meet themselves.
 	resolved bool
 }
@@ -162,7 +163,7 @@ func (a *analyzer) plan(p logical.Plan, outer *scope) (logical.Plan, []column, e
 	}
 	defer func() { a.depth-- }()
 	switch x := p.(type) {
-	case *logical.Scan, *logical.Window, *logical.Shared:
+	case *logical.Scan, *logical.Window, *logical.Expand, *logical.Shared:
 		a.resolved = true
 		return p, columnsOf(p.Output(), ""), nil
 	case *logical.Relation:

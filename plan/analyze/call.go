@@ -16,7 +16,7 @@ func (a *analyzer) call(c *expr.UnresolvedCall, s *scope) (expr.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e, err := a.special(c, name, args); e != nil || err != nil {
+	if e, err := a.special(c, name, args, s.sets); e != nil || err != nil {
 		return e, err
 	}
 	f, ok := expr.Builtins().Lookup(name)
@@ -109,7 +109,7 @@ func unknownFunction(c *expr.UnresolvedCall) error {
 
 // special resolves the calls that are not functions of rows: constants of the
 // statement, and those that stand for others.
-func (a *analyzer) special(c *expr.UnresolvedCall, name string, args []expr.Expr) (expr.Expr, error) {
+func (a *analyzer) special(c *expr.UnresolvedCall, name string, args []expr.Expr, sets *groupingSets) (expr.Expr, error) {
 	constant := func(v any, t columnar.Type) (expr.Expr, error) {
 		if len(args) > 0 {
 			return nil, diag.NewAt(c.Place, diag.WrongArguments, "%s takes no arguments, not %d", c.Fn, len(args))
@@ -140,6 +140,8 @@ func (a *analyzer) special(c *expr.UnresolvedCall, name string, args []expr.Expr
 			return nil, err
 		}
 		return a.callResolved("if", []expr.Expr{test, args[1], args[2]}, c.Place)
+	case "grouping", "grouping_id":
+		return a.groupingCall(name, args, c.Place, sets)
 	case "extract", "date_part", "datepart":
 		return a.extract(args, c.Place)
 	}

@@ -178,6 +178,13 @@ func (c *checker) node(p logical.Plan) error {
 				return broken(p, "%s is made of neither keys nor aggregates", e)
 			}
 		}
+	case *logical.Expand:
+		if len(x.Keys) != len(x.Attrs) || len(x.Sets) != len(x.IDs) {
+			return broken(p, "has %d attributes for %d keys, %d numbers for %d sets", len(x.Attrs), len(x.Keys), len(x.IDs), len(x.Sets))
+		}
+		if err := c.define(p, append(append([]*expr.Attr{}, x.Attrs...), x.GID)); err != nil {
+			return err
+		}
 	case *logical.Window:
 		list = x.List
 	}

@@ -49,7 +49,7 @@ func (a *analyzer) extension(child logical.Plan, cols []column, outer *scope) *e
 			x.input.columns = a.below[p]
 		case *logical.Aggregate:
 			x.agg = n
-			x.input.columns = a.below[p]
+			x.input.columns, x.input.sets = a.below[p], a.sets[p]
 		}
 		return x
 	}
@@ -90,14 +90,14 @@ func (x *extension) rewrite(e expr.Expr, having bool) (expr.Expr, error) {
 		}
 		return x.add(e)
 	case *expr.UnresolvedCall:
-		if x.agg != nil && n.Over == nil && isAggregateName(n.Fn) {
+		if x.agg != nil && n.Over == nil && (isAggregateName(n.Fn) || isGrouping(n.Fn)) {
 			return x.add(e)
 		}
 	case *expr.Subquery:
 		return x.subquery(n, having)
 	}
 	if !x.mentions(e) { // a whole key or item: GROUP BY a + b ORDER BY a + b
-		if r, err := x.a.expr(e, x.input); err == nil {
+		if r, err := x.below(e); err == nil {
 			if at := x.existing(r); at != nil {
 				return at, nil
 			}
@@ -180,10 +180,20 @@ func (x *extension) existing(r expr.Expr) expr.Expr {
 	return nil
 }
 
+// below resolves an expression over the input below the list, where the keys of
+// grouping sets have columns of their own.
+func (x *extension) below(e expr.Expr) (expr.Expr, error) {
+	r, err := x.a.expr(e, x.input)
+	if err == nil && x.input.sets != nil {
+		r = x.input.sets.moved(r)
+	}
+	return r, err
+}
+
 // add computes an expression over the input as a column of the list, unless it
 // is one already.
 func (x *extension) add(e expr.Expr) (expr.Expr, error) {
-	r, err := x.a.expr(e, x.input)
+	r, err := x.below(e)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +270,7 @@ func (x *extension) plan() logical.Plan {
 	case x.agg != nil:
 		g := *x.agg
 		g.List = x.items()
-		x.a.below[&g] = x.input.columns
+		x.a.below[&g], x.a.sets[&g] = x.input.columns, x.input.sets
 		return x.rebuild(&g)
 	}
 	p := &logical.Project{}

@@ -38,6 +38,11 @@ func defined(p logical.Plan) []expr.ID {
 			for _, at := range x.Output() {
 				add(at.ID)
 			}
+		case *logical.Expand:
+			for _, at := range x.Attrs {
+				add(at.ID)
+			}
+			add(x.GID.ID)
 		case *logical.Join:
 			if x.Mark != nil {
 				add(x.Mark.ID)
@@ -116,6 +121,10 @@ func mapAttrs(p logical.Plan, f func(*expr.Attr) *expr.Attr, ids map[expr.ID]exp
 		case *logical.SetOp:
 			d := *x
 			d.Attrs = list(x.Attrs)
+			return &d, nil
+		case *logical.Expand:
+			d := *x
+			d.Attrs, d.GID = list(x.Attrs), f(x.GID)
 			return &d, nil
 		case *logical.Shared:
 			return &logical.Shared{ID: x.ID, Child: x.Child, Attrs: list(x.Attrs)}, nil

@@ -44,6 +44,8 @@ type scope struct {
 	// aliases are the items of the select list before the one being resolved:
 	// they may be referred to where no column has the name.
 	aliases []*expr.Alias
+	// sets are the grouping sets that grouping() and grouping_id() tell of.
+	sets *groupingSets
 }
 
 // columnsOf makes columns of attributes, under a qualifier or, without one, the

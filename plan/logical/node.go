@@ -130,6 +130,25 @@ func (a *Aggregate) String() string {
 	return "Aggregate [" + join(a.Keys) + "] [" + join(a.List) + "]"
 }
 
+func (x *Expand) Output() []*expr.Attr {
+	return append(append(append([]*expr.Attr{}, x.Child.Output()...), x.Attrs...), x.GID)
+}
+func (x *Expand) Children() []Plan { return []Plan{x.Child} }
+func (x *Expand) WithChildren(k []Plan) Plan {
+	d := *x
+	d.Child = k[0]
+	return &d
+}
+func (x *Expand) Exprs() []expr.Expr { return x.Keys }
+func (x *Expand) WithExprs(es []expr.Expr) Plan {
+	d := *x
+	d.Keys = es
+	return &d
+}
+func (x *Expand) String() string {
+	return fmt.Sprintf("Expand [%s] as [%s] sets %v by %s", join(x.Keys), join(x.Attrs), x.Sets, x.GID)
+}
+
 func (j *Join) Output() []*expr.Attr {
 	l, r := j.Left.Output(), j.Right.Output()
 	switch j.Kind {

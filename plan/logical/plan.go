@@ -60,11 +60,24 @@ type Filter struct {
 
 // Aggregate groups by Keys and computes List (aliases and attributes over keys
 // and aggregate calls). No keys: one group, also for no rows. Grouping sets
-// come as Sets: indexes into Keys, nil for plain GROUP BY.
+// come as Sets: indexes into Keys, nil for plain GROUP BY. Once analyzed there are
+// none: the keys are an Expand's.
 type Aggregate struct {
 	Keys  []expr.Expr
 	Sets  [][]int
 	List  []expr.Expr
+	Child Plan
+}
+
+// Expand repeats each row of its child once per grouping set: the child's columns,
+// then Attrs, which are the keys, null where a set (indexes into Keys) leaves one
+// out, then GID, which is the set's number of IDs.
+type Expand struct {
+	Keys  []expr.Expr
+	Sets  [][]int
+	IDs   []int64
+	Attrs []*expr.Attr
+	GID   *expr.Attr
 	Child Plan
 }
 

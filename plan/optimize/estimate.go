@@ -134,6 +134,10 @@ func (s *Estimator) compute(p logical.Plan) *estimate {
 		}
 		out.base = out.rows
 		return out
+	case *logical.Expand:
+		in := s.of(x.Child)
+		n := float64(len(x.Sets))
+		return &estimate{rows: in.rows * n, base: in.base * n, cols: in.cols}
 	case *logical.Shared:
 		in := s.of(x.Child)
 		out := &estimate{rows: in.rows, base: in.base, cols: map[expr.ID]colEstimate{}}

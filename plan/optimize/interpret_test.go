@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -266,6 +267,44 @@ func (in *interpreter) run(p logical.Plan, env row) ([]row, error) {
 		return rows, nil
 	case *logical.Aggregate:
 		return in.aggregate(x, rows, env)
+	case *logical.Window: // numbers of equal rows
+		seen := map[string]int64{}
+		for _, r := range rows {
+			key := ""
+			for _, k := range x.PartitionBy {
+				v, err := in.value(k, env.with(r))
+				if err != nil {
+					return nil, err
+				}
+				key += fmt.Sprintf("%T%v|", v, v)
+			}
+			seen[key]++
+			o := row{}.with(r)
+			for _, e := range x.List {
+				if a := e.(*expr.Alias).Arg.(*expr.Agg); a.Fn.Name != "row_number" || len(x.OrderBy) > 0 {
+					return nil, fmt.Errorf("no interpretation of %s", x)
+				}
+				o[outputOf(e).ID] = seen[key]
+			}
+			out = append(out, o)
+		}
+		return out, nil
+	case *logical.Expand:
+		for _, r := range rows {
+			for i, set := range x.Sets {
+				o := row{x.GID.ID: x.IDs[i]}.with(r)
+				for k, a := range x.Attrs {
+					o[a.ID] = nil
+					if slices.Contains(set, k) {
+						if o[a.ID], err = in.value(x.Keys[k], env.with(r)); err != nil {
+							return nil, err
+						}
+					}
+				}
+				out = append(out, o)
+			}
+		}
+		return out, nil
 	}
 	return nil, fmt.Errorf("no interpretation of %s", p)
 }

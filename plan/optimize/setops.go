@@ -2,13 +2,12 @@ package optimize
 
 import (
 	"github.com/millrace-engine/millrace/columnar"
-	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 )
 
 // setops turns DISTINCT into an aggregation, INTERSECT and EXCEPT into semi and
-// anti joins in which nulls are equal, and count(DISTINCT x) into two
+// anti joins in which nulls are equal (with ALL, of rows that are numbered), and count(DISTINCT x) into two
 // aggregations.
 func (o *optimizer) setops(p logical.Plan) (logical.Plan, error) {
 	return logical.Transform(p, func(p logical.Plan) (logical.Plan, error) {
@@ -33,15 +32,17 @@ func distinct(p logical.Plan) logical.Plan {
 }
 
 func (o *optimizer) setOp(s *logical.SetOp) (logical.Plan, error) {
-	if s.All {
-		return nil, diag.NewAt(s.Place, diag.Unsupported, "INTERSECT ALL and EXCEPT ALL are not supported yet").
-			WithRemedy("use INTERSECT or EXCEPT, which remove duplicates")
-	}
 	j := &logical.Join{Kind: logical.LeftSemi, Left: distinct(s.Left), Right: s.Right, Place: s.Place}
 	if s.Op == logical.ExceptOp {
 		j.Kind = logical.LeftAnti
 	}
 	var conds, list []expr.Expr
+	if s.All { // the n-th of equal rows has a partner if the other side has n of them
+		left, n := o.numbered(s.Left)
+		right, m := o.numbered(s.Right)
+		j.Left, j.Right = left, right
+		conds = append(conds, expr.NewCall("=", columnar.BoolType, n, m))
+	}
 	r := s.Right.Output()
 	for i, l := range s.Left.Output() {
 		conds = append(conds, expr.NewCall("<=>", columnar.BoolType, l, r[i]))
@@ -49,6 +50,17 @@ func (o *optimizer) setOp(s *logical.SetOp) (logical.Plan, error) {
 	}
 	j.Cond = and(conds...)
 	return &logical.Project{List: list, Child: j}, nil
+}
+
+// numbered adds a column that numbers equal rows from 1.
+func (o *optimizer) numbered(p logical.Plan) (logical.Plan, *expr.Attr) {
+	f, _ := expr.Builtins().Lookup("row_number")
+	n := &expr.Alias{Arg: &expr.Agg{Fn: f, Typ: columnar.Int32Type}, Name: "number", ID: o.id()}
+	w := &logical.Window{List: []expr.Expr{n}, Child: p}
+	for _, a := range p.Output() {
+		w.PartitionBy = append(w.PartitionBy, a)
+	}
+	return w, n.Attr()
 }
 
 // again names the function that combines a function's partial results.

@@ -114,6 +114,25 @@ func (c WindowCall) String() string {
 	return s
 }
 
+func (x *Expand) Schema() *columnar.Schema { return x.Out }
+func (x *Expand) Children() []Plan         { return []Plan{x.Child} }
+func (x *Expand) WithChildren(k []Plan) Plan {
+	d := *x
+	d.Child = k[0]
+	return &d
+}
+func (x *Expand) String() string {
+	sets := make([]string, len(x.Sets))
+	for i, set := range x.Sets {
+		keys := make([]string, len(set))
+		for k, at := range set {
+			keys[k] = x.Child.Schema().Fields[x.Keys[at]].Name
+		}
+		sets[i] = "(" + strings.Join(keys, ", ") + ")"
+	}
+	return "Expand " + strings.Join(sets, " ")
+}
+
 func (w *Window) Schema() *columnar.Schema { return w.Out }
 func (w *Window) Children() []Plan         { return []Plan{w.Child} }
 func (w *Window) WithChildren(k []Plan) Plan {

@@ -122,6 +122,17 @@ type Aggregate struct {
 	Groups float64 // estimate, −1 unknown
 }
 
+// Expand repeats each row once per grouping set. Output: the child's columns, then
+// the columns Keys, null where a set (indexes into Keys) leaves one out, then the
+// set's number, a bigint.
+type Expand struct {
+	Keys  []int
+	Sets  [][]int
+	IDs   []int64
+	Out   *columnar.Schema
+	Child Plan
+}
+
 // WindowCall is one function of a Window node. Args and Filter are bound to the
 // child; Frame is nil for functions that look at the whole partition.
 type WindowCall struct {

@@ -12,9 +12,6 @@ import (
 // of the states by the keys, final aggregation. Where the rows already lie by
 // the keys, or a function has no partial form, rows are aggregated at once.
 func (pl *planner) aggregate(a *logical.Aggregate, need expr.IDSet) (planned, error) {
-	if a.Sets != nil {
-		return planned{}, diag.New(diag.Unsupported, "grouping sets are not supported yet")
-	}
 	g := &grouping{pl: pl}
 	for _, k := range a.Keys {
 		g.key(k)

@@ -229,6 +229,8 @@ func (pl *planner) plan(p logical.Plan, need expr.IDSet) (planned, error) {
 		return pl.sharedPlan(x)
 	case *logical.Window:
 		return pl.window(x, need)
+	case *logical.Expand:
+		return pl.expand(x, need)
 	}
 	return planned{}, diag.New(diag.Unsupported, "%s cannot be run as part of a query", p)
 }

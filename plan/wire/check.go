@@ -99,6 +99,8 @@ func check(p physical.Plan) error {
 		}
 	case *physical.Window:
 		return checkWindow(x)
+	case *physical.Expand:
+		return checkExpand(x)
 	case *physical.Write:
 		return positions(x.PartitionBy, x.Child.Schema().Len())
 	}

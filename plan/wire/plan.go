@@ -25,6 +25,7 @@ const (
 	planUnion
 	planWrite
 	planWindow
+	planExpand
 )
 
 func (e *encoder) plan(f int, p physical.Plan) {
@@ -126,6 +127,18 @@ func (e *encoder) plan(f int, p physical.Plan) {
 			})
 		case *physical.Window:
 			e.message(planWindow, func(e *encoder) { e.window(x) })
+		case *physical.Expand:
+			e.message(planExpand, func(e *encoder) {
+				e.ints(1, x.Keys)
+				for i, set := range x.Sets {
+					e.message(2, func(e *encoder) {
+						e.ints(1, set)
+						e.int(2, x.IDs[i])
+					})
+				}
+				e.schema(3, x.Out)
+				e.plan(4, x.Child)
+			})
 		default: // an Exchange would mean that the plan was not cut
 			panic("wire: plan node cannot travel: " + p.String())
 		}
@@ -290,6 +303,8 @@ func (d *decoder) plan(b []byte) (p physical.Plan, err error) {
 			p, err = d.write(f.data)
 		case planWindow:
 			p, err = d.window(f.data)
+		case planExpand:
+			p, err = d.expand(f.data)
 		default:
 			err = malformed("plan field %d", f.num)
 		}

@@ -96,10 +96,13 @@ select * from (select a, b from r union all select b, a from s) u where a = 1;
 select a, b from r intersect select a, b from s;
 select a, b from r except select a, b from s;
 select a from r intersect select a from s except select a from t;
--- refused
 select a from r intersect all select a from s;
--- refused
 select a from r except all select a from s;
+select a, b from r except all select a, b from s where a > 1;
+select a, b, sum(c) from r group by rollup(a, b);
+select a, count(distinct b), grouping_id() from r group by cube(a, c) having a > 1 or grouping(a) = 1;
+select x.a, count(*) from r x join s on x.a = s.a group by grouping sets ((x.a, x.b), (), ());
+select * from (select a, b, count(*) as n from r group by rollup(a, b)) g where a = 1 and n > 1;
 select a, count(distinct b) from r group by a;
 select count(distinct b) from r;
 select count(distinct a, b) from r;
