@@ -6,6 +6,7 @@
 //	local       Unix sockets        one stream a connection, pooled; descriptors
 //	tcp         TCP with TLS 1.3    one stream a connection, pooled       │
 //	quic        QUIC                streams of a few data connections     │
+//	auto        the first of several that works                           │
 //	                                                                      │
 //	            Egress: what of all connections is sent next ◄── writes ──┘
 //

@@ -3,6 +3,7 @@ package quic
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/quic-go/quic-go"
 
@@ -64,4 +65,16 @@ func BenchmarkBare(b *testing.B) {
 		b.Fatal(err)
 	}
 	transporttest.Bare(b, half{<-accepted, func() {}}, half{r, func() { _ = c.CloseWithError(0, "") }})
+}
+
+// BenchmarkUrgent compares the process's egress with none.
+func BenchmarkUrgent(b *testing.B) {
+	b.Run("Egress", func(b *testing.B) {
+		transporttest.BenchUrgent(b, fixture(b, Options{Egress: transport.NewEgress(4, nil), Connections: 1}))
+	})
+	b.Run("Arrival", func(b *testing.B) {
+		first := func(_ time.Time, x, y transport.Ticket) bool { return x.Arrival.Before(y.Arrival) }
+		transporttest.BenchUrgent(b, fixture(b, Options{Egress: transport.NewEgress(4, first), Connections: 1}))
+	})
+	b.Run("None", func(b *testing.B) { transporttest.BenchUrgent(b, fixture(b, Options{Connections: 1})) })
 }

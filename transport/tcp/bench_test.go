@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/transport"
@@ -47,3 +48,15 @@ func BenchmarkBare(b *testing.B) {
 type abrupt struct{ net.Conn }
 
 func (a abrupt) Close() error { return a.Conn.(*tls.Conn).NetConn().Close() }
+
+// BenchmarkUrgent compares the process's egress with none.
+func BenchmarkUrgent(b *testing.B) {
+	b.Run("Egress", func(b *testing.B) {
+		transporttest.BenchUrgent(b, fixture(b, Options{Egress: transport.NewEgress(4, nil)}))
+	})
+	b.Run("Arrival", func(b *testing.B) {
+		first := func(_ time.Time, x, y transport.Ticket) bool { return x.Arrival.Before(y.Arrival) }
+		transporttest.BenchUrgent(b, fixture(b, Options{Egress: transport.NewEgress(4, first)}))
+	})
+	b.Run("None", func(b *testing.B) { transporttest.BenchUrgent(b, fixture(b, Options{})) })
+}

@@ -3,7 +3,10 @@ package transporttest
 import (
 	"context"
 	"io"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/transport"
@@ -116,4 +119,71 @@ func Bare(b *testing.B, w io.WriteCloser, r io.ReadCloser) {
 	_ = r.Close()
 	_ = w.Close()
 	<-done
+}
+
+// BenchUrgent measures how long a question of 64 KiB's answer takes that others
+// wait for, while the same listener sends as much as it can of what nobody does.
+func BenchUrgent(b *testing.B, f Fixture) {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	l, err := f.Server.Listen(ctx, f.Addr, func(_ context.Context, _ identity.Name, x transport.Stream) {
+		var kind [1]byte
+		if _, err := io.ReadFull(x, kind[:]); err != nil {
+			return
+		}
+		block := noise(Block, 1)
+		if kind[0] == 0 {
+			_, _ = x.Write(block[:64<<10])
+			_ = x.CloseWrite()
+			return
+		}
+		for {
+			if _, err := x.Write(block); err != nil {
+				return
+			}
+		}
+	}, identity.Executor)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	c, err := f.Client.Dial(ctx, transport.Peer{Addr: l.Addr(), Name: f.ServerName})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	for range 6 {
+		x, err := c.Open(ctx, transport.Merge)
+		if err == nil {
+			_, err = x.Write([]byte{1})
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer x.Cancel(transport.CodeUser)
+		readers.Go(func() { _, _ = io.Copy(io.Discard, x) })
+	}
+	var took []time.Duration
+	for b.Loop() {
+		start := time.Now()
+		x, err := c.Open(ctx, transport.Gating)
+		if err == nil {
+			_, err = x.Write([]byte{0})
+		}
+		if err == nil {
+			err = x.CloseWrite()
+		}
+		if err == nil {
+			_, err = io.Copy(io.Discard, x)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs/p50")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "µs/p99")
 }
