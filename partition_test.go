@@ -325,3 +325,27 @@ func TestPartitionOptions(t *testing.T) {
 		t.Errorf("both have the column: %s", got)
 	}
 }
+
+// TestZoneInFilters: filters that scans apply, and those on directories, see the
+// session's time zone.
+func TestZoneInFilters(t *testing.T) {
+	s := open(t, "local[2]", millrace.WithSetting("sql.session.timezone", "America/Los_Angeles"))
+	ctx := context.Background()
+	df, err := s.SQL(ctx, "SELECT DATE '2024-02-29' AS d, DATE '2024-02-29' AS p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"parquet", "csv", "arrow"} {
+		dir := filepath.Join(t.TempDir(), "out")
+		if err := df.Write().PartitionBy("p").Save(ctx, format, dir); err != nil {
+			t.Fatal(err)
+		}
+		register(t, s, "z", s.Read().Schema("d DATE, p DATE").Load(format, dir))
+		for _, column := range []string{"d", "p"} {
+			rows, err := lines(t, s, "SELECT "+column+" FROM z WHERE CAST("+column+" AS TIMESTAMP) = TIMESTAMP '2024-02-29 00:00:00'")
+			if err != nil || len(rows) != 1 {
+				t.Errorf("%s: %s: %v %v", format, column, rows, err)
+			}
+		}
+	}
+}

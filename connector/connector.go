@@ -26,6 +26,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/eval"
 	"github.com/millrace-engine/millrace/plan/expr"
 )
 
@@ -57,6 +58,7 @@ type ScanRequest struct {
 	Project   []int
 	BatchRows int // at most columnar.MaxRows; 0 = MaxRows
 	Memory    memory.Reservation
+	Eval      eval.Options // what filters need besides the columns
 	// Skip, if not nil, names the files of which Splits makes no splits.
 	Skip func(path string) bool
 	// Dynamic, if not nil, is asked before each row group, page or batch for

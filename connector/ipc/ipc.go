@@ -226,7 +226,7 @@ func (c *Connector) Scan(_ context.Context, d catalog.Descriptor, split []byte, 
 	r := &reader{req: req, scratch: memory.NewScratch(req.Memory)}
 	var err error
 	if len(req.Filters) > 0 {
-		if r.filter, err = eval.CompileFilter(req.Filters, eval.Options{}); err != nil {
+		if r.filter, err = eval.CompileFilter(req.Filters, req.Eval); err != nil {
 			return nil, err
 		}
 	}

@@ -144,7 +144,7 @@ func (r *reader) excluded(stats []catalog.ColumnStatistics, null []bool) bool {
 			}
 			return e
 		})
-		if l, ok := eval.Fold(e, eval.Options{}).(*expr.Literal); ok && l.Value != true {
+		if l, ok := eval.Fold(e, r.req.Eval).(*expr.Literal); ok && l.Value != true {
 			return true
 		}
 	}

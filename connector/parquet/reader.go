@@ -48,7 +48,7 @@ func newReader(f *file, g int, req connector.ScanRequest) (_ *reader, err error)
 	r.stats.RowGroups = 1
 	r.first = make([]bool, len(req.Columns))
 	if len(req.Filters) > 0 {
-		if r.filter, err = eval.CompileFilter(req.Filters, eval.Options{}); err != nil {
+		if r.filter, err = eval.CompileFilter(req.Filters, req.Eval); err != nil {
 			return nil, err
 		}
 		for _, e := range req.Filters {

@@ -12,7 +12,8 @@
 // Invariants:
 //
 //   - P1 Types are inferred over all directories as Spark does: int, bigint,
-//     decimal, double, date, timestamp, else string. A user's schema goes first.
+//     decimal, double, date, timestamp (in UTC), else string. A user's schema goes
+//     first.
 //   - P2 __HIVE_DEFAULT_PARTITION__ is null. Null and the empty string are written
 //     so. Other characters that a path cannot hold are written as %XX.
 //   - P3 A column that the directories and the files have takes the value of the

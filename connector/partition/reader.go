@@ -45,7 +45,7 @@ func (h *header) bind(req connector.ScanRequest) (*scan, error) {
 
 // request is what the format is asked for, without filters.
 func (s *scan) request() connector.ScanRequest {
-	return connector.ScanRequest{Columns: s.inner, Project: s.keep, BatchRows: s.req.BatchRows, Memory: s.req.Memory}
+	return connector.ScanRequest{Columns: s.inner, Project: s.keep, BatchRows: s.req.BatchRows, Memory: s.req.Memory, Eval: s.req.Eval}
 }
 
 // touches reports whether an expression reads a partition column.
@@ -75,7 +75,7 @@ func (s *scan) rebind(e expr.Expr, values []*expr.Literal) expr.Expr {
 
 // fold is rebind with the value instead of an expression where that is constant.
 func (s *scan) fold(e expr.Expr, values []*expr.Literal) expr.Expr {
-	return eval.Fold(s.rebind(e, values), eval.Options{})
+	return eval.Fold(s.rebind(e, values), s.req.Eval)
 }
 
 // moved is a dynamic filter bound to the format's columns.

@@ -113,7 +113,7 @@ func NewReader(t *Table, req connector.ScanRequest, open func(width int, judged 
 		width = t.Fields()
 	}
 	if len(req.Filters) > 0 {
-		f, err := eval.CompileFilter(req.Filters, eval.Options{})
+		f, err := eval.CompileFilter(req.Filters, req.Eval)
 		if err != nil {
 			return nil, err
 		}

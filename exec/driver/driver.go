@@ -35,8 +35,10 @@ import (
 	"github.com/millrace-engine/millrace/exec/driver/dag"
 	"github.com/millrace-engine/millrace/exec/driver/task"
 	"github.com/millrace-engine/millrace/exec/event"
+	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/eval"
 	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/plan/wire"
@@ -178,6 +180,10 @@ func cancelled(cause error) error {
 
 // prepare encodes the stages and enumerates the tasks.
 func (d *Driver) prepare(ctx context.Context, j *job, conf []catalog.Option) error {
+	var t op.TaskContext // as the tasks will see the settings
+	if err := t.Configure(conf); err != nil {
+		return err
+	}
 	for _, st := range j.graph.Stages {
 		b, err := wire.EncodeStage(st, conf)
 		if err != nil {
@@ -188,7 +194,7 @@ func (d *Driver) prepare(ctx context.Context, j *job, conf []catalog.Option) err
 		j.hashes = append(j.hashes, wire.Hash(b))
 		var tasks [][]wire.LeafAssignment
 		for _, g := range st.Drivers {
-			more, err := d.assignments(ctx, g)
+			more, err := d.assignments(ctx, g, t.EvalOptions())
 			if err != nil {
 				return err
 			}
@@ -205,10 +211,10 @@ func (d *Driver) prepare(ctx context.Context, j *job, conf []catalog.Option) err
 }
 
 // assignments lists the tasks of a group of leaves.
-func (d *Driver) assignments(ctx context.Context, g stage.Driver) ([][]wire.LeafAssignment, error) {
+func (d *Driver) assignments(ctx context.Context, g stage.Driver, o eval.Options) ([][]wire.LeafAssignment, error) {
 	switch {
 	case g.Scan != nil:
-		return d.splits(ctx, g.Scan)
+		return d.splits(ctx, g.Scan, o)
 	case g.Values != nil:
 		return [][]wire.LeafAssignment{{{Leaf: g.Values.Leaf}}}, nil
 	}
@@ -222,12 +228,12 @@ func (d *Driver) assignments(ctx context.Context, g stage.Driver) ([][]wire.Leaf
 }
 
 // splits packs a scan's splits into tasks of about equal size.
-func (d *Driver) splits(ctx context.Context, s *physical.Scan) ([][]wire.LeafAssignment, error) {
+func (d *Driver) splits(ctx context.Context, s *physical.Scan, o eval.Options) ([][]wire.LeafAssignment, error) {
 	c, err := d.Tables.Lookup(s.Table.Connector)
 	if err != nil {
 		return nil, err
 	}
-	splits, err := c.Splits(ctx, s.Table, connector.ScanRequest{Columns: s.Columns, Filters: s.Filters, Project: s.Project})
+	splits, err := c.Splits(ctx, s.Table, connector.ScanRequest{Columns: s.Columns, Filters: s.Filters, Project: s.Project, Eval: o})
 	if err != nil {
 		return nil, err
 	}

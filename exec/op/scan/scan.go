@@ -36,7 +36,7 @@ func (s *scan) Open(_ context.Context, t *op.TaskContext) (err error) {
 
 func (s *scan) request() connector.ScanRequest {
 	n := s.node
-	r := connector.ScanRequest{Columns: n.Columns, Filters: n.Filters, Project: n.Project, BatchRows: s.task.BatchRows, Memory: s.task.Memory}
+	r := connector.ScanRequest{Columns: n.Columns, Filters: n.Filters, Project: n.Project, BatchRows: s.task.BatchRows, Memory: s.task.Memory, Eval: s.task.EvalOptions()}
 	if len(n.RuntimeFilters) > 0 && s.task.Filters != nil {
 		r.Dynamic = func() []connector.DynamicFilter {
 			var out []connector.DynamicFilter
