@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,6 +72,9 @@ func (s *server) close() {
 func (s *server) answer(ctx context.Context, r harness.Request) (*harness.Reply, error) {
 	if s.session == nil && r.Op != "open" {
 		return nil, diag.New(diag.InvalidArgument, "the operation %q needs an open session", r.Op)
+	}
+	if r.Profile != "" {
+		return s.profile(ctx, r)
 	}
 	switch r.Op {
 	case "open":
@@ -167,6 +171,30 @@ func (s *server) convert(ctx context.Context, r harness.Request) (*harness.Reply
 		rows(res, rep)
 	}
 	return rep, nil
+}
+
+// profileTime is how long the work of a profile is repeated: 300 samples of each
+// thread.
+const profileTime = 3 * time.Second
+
+// profile repeats the work of a request and writes a processor profile of it.
+func (s *server) profile(ctx context.Context, r harness.Request) (*harness.Reply, error) {
+	f, err := os.Create(r.Profile)
+	if err != nil {
+		return nil, diag.New(diag.WriteFailed, "%s cannot be written: %v", r.Profile, err).WithPath(r.Profile)
+	}
+	defer f.Close()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, diag.New(diag.Internal, "the profile cannot be taken: %v", err)
+	}
+	defer pprof.StopCPUProfile()
+	r.Profile = ""
+	for start := time.Now(); ; {
+		rep, err := s.answer(ctx, r)
+		if err != nil || time.Since(start) > profileTime {
+			return rep, err
+		}
+	}
 }
 
 // rows renders a result of rep.Count rows, or the sample of a large one.

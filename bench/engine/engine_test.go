@@ -131,3 +131,12 @@ func TestConvert(t *testing.T) {
 		}
 	}
 }
+
+// A profile is written, and the answer is still one.
+func TestProfile(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "q.pprof")
+	r := talk(t, harness.Request{Op: "open", Threads: 1}, harness.Request{Op: "run", SQL: "SELECT 1", Profile: out}, harness.Request{Op: "run", SQL: "SELECT", Profile: out})
+	if b, err := os.ReadFile(out); err != nil || len(b) == 0 || r[1].Count != 1 || r[2].Error == "" {
+		t.Errorf("%d bytes, %+v (%v)", len(b), r[1:], err)
+	}
+}

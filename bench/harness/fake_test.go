@@ -91,6 +91,12 @@ func fake(name string) {
 				time.Sleep(time.Hour) // it is killed
 			}
 		}
+		if r.Profile != "" {
+			err := os.WriteFile(r.Profile, []byte(name), 0o644)
+			if err != nil {
+				rep.Error = err.Error()
+			}
+		}
 		if r.Op == "convert" {
 			err := os.WriteFile(r.Out, []byte(r.CSV), 0o644)
 			if err != nil {

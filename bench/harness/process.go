@@ -22,6 +22,9 @@ type Engine struct {
 	Warmups int      // runs of each query before the first that is measured
 	Command []string // program and arguments
 	Env     []string // besides the harness' own, as KEY=value
+	// Profiles says that run and convert with the name of a file repeat the work
+	// for some seconds and write a processor profile of it there.
+	Profiles bool
 }
 
 // guardEvery is how often the memory of a process at work is looked at.

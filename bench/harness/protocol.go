@@ -20,6 +20,7 @@ type Request struct {
 	CSV     string            `json:"csv,omitempty"`
 	Out     string            `json:"out,omitempty"`
 	Columns []Column          `json:"columns,omitempty"`
+	Profile string            `json:"profile,omitempty"` // only to engines that take profiles, see Engine
 }
 
 // Column is a column of a result or of a CSV file. The types of results are

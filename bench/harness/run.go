@@ -22,6 +22,7 @@ type Options struct {
 	Limit   time.Duration // of one run of one query; 0 is none
 	Queries []string      // names; none means all
 	Scratch string        // an existing directory for temporary files
+	Profile string        // an existing directory for profiles QUERY.pprof, of engines that take them; "" is none
 	Command string        // as the user gave it, for the result
 	// Progress is told what runs now, Done what a query came to. Either may be nil.
 	Progress func(what string)
@@ -238,7 +239,7 @@ func (r *runner) query(ctx context.Context, q Query) error {
 				break
 			}
 			r.progress("%s: %s, warm-up %d", q.Name, s.engine.Name, w+1)
-			rep, err := r.run(ctx, c, q, w == 0)
+			rep, err := r.run(ctx, c, q, w == 0, "")
 			if ctx.Err() != nil {
 				return err
 			}
@@ -266,7 +267,7 @@ func (r *runner) query(ctx context.Context, q Query) error {
 				continue
 			}
 			r.progress("%s: %s, run %d of %d", q.Name, c.s.engine.Name, turn+1, r.o.Runs)
-			rep, err := r.run(ctx, c, q, false)
+			rep, err := r.run(ctx, c, q, false, "")
 			if ctx.Err() != nil {
 				return err
 			}
@@ -296,13 +297,31 @@ func (r *runner) query(ctx context.Context, q Query) error {
 	if over {
 		return errBudget
 	}
+	return r.profile(ctx, list, q)
+}
+
+// profile lets engines that take profiles write theirs, after everything of the
+// query has been measured.
+func (r *runner) profile(ctx context.Context, list []*contender, q Query) error {
+	for _, c := range list {
+		if r.o.Profile == "" || !c.s.engine.Profiles || c.m.Error != "" {
+			continue
+		}
+		r.progress("%s: %s, profile", q.Name, c.s.engine.Name)
+		if _, err := r.run(ctx, c, q, false, filepath.Join(r.o.Profile, q.Name+".pprof")); ctx.Err() != nil {
+			return err
+		}
+		if c.m.Error != "" {
+			r.note("%s has no profile of %s: %s", c.s.engine.Name, q.Name, c.m.Error)
+		}
+	}
 	return nil
 }
 
 // run runs a query once. What went wrong is in the contender, for the report; an
 // error too, for the caller, who looks at ctx.
-func (r *runner) run(ctx context.Context, c *contender, q Query, rows bool) (*Reply, error) {
-	req := Request{Op: "run", SQL: q.SQL, Rows: rows}
+func (r *runner) run(ctx context.Context, c *contender, q Query, rows bool, profile string) (*Reply, error) {
+	req := Request{Op: "run", SQL: q.SQL, Rows: rows, Profile: profile}
 	if q.Convert != nil {
 		req.Op, req.CSV, req.Columns = "convert", q.Convert.CSV, q.Convert.Columns
 		req.Out = filepath.Join(r.o.Scratch, c.s.engine.Name, "converted")

@@ -198,6 +198,27 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// Profiles are taken apart from what is measured, of engines that can.
+func TestProfile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a, b := engineNamed(t, "a"), engineNamed(t, "b")
+	b.Profiles = true
+	r, err := Run(t.Context(), suiteOf("same", "hang 10"), []Engine{a, b}, Options{Threads: 1, Runs: 3, Scratch: t.TempDir(), Profile: dir, Limit: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "q1.pprof")); err != nil || string(got) != "b" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if m := r.Queries[1].Engines["b"]; !m.OK() || !slices.Equal(m.MS, []float64{7, 8, 9}) { // 1 to 4, the profile, the warm-up
+		t.Errorf("%+v", m)
+	}
+	if want := "b has no profile of q2: no answer within 2s"; !slices.Equal(r.Notes, []string{want}) {
+		t.Errorf("notes %q", r.Notes)
+	}
+}
+
 // A conversion passes the file and its columns on; a suite can be rewritten.
 func TestConvertAndRewrite(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,7 @@ import (
 	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/peers"
 	"github.com/millrace-engine/millrace/bench/suite"
+	"github.com/millrace-engine/millrace/connector/fs"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/settings"
 )
@@ -28,7 +29,7 @@ type benchRun struct {
 	memory                 string
 	budget, limit          time.Duration
 	data, files            string
-	python, out            string
+	python, out, profile   string
 }
 
 func runCommand() *cobra.Command {
@@ -66,6 +67,7 @@ measured. Ctrl-C writes nothing.`,
 	f.StringVar(&o.files, "files", "millrace", "who wrote the Parquet files: millrace, or duckdb, which then rewrites them into DATA/duckdb")
 	f.StringVar(&o.python, "python", peers.Python, "the Python that has the rivals installed")
 	f.StringVar(&o.out, "out", "", "write the result to this file as JSON")
+	f.StringVar(&o.profile, "profile", "", "write processor profiles of Millrace to this directory, QUERY.pprof, after each query was measured")
 	f.StringArrayVar(&o.conf, "conf", nil, "a setting of Millrace as key=value (repeatable)")
 	return c
 }
@@ -79,7 +81,7 @@ func (o *benchRun) run(ctx context.Context, name string) (err error) {
 	case o.files != "millrace" && o.files != "duckdb":
 		return fmt.Errorf("%w: --files must be millrace or duckdb, not %q", errUsage, o.files)
 	}
-	opts := harness.Options{Threads: o.threads, Runs: o.runs, Budget: o.budget, Limit: o.limit, Command: "millrace " + strings.Join(os.Args[1:], " "), Done: o.line}
+	opts := harness.Options{Threads: o.threads, Runs: o.runs, Budget: o.budget, Limit: o.limit, Profile: o.profile, Command: "millrace " + strings.Join(os.Args[1:], " "), Done: o.line}
 	for _, q := range o.queries {
 		if len(q) > 0 && q[0] >= '0' && q[0] <= '9' { // as bench tpch has them
 			q = fmt.Sprintf("q%02s", q)
@@ -95,6 +97,11 @@ func (o *benchRun) run(ctx context.Context, name string) (err error) {
 		return diag.New(diag.WriteFailed, "no temporary directory can be made: %v", err)
 	}
 	defer os.RemoveAll(opts.Scratch)
+	if o.profile != "" {
+		if err := os.MkdirAll(o.profile, 0o755); err != nil {
+			return fs.ExplainWrite(err, o.profile)
+		}
+	}
 	list, err := o.contenders(opts.Scratch)
 	if err != nil {
 		return err
@@ -147,7 +154,7 @@ func (o *benchRun) contenders(scratch string) ([]harness.Engine, error) {
 			return nil, fmt.Errorf("%w: --engines names %s twice", errUsage, name)
 		}
 		if name == "millrace" {
-			e := harness.Engine{Name: name, Warmups: 1, Command: []string{self, "bench", "engine"}}
+			e := harness.Engine{Name: name, Warmups: 1, Profiles: true, Command: []string{self, "bench", "engine"}}
 			for _, kv := range o.conf {
 				e.Command = append(e.Command, "--conf", kv)
 			}
