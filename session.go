@@ -36,7 +36,6 @@ type Session struct {
 	mu    sync.Mutex
 	conf  *settings.Set
 	views map[string]logical.Plan
-	names []string // of views, as written
 }
 
 // Option configures a session.

@@ -110,17 +110,6 @@ func (c *cost) add(b *columnar.Batch, n int64) {
 	}
 }
 
-// ownBytes returns the bytes that a batch takes without its dictionaries.
-func ownBytes(b *columnar.Batch) int64 {
-	n := b.MemoryBytes()
-	for i := range b.Cols {
-		if d := b.Cols[i].Dict; d != nil {
-			n -= dictBytes(d)
-		}
-	}
-	return n
-}
-
 func dictBytes(d *columnar.Dictionary) int64 {
 	v := columnar.Vector{Dict: d}
 	return v.MemoryBytes()

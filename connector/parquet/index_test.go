@@ -142,9 +142,7 @@ func TestForeignPages(t *testing.T) {
 		fields := tab.Schema().Fields
 		for range 150 {
 			req := connector.ScanRequest{BatchRows: 1 + rnd.Intn(200)}
-			for _, i := range rnd.Perm(len(fields)) {
-				req.Columns = append(req.Columns, i)
-			}
+			req.Columns = append(req.Columns, rnd.Perm(len(fields))...)
 			k := rnd.Intn(len(fields) - 1) // not the flag
 			op := []string{"=", "=", "<", "<=", ">", ">="}[rnd.Intn(6)]
 			lit := recs[rnd.Intn(len(recs))].values()[k]

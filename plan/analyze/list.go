@@ -216,17 +216,3 @@ func star(s *expr.Star, cols []column) ([]expr.Expr, error) {
 	}
 	return out, nil
 }
-
-// outputs returns the attributes that a list defines.
-func outputs(list []expr.Expr) []*expr.Attr {
-	out := make([]*expr.Attr, len(list))
-	for i, e := range list {
-		switch x := e.(type) {
-		case *expr.Attr:
-			out[i] = x
-		case *expr.Alias:
-			out[i] = x.Attr()
-		}
-	}
-	return out
-}

@@ -225,7 +225,6 @@ var (
 	})
 	// afterQuery may follow a whole query operand: set operations and ordering.
 	afterQuery = setOf([]keyword{kUnion, kIntersect, kExcept, kMinus, kOrder, kLimit, kOffset, kSort, kCluster, kDistribute})
-	queryStart = setOf([]keyword{kSelect, kWith, kValues, kFrom, kTable})
 )
 
 // lookup finds the keyword of a word, whatever its case.

@@ -40,14 +40,6 @@ func newParser(text string) (*parser, error) {
 	return &parser{text: text, toks: toks, alias: -1}, nil
 }
 
-// result returns the sticky error as an error.
-func (p *parser) result() error {
-	if p.err != nil {
-		return p.err
-	}
-	return nil
-}
-
 func (p *parser) tok() token { return p.toks[p.i] }
 
 // ahead returns the token n places ahead, the last one past the end.
@@ -111,14 +103,6 @@ func (p *parser) acceptWords(ks ...keyword) bool {
 	}
 	p.i += len(ks)
 	return true
-}
-
-func (p *parser) acceptName(upper string) bool {
-	if p.isName(upper) {
-		p.i++
-		return true
-	}
-	return false
 }
 
 // expect moves past a token of the kind or fails.

@@ -80,10 +80,7 @@ func (p *parser) typ() columnar.Type {
 		p.closeAngle()
 		return columnar.StructType(fields...)
 	}
-	var names []string
-	for _, n := range []string{"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL", "STRING", "DATE", "TIMESTAMP", "VARCHAR"} {
-		names = append(names, n)
-	}
+	names := []string{"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL", "STRING", "DATE", "TIMESTAMP", "VARCHAR"}
 	f := p.failAt(t.place(), diag.Syntax, "syntax error at or near '%s': there is no type of that name", shorten(p.source(t)))
 	if meant := nearest(p.source(t), names); meant != "" {
 		f.remedy("Did you mean %s?", meant)
