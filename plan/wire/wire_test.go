@@ -107,7 +107,7 @@ func stages() map[string]*stage.Stage {
 			Order: []expr.SortOrder{{Expr: column(1, facts), Desc: true}}},
 			Root: &physical.Sort{Order: []expr.SortOrder{{Expr: column(1, facts), Desc: true}},
 				Child: &physical.Filter{Conjuncts: []expr.Expr{call("like", columnar.BoolType, column(2, facts), &expr.Literal{Value: "R%", Typ: columnar.StringType})}, Child: leaf(8, physical.ReadMerge)}}},
-		"expand": {ID: 8, Root: &physical.Expand{Keys: []int{2, 0}, Sets: [][]int{{0, 1}, {}}, IDs: []int64{0, 3},
+		"expand": {ID: 8, Root: &physical.Expand{Keys: []int{2, 0}, Sets: [][]int{{0, 1}, nil}, IDs: []int64{0, 3},
 			Out:   columnar.NewSchema(append(append([]columnar.Field{}, facts.Fields...), facts.Fields[2], facts.Fields[0], columnar.Field{Name: "id", Type: columnar.Int64Type})...),
 			Child: leaf(1, physical.ReadPartition)}},
 		"window": {ID: 7, Root: &physical.Window{PartitionBy: []int{0}, Order: []expr.SortOrder{{Expr: column(1, facts), Desc: true}},
