@@ -25,13 +25,12 @@ func (f *file) bounds(g int) []catalog.ColumnStatistics {
 			continue
 		}
 		s := &f.chunk(g, l).Statistics
-		ok := s.MinValue != nil && s.MaxValue != nil
-		if ok {
+		if s.MinValue != nil && s.MaxValue != nil {
 			out[i] = between(s.MinValue, s.MaxValue, f.cols[i].Type, l)
 		}
 		out[i].Distinct, out[i].NullCount = -1, -1
-		if ok || s.NullCount > 0 {
-			out[i].NullCount = float64(s.NullCount)
+		if s.NullCount != nil && *s.NullCount >= 0 {
+			out[i].NullCount = float64(*s.NullCount)
 		}
 	}
 	return out

@@ -95,6 +95,9 @@ func (f *file) describe(x *pageIndex, g, column int) error {
 			x.bounds[i] = between(in.MinValues[i], in.MaxValues[i], f.cols[column].Type, l)
 		}
 		x.bounds[i].Distinct, x.bounds[i].NullCount = -1, -1
+		if len(in.NullCounts) == n {
+			x.bounds[i].NullCount = float64(in.NullCounts[i])
+		}
 	}
 	return nil
 }

@@ -34,6 +34,14 @@ type columnMetaData struct {
 	TotalCompressedSize  int64                   `thrift:"7,required"`
 	DataPageOffset       int64                   `thrift:"9,required"`
 	DictionaryPageOffset int64                   `thrift:"11,optional"`
-	Statistics           format.Statistics       `thrift:"12,optional"`
+	Statistics           statistics              `thrift:"12,optional"`
 	BloomFilterOffset    int64                   `thrift:"14,optional"`
+}
+
+// statistics are those of a chunk whose order the format fixes: of the older
+// bounds it does not say how they compare.
+type statistics struct {
+	NullCount *int64 `thrift:"3,optional"` // nil: not known
+	MaxValue  []byte `thrift:"5,optional"`
+	MinValue  []byte `thrift:"6,optional"`
 }

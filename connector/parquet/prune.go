@@ -15,17 +15,43 @@ func (f *file) pruned(g int, req connector.ScanRequest) bool {
 	if len(req.Filters) == 0 {
 		return false
 	}
-	all := f.bounds(g)
-	stats := make([]catalog.ColumnStatistics, len(req.Columns))
+	all, rows := f.bounds(g), float64(f.meta.RowGroups[g].NumRows)
+	stats, null := make([]catalog.ColumnStatistics, len(req.Columns)), make([]bool, len(req.Columns))
 	for i, c := range req.Columns {
-		stats[i] = all[c]
+		stats[i], null[i] = all[c], all[c].NullCount == rows
 	}
-	for _, e := range req.Filters {
-		if eval.Prune(e, stats) {
-			return true
+	return slices.ContainsFunc(req.Filters, func(e expr.Expr) bool { return never(e, stats, null, req.Eval) })
+}
+
+// never reports whether a filter is certainly true for no row of a set of rows
+// with the given bounds per column, of which some are all null.
+func never(e expr.Expr, stats []catalog.ColumnStatistics, null []bool, o eval.Options) bool {
+	if eval.Prune(e, stats) {
+		return true
+	}
+	known := false
+	e = expr.Rewrite(e, func(e expr.Expr) expr.Expr {
+		switch x := e.(type) {
+		case *expr.Column:
+			if null[x.Index] {
+				known = true
+				return expr.Null(x.Typ)
+			}
+		case *expr.Call:
+			if test := x.Fn.Name; test == "isnull" || test == "isnotnull" {
+				if c, ok := x.Args[0].(*expr.Column); ok && stats[c.Index].NullCount == 0 {
+					known = true
+					return expr.Lit(test == "isnotnull", columnar.BoolType)
+				}
+			}
 		}
+		return e
+	})
+	if !known {
+		return false
 	}
-	return false
+	l, ok := eval.Fold(e, o).(*expr.Literal)
+	return ok && l.Value != true
 }
 
 // less reports whether a is certainly less than b; nil is not known.
@@ -131,24 +157,7 @@ func (r *reader) excluded(stats []catalog.ColumnStatistics, null []bool) bool {
 			return true
 		}
 	}
-	for _, e := range r.req.Filters {
-		if eval.Prune(e, stats) {
-			return true
-		}
-		if !slices.Contains(null, true) {
-			continue
-		}
-		e = expr.Rewrite(e, func(e expr.Expr) expr.Expr {
-			if c, ok := e.(*expr.Column); ok && null[c.Index] {
-				return expr.Null(c.Typ)
-			}
-			return e
-		})
-		if l, ok := eval.Fold(e, r.req.Eval).(*expr.Literal); ok && l.Value != true {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.req.Filters, func(e expr.Expr) bool { return never(e, stats, null, r.req.Eval) })
 }
 
 // place reads where a column's pages lie, once.
