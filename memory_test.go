@@ -203,3 +203,31 @@ func TestManyJobs(t *testing.T) {
 		t.Errorf("%d goroutines after %d jobs, %d before", n, rounds, before)
 	}
 }
+
+// A query that runs between two batches of another one gets memory although the
+// tasks of the first, which wait for their reader, hold nearly all of it.
+func TestQueryBetweenBatches(t *testing.T) {
+	s := openTPCH(t, "local[2]", millrace.WithSetting("memory", "20MiB"), millrace.WithSetting("driver.result.buffer", "1MiB"))
+	df, err := s.SQL(context.Background(), "SELECT l_orderkey, o_comment, l_comment, p_name FROM lineitem JOIN orders ON l_orderkey = o_orderkey JOIN part ON l_partkey = p_partkey")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, inner := 0, 0
+	for rec, err := range df.Batches(context.Background()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows += int(rec.NumRows()); inner < 4 {
+			if err := answer(t, s, []int{3, 9, 18, 21}[inner]); err != nil {
+				t.Fatal(err)
+			}
+			inner++
+		}
+	}
+	if rows != 60175 || inner != 4 {
+		t.Errorf("%d rows, %d queries between them", rows, inner)
+	}
+	if n := s.Reserved(); n != 0 {
+		t.Errorf("%d bytes are reserved at the end", n)
+	}
+}

@@ -19,17 +19,20 @@ type event struct {
 	tasks int64 // enter of a job: the largest minimum of its tasks
 	from  int   // move: who gives
 	free  int64 // move: what it gives
+
+	insists bool // of who waits
 }
 
 type opcode uint8
 
 const (
-	enter opcode = iota // a reservation wants to open with its minimum
-	ask                 // it wants n bytes more
-	give                // it gives n bytes back
-	leave               // it is closed, or does not want to open any more
-	move                // it takes n bytes over from another, which gives more or fewer
-	park                // a task waits for who reads its rows, n = 1, or no longer, n = 0
+	enter  opcode = iota // a reservation wants to open with its minimum
+	ask                  // it wants n bytes more
+	give                 // it gives n bytes back
+	leave                // it is closed, or does not want to open any more
+	move                 // it takes n bytes over from another, which gives more or fewer
+	park                 // a task waits for who reads its rows, n = 1, or no longer, n = 0
+	insist               // who waits to enter has asked the store in vain
 
 	granted // it has n bytes more; the answer to enter, ask and move
 	refused // it has not: spill first
@@ -53,8 +56,7 @@ type action struct {
 //
 // Rules:
 //
-//   - A1 Nothing is granted over the budget, but minimums of tasks while all that
-//     run are parked: they wait for rows that only the next may have to yield.
+//   - A1 Nothing is granted over the budget, but for A6.
 //   - A2 A task or job enters when its minimum is free, first come, first served
 //     among tasks and among jobs; until then it holds nothing. The store gives
 //     way to it entirely.
@@ -63,6 +65,9 @@ type action struct {
 //   - A4 Of N running tasks none grows beyond 1/N of what jobs and the store's
 //     own half leave. One that is refused below 1/2N makes those above 1/N yield.
 //   - A5 For growth the store gives way down to its half.
+//   - A6 Somebody can always run: while no task does, or all that do are parked
+//     (they wait for who reads their rows, who may wait for another query), the
+//     first that waits enters over the budget.
 type arbiter struct {
 	budget  int64
 	held    int64
@@ -135,6 +140,10 @@ func (a *arbiter) step(e event, acts []action) []action {
 		a.leave(e.id, m)
 	case e.op == park && m != nil:
 		a.park(m, e.n == 1)
+	case e.op == insist:
+		for i := range a.waiting {
+			a.waiting[i].insists = a.waiting[i].insists || a.waiting[i].id == e.id
+		}
 	case e.op == move:
 		from := a.members[e.from]
 		if from != nil {
@@ -261,11 +270,14 @@ func (a *arbiter) admit(acts []action) []action {
 	var shut [store + 1]bool
 	for i := 0; i < len(a.waiting); {
 		e := a.waiting[i]
-		stuck := e.kind == task && a.parked > 0 && a.parked == a.running
-		fits := !shut[e.kind] && (e.n <= a.free() || stuck)
+		fits := e.n <= a.free()
 		if e.kind == job {
 			fits = fits && a.byKind[job]+e.n <= a.budget-max(a.largest, e.tasks)
 		}
+		if e.insists && a.parked == a.running { // A6
+			fits = fits || e.kind == task || e.kind == job && a.parked > 0
+		}
+		fits = fits && !shut[e.kind]
 		if e.kind == plain || e.kind == store { // they do not wait
 			if e.n > a.free() {
 				e.n = 0

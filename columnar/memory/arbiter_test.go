@@ -49,8 +49,10 @@ func (w *world) step(e event) (ok bool) {
 			ok = ok || a.id == e.id
 			if t, ok := w.wants[a.id]; ok {
 				delete(w.wants, a.id)
-				w.over = w.over || len(w.tasks) > 0 && len(w.parked) == len(w.tasks)
+				w.over = w.over || len(w.parked) == len(w.tasks)
 				w.tasks = append(w.tasks, t.id)
+			} else if w.kinds[a.id] == job {
+				w.over = w.over || len(w.tasks) > 0 && len(w.parked) == len(w.tasks)
 			}
 			for i := range w.jobs {
 				if w.jobs[i].id == a.id {
@@ -88,7 +90,14 @@ func (w *world) job(tasks int) {
 	shared := w.r.Int64N(w.a.budget - j.task + 1)
 	w.kinds[j.id], w.least[j.id] = job, shared
 	w.jobs = append(w.jobs, j)
-	w.step(event{op: enter, id: j.id, kind: job, n: shared, tasks: j.task})
+	w.enter(event{op: enter, id: j.id, kind: job, n: shared, tasks: j.task})
+}
+
+// enter is what a root does that wants in.
+func (w *world) enter(e event) {
+	if !w.step(e) {
+		w.step(event{op: insist, id: e.id})
+	}
 }
 
 // launch puts tasks of admitted jobs into free slots.
@@ -103,7 +112,7 @@ func (w *world) launch(slots int) {
 		}
 		w.kinds[t.id] = task
 		w.wants[t.id] = t
-		w.step(event{op: enter, id: t.id, kind: task, n: w.least[t.id]})
+		w.enter(event{op: enter, id: t.id, kind: task, n: w.least[t.id]})
 	}
 }
 

@@ -131,6 +131,11 @@ func (b *Broker) open(ctx context.Context, e event, name string, kept int64) (*r
 	if short > 0 {
 		b.reclaim(ctx, short)
 	}
+	b.mu.Lock()
+	if b.doors[r.id] != nil {
+		b.step(event{op: insist, id: r.id})
+	}
+	b.mu.Unlock()
 	select {
 	case <-door:
 	case <-ctx.Done():

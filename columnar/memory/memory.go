@@ -15,7 +15,7 @@
 // Invariants:
 //
 //   - M1 The sum of what reservations hold never exceeds the budget, but by the
-//     minimums of tasks that start while all others are parked.
+//     minimum of who starts while nobody else runs, or all others are parked.
 //   - M2 The hot path (growing inside an already granted quantum) takes no lock.
 //   - M3 A reservation that is closed gives everything back, its children's
 //     share included; the Broker's Reserved is then what it was before.
