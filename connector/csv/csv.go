@@ -10,7 +10,7 @@
 // Malformed are records with a field too few or too many, whatever columns a
 // query needs, or with a value that is none of its column's type, in the columns
 // that it needs; see connector/records for what becomes of them. FAILFAST refuses
-// odd quotes, too.
+// odd quotes, too. docs/adr says where this differs from Spark.
 //
 // A record belongs to the range in which it begins. With multiLine, quotes may
 // hold line breaks, so that a file cannot be cut safely and is one split.

@@ -80,6 +80,7 @@ type Reader struct {
 	sel     [3][]uint16
 	stats   connector.ScanStats
 	dynamic []watched
+	held    int64 // bytes of cells that are charged
 }
 
 var _ connector.Reader = (*Reader)(nil)
@@ -150,6 +151,10 @@ func (x *Reader) Stats() connector.ScanStats {
 // Close implements connector.Reader.
 func (x *Reader) Close() error {
 	x.scratch.Close()
+	if x.held > 0 {
+		x.req.Memory.Shrink(x.held)
+		x.held = 0
+	}
 	return x.src.Close()
 }
 
@@ -163,6 +168,7 @@ func (x *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
 		if err := x.src.Next(x.size); err != nil {
 			return nil, err
 		}
+		x.charge()
 		n := x.src.Sheet().Rows
 		x.stats.RowsRead += int64(n)
 		x.cols.Rows = n
@@ -190,6 +196,18 @@ func (x *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
 		}
 		x.out.Rows, x.out.Sel = n, rows
 		return &x.out, nil
+	}
+}
+
+// charge accounts for the cells of a batch, which come whether or not the budget
+// has them left, as scratch memory does.
+func (x *Reader) charge() {
+	if x.req.Memory == nil {
+		return
+	}
+	const bytesPerCell = 8
+	if n := bytesPerCell * int64(cap(x.src.Sheet().Cells)); n > x.held && x.req.Memory.TryGrow(n-x.held) {
+		x.held = n
 	}
 }
 
