@@ -3,6 +3,7 @@ package millrace_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"testing"
@@ -68,5 +69,33 @@ func TestJoinBeyondMemory(t *testing.T) {
 	}
 	if want, got := ask("4GiB"), ask(budget); !reflect.DeepEqual(want, got) {
 		t.Errorf("in %s\n%v, want\n%v", budget, got, want)
+	}
+}
+
+// TestOneKeyAggregated joins rows of which all have one key with as many: the
+// pairs are counted without being made.
+func TestOneKeyAggregated(t *testing.T) {
+	thousands := 300
+	if os.Getenv("MILLRACE_SLOW") != "" {
+		thousands = 3000
+	}
+	s := open(t, "local[2]", millrace.WithSetting("memory", "96MiB"))
+	d, err := s.SQL(t.Context(), "SELECT 7 AS k, CAST(n % 10 AS INT) AS v, n FROM "+numbersOf(thousands))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "one")
+	if err := d.Write().Parquet(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	rows, _, err := text(t, s, fmt.Sprintf("SELECT count(*), sum(a.v), count(b.v), max(a.n), min(b.v) FROM parquet.`%[1]s` a JOIN parquet.`%[1]s` b ON a.k = b.k WHERE a.n >= 10", dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := int64(thousands) * 1000
+	m := n - 10
+	want := [][]string{{fmt.Sprint(n * m), fmt.Sprint(m / 10 * 45 * n), fmt.Sprint(n * m), fmt.Sprint(n - 1), "0"}}
+	if !reflect.DeepEqual(rows, want) {
+		t.Errorf("%v, want %v", rows, want)
 	}
 }

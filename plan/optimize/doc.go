@@ -9,6 +9,7 @@
 //	semijoins     semi joins with few rows move to the relation that they reduce
 //	joins         inner joins are ordered by estimated sizes; build sides chosen
 //	reduce        aggregates that are joined with few rows aggregate only those
+//	multiply      sides of a join of very many pairs are grouped before it
 //	share         equal subplans are computed once
 //
 // Invariants:

@@ -38,6 +38,7 @@ var rules = []rule{
 	{"joins", false, (*optimizer).joins},
 	{"reduce", false, (*optimizer).reduce},
 	{"pushdown", false, (*optimizer).pushdown},
+	{"multiply", false, (*optimizer).multiply},
 	{"share", false, (*optimizer).share},
 }
 

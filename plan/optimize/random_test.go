@@ -66,7 +66,17 @@ func disabled(seed uint64) map[string]bool {
 
 // TestSameRows runs the queries of testdata/rows.sql before and after
 // optimization on random data.
-func TestSameRows(t *testing.T) {
+func TestSameRows(t *testing.T) { sameRows(t) }
+
+// TestMultiply is TestSameRows with joins of few pairs grouped first, too.
+func TestMultiply(t *testing.T) {
+	defer func(n float64) { many = n }(many)
+	many = -1
+	sameRows(t)
+}
+
+func sameRows(t *testing.T) {
+	t.Helper()
 	text, err := os.ReadFile("testdata/rows.sql")
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func TestRuntimeFilter(t *testing.T) {
 	const n = 4000
 	for _, typ := range []columnar.Type{columnar.Int64Type, columnar.Int32Type, columnar.DateType, columnar.StringType, columnar.Float64Type, columnar.DecimalType(12, 2), columnar.DecimalType(38, 2)} {
 		for _, distinct := range []int{1, 3000, 1 << 30} {
-			budget := memory.NewBroker(1 << 30).Reserve("join", 0)
+			budget := memory.NewBroker(1<<30).Reserve("join", 0)
 			both := optest.Random(r, 2*n, optest.Column{Type: typ, Distinct: distinct, Nulls: 0.1})
 			v := kernel.Flatten(&both.Cols[0], nil)
 			build, probe := kernel.Slice(&v, 0, n, nil), kernel.Slice(&v, n, n, nil)

@@ -211,3 +211,8 @@ select * from r left join s on r.a = s.a left join t on s.b = t.b where r.a = 1 
 select * from r left join (select s.a, t.b from s join t on s.a = t.a where t.b > 0) q on r.a = q.a where r.b in (select b from n);
 select count(*) from r left join s on r.a = s.a and r.b = s.b right join t on t.a = r.a;
 select * from r full join s on r.a = s.a full join t on t.a = s.a where r.a = 1 or t.a = 1;
+select count(*), count(r.b), min(s.b), max(r.c) from r join s on r.a = s.a;
+select r.b, s.c, count(*) as n, count(s.b) + 1 as m from r join s on r.a = s.a group by r.b, s.c;
+select count(*) + count(r.b) as n, max(s.c) from r join s on r.a = s.a and r.b = s.b group by r.a;
+select count(distinct r.b), count(*) from r join s on r.a = s.a;
+select sum(r.b), count(*) from r join s on r.a = s.a group by s.b;
