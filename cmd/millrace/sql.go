@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,8 @@ func sqlCommand() *cobra.Command {
 		Short: "Run SQL statements",
 		Long: `Run SQL statements, separated by semicolons, in Spark's dialect.
 
+Without statements, on a terminal, an interactive shell starts; \? helps there.
+
 Files are tables: SELECT * FROM 'data.parquet', or FROM parquet.` + "`data/*.parquet`" + `. Formats are
 parquet, csv, json, text and arrow; options follow, as in
 FROM 'data.csv' WITH (header true, inferSchema true).`,
@@ -45,9 +48,13 @@ FROM 'data.csv' WITH (header true, inferSchema true).`,
   echo "SELECT 1" | millrace sql -`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := source(text, file, args, cmd.Flags().Changed("command"))
-			if err != nil {
-				return err
+			interactive := !cmd.Flags().Changed("command") && file == "" && len(args) == 0 && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
+			src := ""
+			if !interactive {
+				var err error
+				if src, err = source(text, file, args, cmd.Flags().Changed("command")); err != nil {
+					return err
+				}
 			}
 			known := false
 			for _, f := range formats {
@@ -62,6 +69,9 @@ FROM 'data.csv' WITH (header true, inferSchema true).`,
 			opts, err := options(conf, memory)
 			if err != nil {
 				return err
+			}
+			if interactive {
+				return interact(cmd.Context(), format, header, master, opts)
 			}
 			return statements(cmd, src, format, header, keepGoing, master, opts)
 		},
@@ -138,7 +148,7 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	bad, results := false, 0
 	for _, st := range list {
-		shown, err := one(cmd, s, st.Text, format, header, results, out)
+		shown, err := one(cmd.Context(), s, st.Text, format, header, results, out)
 		if shown {
 			results++
 		}
@@ -164,12 +174,12 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 }
 
 // one runs a statement after so many results; it tells whether there is one more.
-func one(cmd *cobra.Command, s *millrace.Session, text, format string, header bool, results int, out *bufio.Writer) (bool, error) {
-	df, err := s.SQL(cmd.Context(), text)
+func one(ctx context.Context, s *millrace.Session, text, format string, header bool, results int, out *bufio.Writer) (bool, error) {
+	df, err := s.SQL(ctx, text)
 	if err != nil {
 		return false, err
 	}
-	r, err := df.Run(cmd.Context())
+	r, err := df.Run(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"functions/gen":     {"columnar", "plan/expr"},
 	"bench/kernels":     {"columnar", "plan", "connector", "exec", "bench"},
 	"internal/settings": {},
+	"internal/shell":    {"plan/sql"},
 	"internal/identity": {},
 	"transport":         {"transport", "internal/identity"},
 }
@@ -54,6 +55,7 @@ var modules = map[string][]string{
 	"connector/lines":   {"github.com/klauspost/compress/zstd"},
 	"connector/parquet": {"github.com/andybalholm/brotli", "github.com/cespare/xxhash/v2", "github.com/klauspost/compress/gzip", "github.com/klauspost/compress/snappy", "github.com/klauspost/compress/zstd", "github.com/parquet-go/parquet-go", "github.com/pierrec/lz4/v4"},
 	"internal/settings": {"github.com/BurntSushi/toml"},
+	"internal/shell":    {"golang.org/x/term"},
 	"transport/quic":    {"github.com/quic-go/quic-go"},
 	"cmd/millrace":      {"github.com/spf13/cobra", "golang.org/x/term"},
 }
