@@ -118,9 +118,12 @@ func (a *Appender) charge() error {
 // Take returns everything appended as one dense, stable batch and starts anew.
 // The charge stays with the reservation: it is the batch's now.
 func (a *Appender) Take(schema *columnar.Schema) *columnar.Batch {
+	for i := range a.columns {
+		a.columns[i].trim()
+	}
 	b := a.Batch(schema, 0, a.rows)
 	for i := range a.columns {
-		a.columns[i] = column{typ: a.columns[i].typ}
+		a.columns[i] = a.columns[i].again()
 	}
 	a.rows, a.hash, a.held = 0, nil, 0
 	return b

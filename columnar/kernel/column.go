@@ -18,12 +18,45 @@ type column struct {
 	bytes []byte
 	valid columnar.Bitmap // nil: no null so far
 	kids  []column
+
+	// What the column took the last time it was filled: room is made for as much
+	// when it is filled again.
+	usualRows, usualBytes int
 }
 
 // span names n rows of a vector: the given ones, or those from from on.
 type span[I index] struct {
 	from, n int
 	rows    []I
+}
+
+// room makes room for the usual rows of w bytes, before the first one.
+func (c *column) room(w int) {
+	if c.usualRows > 0 && c.data == nil {
+		c.data = slices.Grow(c.data, c.usualRows*w)
+	}
+}
+
+// again returns an empty column like c. One that was filled with a batch's rows
+// will be so again; how long a run or a table gets is another matter each time.
+func (c *column) again() column {
+	switch {
+	case c.n < leastUsual:
+		return column{typ: c.typ, usualRows: c.usualRows, usualBytes: c.usualBytes}
+	case c.n > columnar.MaxRows:
+		return column{typ: c.typ}
+	}
+	return column{typ: c.typ, usualRows: c.n, usualBytes: len(c.bytes)}
+}
+
+// leastUsual is the rows from which on it pays to make room beforehand.
+const leastUsual = 1024
+
+// trim gives back room that was made for more rows than came.
+func (c *column) trim() {
+	if 2*c.n < c.usualRows {
+		c.data, c.off, c.bytes = slices.Clone(c.data), slices.Clone(c.off), slices.Clone(c.bytes)
+	}
 }
 
 // grow lengthens a slice by n elements of arbitrary content, geometrically.
@@ -84,6 +117,7 @@ func appendTo[I index](c *column, v *columnar.Vector, p span[I]) error {
 	}
 	c.settleWidth(width, at)
 	w := c.width
+	c.room(w)
 	c.data = grow(c.data, p.n*w)
 	dst := c.data[at*w:]
 	switch {
@@ -165,7 +199,8 @@ func (c *column) addBlank(at, n int) {
 // shape makes what an empty column of offsets or children has.
 func (c *column) shape() {
 	if c.typ.Kind != columnar.Struct && c.off == nil {
-		c.off = append(make([]int32, 0, 32), 0)
+		c.off = append(make([]int32, 0, max(32, c.usualRows+1)), 0)
+		c.bytes = slices.Grow(c.bytes, c.usualBytes)
 	}
 	if c.kids != nil || !c.typ.IsNested() {
 		return

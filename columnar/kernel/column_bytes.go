@@ -9,6 +9,7 @@ import (
 func appendBytes[I index](c *column, v *columnar.Vector, at int, p span[I]) error {
 	if v.Enc == columnar.Dict && v.Dict.Values.Stable && (c.dict == v.Dict || c.dict == nil && at == 0) {
 		c.dict = v.Dict
+		c.room(4)
 		c.data = grow(c.data, 4*p.n)
 		dst := columnar.View[uint32](c.data, at+p.n)[at:]
 		if p.rows == nil {
