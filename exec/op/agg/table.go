@@ -165,9 +165,10 @@ func (t *table) findAll(w, hash []uint64, from, to int, out []uint32) {
 	}
 	var late [block]uint16
 	n := 0
-	if t.stride == 1 {
+	words := t.words
+	switch t.stride {
+	case 1:
 		w = w[from:to]
-		words := t.words
 		for i, e := range entry[:len(hash)] {
 			g := uint32(e)
 			out[i] = g
@@ -176,7 +177,20 @@ func (t *table) findAll(w, hash []uint64, from, to int, out []uint32) {
 				n++
 			}
 		}
-	} else {
+	case 2:
+		pairs := w[2*from : 2*to]
+		for i, e := range entry[:len(hash)] {
+			g := uint32(e)
+			out[i] = g
+			if words[2*g] == pairs[2*i] && words[2*g+1] == pairs[2*i+1] && g != 0 {
+				continue
+			}
+			if !t.texts || uint32(e>>32) != uint32(hash[i]*spread) || g == 0 || !t.same(g, w, from+i) {
+				late[n] = uint16(i)
+				n++
+			}
+		}
+	default:
 		for i, e := range entry[:len(hash)] {
 			g := uint32(e)
 			out[i] = g
