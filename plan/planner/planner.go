@@ -513,7 +513,7 @@ func (pl *planner) partitions(rows float64) int {
 	case rows >= 0 && rows <= few:
 		return 1
 	}
-	n := 2 * pl.opts.Slots
+	n := 4 * pl.opts.Slots
 	if rows > 0 { // keep a partition's table near the caches
 		n = max(n, min(int(rows/250_000), 64*pl.opts.Slots))
 	}
