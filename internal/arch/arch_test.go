@@ -53,7 +53,7 @@ var modules = map[string][]string{
 	"plan/wire":         {"google.golang.org/protobuf"},
 	"exec":              {"google.golang.org/protobuf"},
 	"connector/lines":   {"github.com/klauspost/compress/zstd"},
-	"connector/parquet": {"github.com/andybalholm/brotli", "github.com/cespare/xxhash/v2", "github.com/klauspost/compress/gzip", "github.com/klauspost/compress/snappy", "github.com/klauspost/compress/zstd", "github.com/parquet-go/parquet-go", "github.com/pierrec/lz4/v4"},
+	"connector/parquet": {"github.com/andybalholm/brotli", "github.com/cespare/xxhash/v2", "github.com/klauspost/compress/gzip", "github.com/klauspost/compress/snappy", "github.com/klauspost/compress/zstd", "github.com/parquet-go/parquet-go", "github.com/pierrec/lz4/v4", "golang.org/x/sys/cpu"},
 	"internal/settings": {"github.com/BurntSushi/toml"},
 	"internal/shell":    {"golang.org/x/term"},
 	"transport/quic":    {"github.com/quic-go/quic-go"},

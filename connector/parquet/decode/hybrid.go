@@ -130,6 +130,12 @@ func unpack(out []uint32, b []byte, width int) {
 		clear(out)
 		return
 	}
+	n := unpackMost(out, b, width)
+	unpackRest(out[8*n:], b[n*width:], width)
+}
+
+// unpackRest is unpack in Go.
+func unpackRest(out []uint32, b []byte, width int) {
 	mask := uint32(1<<width - 1)
 	w := uint(width)
 	switch {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand"
+	"slices"
 	"testing"
 
 	"github.com/parquet-go/parquet-go/format"
@@ -118,6 +119,27 @@ func TestHybrid(t *testing.T) {
 					}
 				}
 				at += n
+			}
+		}
+	}
+}
+
+// TestUnpack compares the two ways to take groups apart, for every width and for
+// input that ends anywhere near.
+func TestUnpack(t *testing.T) {
+	seed := rand.Int63()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewSource(seed))
+	for width := 1; width <= 32; width++ {
+		for groups := range 40 {
+			b := make([]byte, groups*width+rnd.Intn(3)*rnd.Intn(20))
+			rnd.Read(b)
+			got, want := make([]uint32, 8*groups+1), make([]uint32, 8*groups+1)
+			got[8*groups], want[8*groups] = 7, 7
+			unpack(got[:8*groups], b, width)
+			unpackRest(want[:8*groups], b, width)
+			if !slices.Equal(got, want) {
+				t.Fatalf("width %d, %d groups in %d bytes: %v, want %v", width, groups, len(b), got, want)
 			}
 		}
 	}
