@@ -251,20 +251,14 @@ func (v *values) together(off []int32) ([]byte, error) {
 		if r += 4; n > len(b)-r {
 			return nil, errValues
 		}
-		// Blocks of 16 may run over into bytes that were read already.
-		if r-w >= 16 && n <= 64 && r+64 <= len(b) {
-			to, from := (*[64]byte)(b[w:]), (*[64]byte)(b[r:])
-			*(*[16]byte)(to[:]) = *(*[16]byte)(from[:])
-			if n > 16 {
-				*(*[16]byte)(to[16:]) = *(*[16]byte)(from[16:])
-				if n > 32 {
-					*(*[16]byte)(to[32:]) = *(*[16]byte)(from[32:])
-					if n > 48 {
-						*(*[16]byte)(to[48:]) = *(*[16]byte)(from[48:])
-					}
-				}
-			}
-		} else {
+		// Blocks of one size are moved without a branch on the length, which would
+		// be mispredicted. What they run over was read already.
+		switch {
+		case n <= 64 && r-w >= 64 && r+64 <= len(b):
+			*(*[64]byte)(b[w:]) = *(*[64]byte)(b[r:])
+		case n <= 16 && r-w >= 16 && r+16 <= len(b):
+			*(*[16]byte)(b[w:]) = *(*[16]byte)(b[r:])
+		default:
 			copy(b[w:], b[r:r+n])
 		}
 		r += n
