@@ -14,9 +14,10 @@ import (
 
 // Record copies an Arrow record's columns into batches. The batches hold
 // nothing of the record; those of one record share its dictionaries. It is used
-// by one goroutine at a time, and the record must outlive it.
+// by one goroutine at a time, and the arrays must outlive it.
 type Record struct {
-	rec     arrow.RecordBatch
+	arrays  []arrow.Array
+	rows    int
 	schema  *columnar.Schema
 	columns []int
 	dicts   []*values // by position in columns, nil until asked for
@@ -28,13 +29,14 @@ type values struct {
 	dict *columnar.Dictionary
 }
 
-// NewRecord returns what converts these columns of a record.
-func NewRecord(rec arrow.RecordBatch, schema *columnar.Schema, columns []int) *Record {
-	return &Record{rec: rec, schema: schema, columns: columns, dicts: make([]*values, len(columns))}
+// NewRecord returns what converts a record of so many rows: arrays are those of
+// these columns of the schema.
+func NewRecord(arrays []arrow.Array, rows int, schema *columnar.Schema, columns []int) *Record {
+	return &Record{arrays: arrays, rows: rows, schema: schema, columns: columns, dicts: make([]*values, len(columns))}
 }
 
 // Rows returns the number of rows.
-func (r *Record) Rows() int { return int(r.rec.NumRows()) }
+func (r *Record) Rows() int { return r.rows }
 
 // errWide means that a batch's text is longer than a batch may hold.
 var errWide = errors.New("ipc: too much text for one batch")
@@ -64,7 +66,7 @@ func tooLong(what string) error {
 
 func (r *Record) fill(b *columnar.Batch, from int) error {
 	for i, c := range r.columns {
-		v, err := r.column(i, r.rec.Column(c), r.schema.Fields[c].Type, from, b.Rows)
+		v, err := r.column(i, r.arrays[i], r.schema.Fields[c].Type, from, b.Rows)
 		if err != nil {
 			return err
 		}

@@ -2,17 +2,19 @@
 // directories, streams to standard output. A record of a file is a split; a
 // stream is one.
 //
-//	file ─► messages ─► flat, verify ─► arrow-go's reader ─► columnar/ipc ─► batches
-//	        framing,    every offset,   only checked bytes   copies
-//	        memory      count, length
+//	messages ─► flat, verify ─► record ─► Arrow arrays ─► columnar/ipc ─► batches
+//	 framing    every offset,   buffers                    copies
+//	            count, length   of wanted columns
 //
-// Arrow's library trusts what a file claims, so nothing reaches it unchecked:
+// Arrow's library trusts what a file claims; it makes schemas and arrays here, out
+// of what was checked:
 //
 //	I1  every table, vector and string lies inside of its metadata, every buffer
 //	    inside of its body, and every column has the buffers that its rows need.
 //	I2  what is allocated is bounded by the file's own size, or by what a codec
 //	    can make of it, and reserved before.
 //	I3  a panic of the library is an error that names the file.
+//	I4  of columns and dictionaries that a scan does not want no buffer is read.
 //
 // It imports columnar, connector, plan/catalog, plan/eval and arrow-go. FuzzScan
 // feeds it any bytes, TestWriteScan reads back what it writes.
@@ -23,15 +25,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-
-	"github.com/apache/arrow-go/v18/arrow"
-	aipc "github.com/apache/arrow-go/v18/arrow/ipc"
 
 	"github.com/millrace-engine/millrace/columnar"
-	"github.com/millrace-engine/millrace/columnar/ipc"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/fs"
@@ -63,97 +58,6 @@ func (t *table) Name() string                   { return t.name }
 func (t *table) Schema() *columnar.Schema       { return t.schema }
 func (t *table) Statistics() catalog.Statistics { return t.stats }
 func (t *table) Descriptor() catalog.Descriptor { return t.desc }
-
-// source is an open file or stream. Its reader is the library's, which sees
-// only bytes that were checked.
-type source struct {
-	path     string
-	os       *os.File
-	messages *messages
-	reader   *aipc.Reader
-	schema   *columnar.Schema
-
-	dictionaries, records []block // of a file
-	file                  bool
-}
-
-// guard makes the library's panics errors: what a check missed, or what is
-// wrong in the values themselves.
-func guard(path string, err *error) {
-	if p := recover(); p != nil {
-		*err = corrupt(path, fmt.Errorf("%v", p))
-	}
-}
-
-// corrupt says what is wrong with a file; an error that explains itself stays.
-func corrupt(path string, err error) error {
-	if own := (*diag.Error)(nil); errors.As(err, &own) {
-		if own.Path == "" {
-			own.WithPath(path)
-		}
-		return own
-	}
-	return diag.New(diag.CorruptFile, "%s is not a readable Arrow IPC file: %v", path, err).WithPath(path).WithCause(err).
-		WithRemedy("check that the file was written and copied completely")
-}
-
-func open(path string, mem memory.Reservation) (_ *source, err error) {
-	f, oerr := os.Open(path)
-	if oerr != nil {
-		return nil, fs.Explain(oerr, path)
-	}
-	s := &source{path: path, os: f}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	defer guard(path, &err)
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fs.Explain(err, path)
-	}
-	if s.messages, s.dictionaries, s.records, err = openMessages(f, info.Size()); err != nil {
-		return nil, corrupt(path, err)
-	}
-	s.file, s.messages.memory = s.messages.once != nil, mem
-	if s.reader, err = aipc.NewReaderFromMessageReader(s.messages); err != nil {
-		return nil, corrupt(path, err)
-	}
-	s.schema, err = ipc.FromArrowSchema(s.reader.Schema())
-	return s, err
-}
-
-// choose makes a record of a file the one that is read.
-func (s *source) choose(record uint64) error {
-	if record >= uint64(len(s.records)) {
-		return corrupt(s.path, errors.New("it changed while it was read"))
-	}
-	s.messages.queue = append(s.dictionaries, s.records[record])
-	return nil
-}
-
-// next returns the next record, valid until the next call; io.EOF ends.
-func (s *source) next() (rec arrow.RecordBatch, err error) {
-	defer guard(s.path, &err)
-	if s.reader.Next() {
-		return s.reader.RecordBatch(), nil
-	}
-	if err := s.reader.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return nil, corrupt(s.path, err)
-	}
-	return nil, io.EOF
-}
-
-func (s *source) close() error {
-	if s.reader != nil {
-		s.reader.Release()
-	}
-	if s.messages != nil {
-		s.messages.Release()
-	}
-	return s.os.Close()
-}
 
 // Open implements connector.Connector.
 func (c *Connector) Open(_ context.Context, ref catalog.TableRef) (connector.Table, error) {
@@ -236,6 +140,7 @@ func (c *Connector) Scan(_ context.Context, d catalog.Descriptor, split []byte, 
 	if r.src.file {
 		err = r.src.choose(record)
 	}
+	r.src.want(req.Columns)
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}

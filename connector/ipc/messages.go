@@ -7,15 +7,12 @@ import (
 	"io"
 	"math"
 
-	aipc "github.com/apache/arrow-go/v18/arrow/ipc"
-	amem "github.com/apache/arrow-go/v18/arrow/memory"
-
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
-// messages hands the library a stream's messages, or those that one record of a
-// file needs, each checked before. It implements aipc.MessageReader.
+// messages reads the metadata of a stream's messages, or of those that one record
+// of a file needs, and bytes of their bodies.
 //
 //	stream  schema | dictionaries | record, dictionary, record, …
 //	file    "ARROW1" 0 0 | a stream | footer | uint32 its bytes | "ARROW1"
@@ -24,13 +21,14 @@ type messages struct {
 	r       io.ReaderAt
 	at, end int64   // what is left of the stream, or the part of a file read now
 	queue   []block // of a file: what is to be read after the schema
-	schema  *schema // nil before the first message
-	once    map[int64]bool
+	file    bool
+	begun   bool // the schema was read
+	decode  decoders
 
 	memory memory.Reservation // nil: nobody counts
-	held   int64              // bytes of the present message and of all dictionaries
+	held   int64              // bytes of the present record and of all dictionaries
 	kept   int64              // bytes of all dictionaries
-	bytes  int64              // read so far
+	read   int64              // bytes so far
 }
 
 var magic = [8]byte{'A', 'R', 'R', 'O', 'W', '1'}
@@ -42,14 +40,14 @@ const tail = 4 + 6 // a footer's length and the magic after it
 func openMessages(r io.ReaderAt, size int64) (m *messages, dictionaries, records []block, err error) {
 	m = &messages{r: r, end: size}
 	var head [8]byte
-	if err := m.read(head[:], 0); err != nil {
+	if err := m.fill(head[:], 0); err != nil {
 		return nil, nil, nil, err
 	}
 	if string(head[:6]) != string(magic[:6]) {
 		return m, nil, nil, nil
 	}
 	var foot [tail]byte
-	if err := m.read(foot[:], size-tail); err != nil {
+	if err := m.fill(foot[:], size-tail); err != nil {
 		return nil, nil, nil, err
 	}
 	n := int64(binary.LittleEndian.Uint32(foot[:]))
@@ -58,21 +56,21 @@ func openMessages(r io.ReaderAt, size int64) (m *messages, dictionaries, records
 		return nil, nil, nil, errors.New("it does not end with a footer")
 	}
 	footer := make([]byte, n)
-	if err := m.read(footer, limit); err != nil {
+	if err := m.fill(footer, limit); err != nil {
 		return nil, nil, nil, err
 	}
 	dictionaries, records, err = checkFooter(footer, limit)
-	m.at, m.end, m.once = 8, limit, map[int64]bool{}
+	m.at, m.end, m.file = 8, limit, true
 	return m, dictionaries, records, err
 }
 
-// read fills b from a place; an end is unexpected.
-func (m *messages) read(b []byte, at int64) error {
+// fill reads b from a place; an end is unexpected.
+func (m *messages) fill(b []byte, at int64) error {
 	if at < 0 {
 		return io.ErrUnexpectedEOF
 	}
 	n, err := m.r.ReadAt(b, at)
-	m.bytes += int64(n)
+	m.read += int64(n)
 	if n == len(b) {
 		return nil
 	}
@@ -82,51 +80,37 @@ func (m *messages) read(b []byte, at int64) error {
 	return err
 }
 
-// Retain implements aipc.MessageReader.
-func (m *messages) Retain() {}
+// bytes returns n bytes at a place, which is known to be within the file.
+func (m *messages) bytes(at, n int64) ([]byte, error) {
+	if err := m.pay(n); err != nil {
+		return nil, err
+	}
+	b := make([]byte, n)
+	return b, m.fill(b, at)
+}
 
-// Release implements aipc.MessageReader.
-func (m *messages) Release() { m.hold(0) }
-
-// Message implements aipc.MessageReader. The message is the collector's.
-func (m *messages) Message() (*aipc.Message, error) {
-	if file := m.once != nil; file && m.schema != nil {
+// next returns the next message, checked but for its content, and where its body
+// is; io.EOF is the end.
+func (m *messages) next() (c message, at int64, err error) {
+	if m.file && m.begun {
 		if len(m.queue) == 0 {
-			return nil, io.EOF
+			return c, 0, io.EOF
 		}
 		b := m.queue[0]
 		m.queue, m.at, m.end = m.queue[1:], b.at, b.at+b.meta+b.body
 	}
-	meta, err := m.metadata()
-	if err != nil {
-		return nil, err
+	m.begun = true
+	if c.meta, err = m.metadata(); err != nil {
+		return c, 0, err
 	}
-	c, err := checkMessage(meta)
-	if err != nil {
-		return nil, err
+	if c, err = checkMessage(c.meta); err != nil {
+		return c, 0, err
 	}
-	if c.body > m.end-m.at {
-		return nil, fmt.Errorf("a message's body of %d bytes is cut short", c.body)
-	}
-	if err := m.hold(m.kept + c.body); err != nil {
-		return nil, err
-	}
-	body := make([]byte, c.body)
-	if err := m.read(body, m.at); err != nil {
-		return nil, err
+	if at = m.at; c.body > m.end-at {
+		return c, 0, fmt.Errorf("a message's body of %d bytes is cut short", c.body)
 	}
 	m.at += c.body
-	raw, err := m.check(c, body)
-	if err == nil {
-		err = m.hold(m.kept + c.body + raw)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if c.header == headerDictionary {
-		m.kept = m.held
-	}
-	return aipc.NewMessage(amem.NewBufferBytes(meta), amem.NewBufferBytes(body)), nil
+	return c, at, nil
 }
 
 // metadata reads the next message's metadata; io.EOF is the end.
@@ -141,7 +125,7 @@ func (m *messages) metadata() ([]byte, error) {
 		if m.end-m.at < 4 {
 			return nil, io.ErrUnexpectedEOF
 		}
-		if err := m.read(word[:], m.at); err != nil {
+		if err := m.fill(word[:], m.at); err != nil {
 			return nil, err
 		}
 		n = binary.LittleEndian.Uint32(word[:])
@@ -155,44 +139,31 @@ func (m *messages) metadata() ([]byte, error) {
 		return nil, fmt.Errorf("a message's metadata of %d bytes is cut short", n)
 	}
 	meta := make([]byte, n)
-	err := m.read(meta, m.at)
+	err := m.fill(meta, m.at)
 	m.at += int64(n)
 	return meta, err
 }
 
-// check checks a message's content against its body and returns how many bytes
-// decompressing takes.
-func (m *messages) check(c message, body []byte) (raw int64, err error) {
-	switch {
-	case m.schema == nil && c.header == headerSchema:
-		m.schema, err = checkSchema(c.table)
-		return 0, err
-	case m.schema != nil && c.header == headerRecord:
-		return checkRecord(c.table, m.schema.columns, body)
-	case m.schema != nil && c.header == headerDictionary:
-		id, delta, raw, err := m.schema.checkDictionary(c.table, body)
-		if err == nil && m.once != nil && !delta {
-			if m.once[id] {
-				return 0, fmt.Errorf("dictionary %d comes twice", id)
-			}
-			m.once[id] = true
-		}
-		return raw, err
-	}
-	return 0, fmt.Errorf("a message of kind %d is out of place", c.header)
-}
-
-// hold makes n the reserved bytes of the present message.
-func (m *messages) hold(n int64) error {
-	if m.memory == nil {
-		return nil
-	}
-	if n < m.held {
-		m.memory.Shrink(m.held - n)
-	} else if !m.memory.TryGrow(n - m.held) {
-		return diag.New(diag.MemoryLimit, "a record of an Arrow file takes %d MiB, more than the memory budget has left", n>>20).
+// pay reserves n more bytes for the present record.
+func (m *messages) pay(n int64) error {
+	if m.memory != nil && !m.memory.TryGrow(n) {
+		return diag.New(diag.MemoryLimit, "a record of an Arrow file takes %d MiB and more, which the memory budget does not have left", (m.held+n)>>20).
 			WithRemedy("raise --memory, or write the file in smaller records")
 	}
-	m.held = n
+	m.held += n
 	return nil
+}
+
+// keep makes what was paid stay: a dictionary's.
+func (m *messages) keep() { m.kept = m.held }
+
+// free gives back what the last record took, or everything.
+func (m *messages) free(all bool) {
+	if all {
+		m.kept = 0
+	}
+	if m.memory != nil {
+		m.memory.Shrink(m.held - m.kept)
+	}
+	m.held = m.kept
 }

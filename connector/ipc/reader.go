@@ -40,11 +40,10 @@ func (r *reader) Close() error {
 func (r *reader) load() (b *columnar.Batch, err error) {
 	defer guard(r.src.path, &err)
 	for r.record == nil || r.at == r.record.Rows() {
-		rec, err := r.src.next()
-		if err != nil {
+		if r.record, err = r.src.next(); err != nil {
 			return nil, err
 		}
-		r.record, r.at = ipc.NewRecord(rec, r.src.schema, r.req.Columns), 0
+		r.at = 0
 	}
 	size := r.req.BatchRows
 	if size <= 0 || size > columnar.MaxRows {
@@ -54,7 +53,7 @@ func (r *reader) load() (b *columnar.Batch, err error) {
 		return nil, corrupt(r.src.path, err)
 	}
 	r.at += b.Rows
-	r.stats.BytesRead = r.src.messages.bytes
+	r.stats.BytesRead = r.src.messages.read
 	return b, nil
 }
 

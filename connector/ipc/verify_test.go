@@ -19,6 +19,8 @@ import (
 	aipc "github.com/apache/arrow-go/v18/arrow/ipc"
 	amem "github.com/apache/arrow-go/v18/arrow/memory"
 	flatbuffers "github.com/google/flatbuffers/go"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
@@ -210,9 +212,48 @@ func TestRecordBounds(t *testing.T) {
 	claims := func(raw uint64) []byte { // a compressed buffer of 64 bytes
 		return append(binary.LittleEndian.AppendUint64(nil, raw), make([]byte, 56)...)
 	}
-	zstd := func(head ...byte) []byte {
+	head := func(head ...byte) []byte { // of a zstd frame
 		b := append(claims(64)[:8:8], 0x28, 0xb5, 0x2f, 0xfd)
 		return append(append(b, head...), make([]byte, 64)...)[:64]
+	}
+	pack := func(codec int, claim uint64, content int) []byte {
+		var buf bytes.Buffer
+		var w io.WriteCloser = lz4.NewWriter(&buf)
+		if codec == codecZstd {
+			var err error
+			if w, err = zstd.NewWriter(&buf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.Write(make([]byte, content)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return append(binary.LittleEndian.AppendUint64(nil, claim), buf.Bytes()...)
+	}
+	packed := func(codec int8, claim uint64, content int) (flatTable, []byte) {
+		b := pack(int(codec), claim, content)
+		return record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, int64(len(b))}}, codec), b
+	}
+	for _, codec := range []int8{codecLZ4, codecZstd} {
+		for _, c := range []struct {
+			claim   uint64
+			content int
+			want    string
+		}{{64, 64, ""}, {56, 56, "should have 64"}, {64, 56, "unexpected EOF|holds less"}, {64, 72, "holds more|exceeds"}, {0, 64, "holds more|exceeds|should have"}} {
+			meta, b := packed(codec, c.claim, c.content)
+			r := newRecord(&messages{r: bytes.NewReader(b)}, meta, 1, 0, int64(len(b)))
+			got, _ := r.column(0, longs[0], true)
+			found := c.want == "" && r.err == nil && len(got) == 2 && len(got[1]) == 64
+			for _, w := range strings.Split(c.want, "|") {
+				found = found || c.want != "" && r.err != nil && strings.Contains(r.err.Error(), w)
+			}
+			if !found {
+				t.Errorf("codec %d, %d bytes that claim to be %d: %v, want %q", codec, c.content, c.claim, r.err, c.want)
+			}
+		}
 	}
 	for _, c := range []struct {
 		name    string
@@ -239,20 +280,21 @@ func TestRecordBounds(t *testing.T) {
 		{"views of more buffers than there are", record(4, []node{{4, 0}}, []buffer{{0, 0}, {0, 64}}, -1, 1<<40), peeks, body, "claims 1099511627776 buffers"},
 		{"views", record(4, []node{{4, 0}}, []buffer{{0, 0}, {0, 64}, {0, 8}}, -1, 1), peeks, body, ""},
 		{"an unknown codec", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, 7), longs, claims(64), "codec 7"},
-		{"lz4 of honest length", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecLZ4), longs, claims(64), ""},
 		{"lz4 that expands too much", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecLZ4), longs, claims(1 << 20), "claim to be"},
 		{"lz4 of negative length", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecLZ4), longs, claims(1 << 63), "claim to be"},
-		{"lz4 of fewer bytes than rows need", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecLZ4), longs, claims(56), "should have 64"},
 		{"a compressed buffer without length", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 7}}, codecLZ4), longs, claims(64), "has 7 bytes"},
 		{"stored as it is", record(7, []node{{7, 0}}, []buffer{{0, 0}, {0, 64}}, codecLZ4), longs, claims(1<<64 - 1), ""},
 		{"stored as it is, too short", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecLZ4), longs, claims(1<<64 - 1), "should have 64"},
-		{"zstd", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecZstd), longs, zstd(0x20, 64), ""},
-		{"zstd that looks back far", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecZstd), longs, zstd(0, 0xff), "looks back"},
-		{"zstd of larger content", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecZstd), longs, zstd(0x20, 65), "looks back"},
-		{"zstd of huge content", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecZstd), longs, zstd(0xe0, 0xff, 0xff, 0xff, 0xff, 0xff), "looks back"},
+		{"zstd that looks back far", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecZstd), longs, head(0, 0xff), "window"},
+		{"zstd of larger content", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecZstd), longs, head(0x20, 65), "exceeds"},
+		{"zstd of huge content", record(8, []node{{8, 0}}, []buffer{{0, 0}, {0, 64}}, codecZstd), longs, head(0xe0, 0xff, 0xff, 0xff, 0xff, 0xff), "exceeds"},
 		{"a nested column", record(8, []node{{8, 0}}, nil, -1), []layout{{}}, body, "nested"},
 	} {
-		_, err := checkRecord(c.record, c.columns, c.body)
+		r := newRecord(&messages{r: bytes.NewReader(c.body)}, c.record, len(c.columns), 0, int64(len(c.body)))
+		for i := 0; i < len(c.columns) && r.err == nil; i++ {
+			r.column(i, c.columns[i], true)
+		}
+		err := r.err
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
 		}

@@ -49,7 +49,7 @@ var modules = map[string][]string{
 	".":                 {"github.com/apache/arrow-go/v18"},
 	"columnar/chunk":    {"github.com/cespare/xxhash/v2", "github.com/pierrec/lz4/v4"},
 	"columnar/ipc":      {"github.com/apache/arrow-go/v18"},
-	"connector/ipc":     {"github.com/apache/arrow-go/v18"},
+	"connector/ipc":     {"github.com/apache/arrow-go/v18", "github.com/klauspost/compress/zstd", "github.com/pierrec/lz4/v4"},
 	"plan/wire":         {"google.golang.org/protobuf"},
 	"exec":              {"google.golang.org/protobuf"},
 	"connector/lines":   {"github.com/klauspost/compress/zstd"},
