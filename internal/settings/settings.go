@@ -202,7 +202,7 @@ func (s *Set) Copy() *Set {
 // Bytes returns the budget that a memory setting asks for.
 func Bytes(v string) (int64, error) {
 	if v == "auto" || v == "" {
-		return available() / 10 * 8, nil
+		return available("/") / 10 * 8, nil
 	}
 	return parseSize(v, 16<<20)
 }
@@ -243,26 +243,4 @@ func SpillBytes(v string) (int64, error) {
 // Fixed reports whether a setting stays as it is once a session runs.
 func Fixed(key string) bool {
 	return key == Master || key == Memory || key == SpillDir || key == SpillLimit
-}
-
-// available returns the bytes of memory that the process may use: the control
-// group's limit, else the machine's.
-func available() int64 {
-	for _, f := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		if b, err := os.ReadFile(f); err == nil {
-			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 && n < 1<<50 {
-				return n
-			}
-		}
-	}
-	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
-		for _, line := range strings.Split(string(b), "\n") {
-			if f := strings.Fields(line); len(f) >= 2 && f[0] == "MemTotal:" {
-				if n, err := strconv.ParseInt(f[1], 10, 64); err == nil {
-					return n << 10
-				}
-			}
-		}
-	}
-	return 4 << 30
 }
