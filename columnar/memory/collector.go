@@ -26,6 +26,7 @@ type limiter struct {
 	budgets atomic.Int64 // changed under mu
 	users   int
 	before  int64 // the limit without brokers
+	pacer   pacer
 }
 
 // Govern makes the collector keep the Go heap within what the budget leaves
@@ -46,9 +47,11 @@ func (l *limiter) change(budget int64, users int) {
 	if l.users == 0 {
 		slabs.bound.Store(maxIdle)
 		debug.SetMemoryLimit(l.before)
+		l.pacer.stop()
 	} else {
 		slabs.bound.Store(min(maxIdle, l.budgets.Load()/8))
 		l.set()
+		l.pacer.start(l.budgets.Load())
 	}
 	l.mu.Unlock()
 	TrimSlabs(slabs.bound.Load())
