@@ -176,6 +176,8 @@ func TestMistakes(t *testing.T) {
 		"otherwise":        {df.Select(col("n").Otherwise(1)), diag.InvalidArgument},
 		"distinct of none": {df.Select(col("n").Distinct()), diag.InvalidArgument},
 		"no function":      {df.Select(millrace.CallFunction("upperr", "s")), diag.UnresolvedRoutine},
+		"zero":             {df.Select(millrace.Column{}.Plus(1).As("x")), diag.InvalidArgument},
+		"zero alone":       {df.Filter(millrace.Column{}), diag.InvalidArgument},
 		"window order":     {df.Select(f.Rank().Over(millrace.PartitionBy().OrderBy("n +"))), diag.Syntax},
 		"window of none":   {df.Select(col("n").Over(millrace.PartitionBy())), diag.InvalidArgument},
 		"keys":             {df.DropDuplicates("zz"), diag.UnresolvedColumn},

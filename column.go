@@ -111,12 +111,24 @@ func call(fn string, args ...Column) Column {
 	c := &expr.UnresolvedCall{Fn: fn}
 	out := Column{e: c}
 	for _, a := range args {
+		a = a.settled()
 		c.Args = append(c.Args, a.e)
 		if out.err == nil {
 			out.err = a.err
 		}
 	}
 	return out
+}
+
+// settled replaces the zero Column, which is no expression, by an error.
+func (c Column) settled() Column {
+	if c.e == nil {
+		c.e = expr.Null(columnar.NullType)
+		if c.err == nil {
+			c.err = at(caller(), diag.New(diag.InvalidArgument, "the zero Column is no expression").WithRemedy("make columns with Col, Lit or Expr"))
+		}
+	}
+	return c
 }
 
 func (c Column) binary(fn string, v any) Column { return call(fn, c, Lit(v)) }
@@ -216,6 +228,7 @@ func (c Column) Cast(typ string) Column { return c.cast(typ, false) }
 func (c Column) TryCast(typ string) Column { return c.cast(typ, true) }
 
 func (c Column) cast(typ string, try bool) Column {
+	c = c.settled()
 	t, err := sql.ParseType(typ)
 	if err != nil && c.err == nil {
 		c.err = at(caller(), err)
@@ -225,6 +238,7 @@ func (c Column) cast(typ string, try bool) Column {
 
 // As names the column.
 func (c Column) As(name string) Column {
+	c = c.settled()
 	return Column{e: &expr.Alias{Arg: c.e, Name: name}, err: c.err}
 }
 
@@ -235,6 +249,7 @@ func (c Column) Distinct() Column {
 
 // Where makes an aggregate function see only rows for which a condition is true.
 func (c Column) Where(condition Column) Column {
+	condition = condition.settled()
 	if c.err == nil {
 		c.err = condition.err
 	}
@@ -243,6 +258,7 @@ func (c Column) Where(condition Column) Column {
 
 // changed returns a copy of a call, changed by f.
 func (c Column) changed(method string, f func(*expr.UnresolvedCall)) Column {
+	c = c.settled()
 	x, ok := c.e.(*expr.UnresolvedCall)
 	if !ok {
 		if c.err == nil {
@@ -270,6 +286,11 @@ func (c Column) When(condition Column, value any) Column {
 func (c Column) Otherwise(value any) Column { return c.branch("Otherwise", Lit(value), nil) }
 
 func (c Column) branch(method string, value Column, condition *Column) Column {
+	c, value = c.settled(), value.settled()
+	if condition != nil {
+		filled := condition.settled()
+		condition = &filled
+	}
 	x, ok := c.e.(*expr.Case)
 	if (!ok || x.Else != nil) && c.err == nil {
 		c.err = at(caller(), diag.New(diag.InvalidArgument, "%s continues a column that When started and Otherwise has not ended", method))
@@ -310,4 +331,4 @@ func (c Column) ordered(o expr.SortOrder) Column {
 }
 
 // String renders the expression as SQL.
-func (c Column) String() string { return c.e.String() }
+func (c Column) String() string { return c.settled().e.String() }

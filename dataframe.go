@@ -57,7 +57,7 @@ func list(columns []any) ([]expr.Expr, error) {
 	for _, c := range columns {
 		switch x := c.(type) {
 		case Column:
-			if x.err != nil {
+			if x = x.settled(); x.err != nil {
 				return nil, x.err
 			}
 			out = append(out, x.e)
@@ -82,6 +82,7 @@ func notColumn(v any) error {
 func one(v any) (expr.Expr, error) {
 	switch x := v.(type) {
 	case Column:
+		x = x.settled()
 		return x.e, x.err
 	case string:
 		return sql.ParseExpr(x)
@@ -95,7 +96,7 @@ func orders(keys []any) ([]expr.SortOrder, error) {
 	for _, k := range keys {
 		switch x := k.(type) {
 		case Column:
-			if x.err != nil {
+			if x = x.settled(); x.err != nil {
 				return nil, x.err
 			}
 			o := expr.SortOrder{}

@@ -145,3 +145,23 @@ func TestQueryInsideBatches(t *testing.T) {
 		t.Errorf("%d queries ran inside", inner)
 	}
 }
+
+// A table's columns are as wide as its first 10,000 rows ask for; all rows are in it,
+// whether they are fewer or more.
+func TestTables(t *testing.T) {
+	s := openTPCH(t, "local[2]")
+	for _, n := range []int{0, 1, 9999, 10000, 10001, 20000} {
+		var b strings.Builder
+		r, err := s.Table("lineitem").Select("l_orderkey", "l_comment").Limit(int64(n)).Run(context.Background())
+		if err == nil {
+			err = r.WriteTable(&b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+		if len(lines) != n+4 || lines[0] != lines[2] || lines[0] != lines[len(lines)-1] || !strings.Contains(lines[1], "l_comment") {
+			t.Errorf("%d rows make %d lines", n, len(lines))
+		}
+	}
+}
