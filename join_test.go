@@ -11,7 +11,7 @@ import (
 	"github.com/millrace-engine/millrace"
 )
 
-// numbers is a subquery of n 0 … thousands·1000−1.
+// numbersOf is a subquery of n 0 … thousands·1000−1.
 func numbersOf(thousands int) string {
 	digits := "(SELECT * FROM VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9) t(x))"
 	thousand := "(SELECT a.x + 10 * b.x + 100 * c.x AS n FROM " + digits + " a, " + digits + " b, " + digits + " c)"

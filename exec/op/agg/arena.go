@@ -3,7 +3,9 @@ package agg
 import "encoding/binary"
 
 // A string is two words: its length and first four bytes, then either the next
-// eight bytes or, if it is longer than inline, where the arena has it.
+// eight bytes or, if it is longer than inline, where the arena has it. Pages count
+// from 1: the second word of a long string that is not in the arena is zero, and
+// must not be equal to that of one that is.
 //
 //	[first 4 bytes · length << 32] [bytes 4 – 11 | page << 32 · start]
 const inline = 12
@@ -60,12 +62,12 @@ func (a *arena) add(b []byte) uint64 {
 	}
 	start := len(a.pages[p])
 	a.pages[p] = append(a.pages[p], b...)
-	return uint64(p)<<32 | uint64(start)
+	return uint64(p+1)<<32 | uint64(start)
 }
 
 // get returns a long string by its words.
 func (a *arena) get(w0, w1 uint64) []byte {
-	return a.pages[w1>>32][uint32(w1):][:textLen(w0)]
+	return a.pages[w1>>32-1][uint32(w1):][:textLen(w0)]
 }
 
 // appendText appends the string of two words.
