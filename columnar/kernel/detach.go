@@ -83,7 +83,18 @@ func settle(v *columnar.Vector, fresh bool) columnar.Vector {
 	}
 	fresh = fresh && v.Enc != columnar.Const
 	out := *v
-	if !fresh {
+	switch {
+	case fresh:
+	case v.Enc == columnar.Flat && v.Type.IsBytes() && v.Len > 0: // a slice shows a part of its strings
+		off := v.Offsets()
+		from := off[0]
+		var heap *memory.Scratch
+		own := memory.Slice[int32](heap, v.Len+1)
+		for i, o := range off {
+			own[i] = o - from
+		}
+		out.Data, out.Bytes, out.Valid = columnar.BytesOf(own), cloneBytes(v.Bytes[from:off[v.Len]]), cloneBytes(v.Valid)
+	default:
 		out.Data, out.Bytes, out.Valid = cloneBytes(v.Data), cloneBytes(v.Bytes), cloneBytes(v.Valid)
 	}
 	if v.Kids != nil {
