@@ -232,12 +232,9 @@ func numbers(list string) ([]int, error) {
 }
 
 func generate(ctx context.Context, sf float64, format, dir string) error {
-	progress := func(string) {}
-	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		progress = func(table string) { fmt.Fprintf(os.Stderr, "\rmade a part of %-10s", table) }
-		defer fmt.Fprint(os.Stderr, "\r\033[K")
-	}
-	return tpch.Gen(ctx, tpch.GenOptions{SF: sf, Format: format, Dir: dir, Workers: runtime.GOMAXPROCS(0), Progress: progress})
+	show, clear := status()
+	defer clear()
+	return tpch.Gen(ctx, tpch.GenOptions{SF: sf, Format: format, Dir: dir, Workers: runtime.GOMAXPROCS(0), Progress: func(table string) { show("made a part of " + table) }})
 }
 
 func genCommand() *cobra.Command {
