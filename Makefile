@@ -46,6 +46,7 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/json
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/ipc
 	go test -run '^$$' -fuzz FuzzServer -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./transport/internal/link
+	go test -run '^$$' -fuzz FuzzRead -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./transport/message
 
 # The engines that `millrace bench run` compares with.
 peers: .peers/bin/python

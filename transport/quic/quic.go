@@ -44,7 +44,7 @@ const (
 )
 
 // maxStreams bounds the streams that a client has at once on one connection.
-const maxStreams = 256
+const maxStreams = 1024
 
 // maxConnections bounds what a listener has open.
 const maxConnections = 8192

@@ -26,15 +26,25 @@ type spec struct {
 	SpillLimit int64
 }
 
-// carrier returns a process's transport.
+// underway is the quanta that a process sends at a time: enough to keep a network
+// busy, few enough that what is urgent does not wait behind them.
+const underway = 4
+
+// streams bounds those that a peer has open at once: the results of every task
+// that runs, which wait for each other in the driver, and fetches besides. Who
+// fetches bounds what it asks for.
+const streams = 1024
+
+// carrier returns a process's transport, with the one egress of the process.
 func carrier(name string, c *identity.Credential) (transport.Transport, error) {
+	egress := transport.NewEgress(underway, nil)
 	switch name {
 	case local.Scheme:
-		return local.New(c.Name, local.Options{}), nil
+		return local.New(c.Name, local.Options{Limit: streams}), nil
 	case tcp.Scheme:
-		return tcp.New(c, tcp.Options{}), nil
+		return tcp.New(c, tcp.Options{Egress: egress, Limit: streams}), nil
 	case quic.Scheme:
-		return quic.New(c, quic.Options{}), nil
+		return quic.New(c, quic.Options{Egress: egress}), nil
 	}
 	return nil, fmt.Errorf("there is no transport %q", name)
 }
