@@ -48,6 +48,20 @@ type tail struct {
 // Len returns the number of rows.
 func (k *Keys) Len() int { return k.n }
 
+// Head returns the first two words of a row's key, zero where it has fewer: rows
+// are in their order as far as they differ. Whole says that they are all there is
+// to compare.
+func (k *Keys) Head(i int) (first, second uint64, whole bool) {
+	at := i * k.stride
+	switch k.stride {
+	case 0:
+		return 0, 0, true
+	case 1:
+		return k.words[at], 0, len(k.tails) == 0
+	}
+	return k.words[at], k.words[at+1], k.stride == 2 && len(k.tails) == 0
+}
+
 // Compare orders row i of a and row j of b, which have the same types and keys:
 // −1, 0 or +1.
 func Compare(a *Keys, i int, b *Keys, j int) int {

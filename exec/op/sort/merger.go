@@ -22,12 +22,19 @@ type merger struct {
 	size     int
 	cursors  []*cursor
 	tree     []int32 // tree[0]: the winner; tree[i]: the loser at inner node i
+	heads    []head  // of the rows at the cursors
 	used     *cursor // its batch is at its end: it advances before anything else
 	appender *kernel.Appender
 	source   []uint16 // cursor per row of the output
 	order    []uint32
 	out      *rows
 	slice    columnar.Batch
+}
+
+// head is the first words of a key; the greatest there are at the end of an input.
+type head struct {
+	first, second uint64
+	whole         bool
 }
 
 // cursor is a place in an input.
@@ -48,6 +55,7 @@ func newMerger(ctx context.Context, keys *keyer, schema *columnar.Schema, size i
 	for _, it := range inputs {
 		m.cursors = append(m.cursors, &cursor{it: it, scratch: memory.NewScratch(r)})
 	}
+	m.heads = make([]head, len(inputs))
 	m.source = make([]uint16, m.size)
 	m.order = make([]uint32, m.size)
 	m.out = newRows(&columnar.Batch{Schema: schema}, nil, m.size, memory.NewScratch(r))
@@ -85,6 +93,15 @@ func (m *merger) advance(ctx context.Context, c *cursor) error {
 // before reports whether the row at cursor i comes before the one at j: the
 // older input first where they are equal (S1), inputs at their end last.
 func (m *merger) before(i, j int32) bool {
+	x, y := &m.heads[i], &m.heads[j]
+	switch {
+	case x.first != y.first:
+		return x.first < y.first
+	case x.second != y.second:
+		return x.second < y.second
+	case x.whole && y.whole:
+		return i < j
+	}
 	a, b := m.cursors[i], m.cursors[j]
 	if a.done || b.done {
 		return !a.done || b.done && i < j
@@ -93,9 +110,22 @@ func (m *merger) before(i, j int32) bool {
 	return c < 0 || c == 0 && i < j
 }
 
+// look takes in the row at a cursor.
+func (m *merger) look(i int32) {
+	c, h := m.cursors[i], &m.heads[i]
+	if c.done {
+		*h = head{^uint64(0), ^uint64(0), false}
+		return
+	}
+	h.first, h.second, h.whole = c.k.Head(c.at)
+}
+
 // build plays all matches.
 func (m *merger) build() {
 	n := len(m.cursors)
+	for i := range n {
+		m.look(int32(i))
+	}
 	m.tree = make([]int32, max(n, 1))
 	if n == 0 {
 		return
@@ -117,6 +147,7 @@ func (m *merger) build() {
 // replay plays the matches of the winner's way up again.
 func (m *merger) replay() {
 	w := m.tree[0]
+	m.look(w)
 	for i := (int(w) + len(m.cursors)) / 2; i > 0; i /= 2 {
 		if m.before(m.tree[i], w) {
 			w, m.tree[i] = m.tree[i], w
