@@ -32,7 +32,7 @@ func SafeCall(c *Call) bool {
 			}
 		}
 		return t.IsFloat() && !decimal || decimal && t.Kind == columnar.Decimal && t.Precision < columnar.MaxPrecision
-	case "like", "ilike": // a literal pattern is looked at before anything is computed
+	case "like": // a literal pattern is looked at before anything is computed
 		for _, a := range c.Args[1:] {
 			if _, ok := a.(*Literal); !ok {
 				return false
