@@ -1,34 +1,39 @@
 // Package chunk turns a batch into one self-contained run of bytes and back:
-// what shuffles, spills and caches store and send.
+// what shuffles, spills and caches store and send. It does the same for schemas.
 //
 //	header   magic "MRCK" · version · rows · columns
-//	         per column: encoding, width, flags · per buffer: raw and stored length
+//	         per column: encoding, width, flags
+//	           per buffer: raw length and flags, stored length and form
 //	         CRC32C of all that · xxh64 of the body
-//	body     the buffers, one after the other, each raw or an LZ4 block
+//	body     the buffers, one after the other: raw, an LZ4 block, or one byte that
+//	         stands for as many as the raw length
 //
 // A flat or constant column has the buffers validity (if it has nulls), data
 // and, for strings, bytes; a dictionary column has validity, codes and the
 // data and bytes of its values. A nested column is followed by its children: a
-// list or map has its offsets as data, a struct none. Types are not stored: both
-// sides know the schema.
+// list or map has its offsets as data, a struct none. Offsets that are compressed
+// are stored as lengths. Types are not stored: both sides know the schema.
 //
 // Invariants:
 //
 //   - H1 Decode(Encode(b)) is b without Sel and Hash: rows that do not count are
 //     dropped; encodings and decimal widths are kept.
 //   - H2 Decoding never panics and allocates no more than the body's stored
-//     bytes can plausibly expand to (LZ4: 255 times) and the bounds allow.
+//     bytes can plausibly expand to (LZ4: 255 times; a repeated byte: a column of
+//     the schema) and the bounds allow.
 //   - H3 A decoded vector keeps the invariants of columnar: offsets ascend within
 //     the bytes, codes lie below the dictionary's length.
 //
 // It imports columnar, kernel, diag, lz4 and xxhash. It is tested by round trips
-// of all flat types and encodings and by fuzzing.
+// of all types and encodings and by fuzzing.
 package chunk
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"slices"
+	"sync"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/pierrec/lz4/v4"
@@ -39,7 +44,7 @@ import (
 )
 
 // Version of the format; decoders refuse others.
-const Version = 1
+const Version = 2
 
 const (
 	magic       = "MRCK"
@@ -48,9 +53,10 @@ const (
 	bufferBytes = 8             // raw length, stored length
 	trailer     = 4 + 8         // CRC32C, xxh64
 	minLZ4      = 256           // smaller buffers stay raw
-	maxBuffer   = 1 << 30       // raw bytes of one buffer
+	maxBuffer   = 1<<30 - 1     // raw bytes of one buffer
 	maxRaw      = 1 << 31       // raw bytes of a chunk
-	expansion   = 255           // the most that LZ4 makes of a byte
+	maxFill     = 16 * columnar.MaxRows
+	expansion   = 255 // the most that LZ4 makes of a byte
 )
 
 // Column flags.
@@ -59,37 +65,54 @@ const (
 	isUnique
 )
 
+// The form of a buffer: the two highest bits of its stored length.
+const (
+	formRaw = iota << 30
+	formLZ4
+	formFill // one byte, repeated; at most maxFill times
+	formMask = 3 << 30
+)
+
+// lengths marks, in a raw length, offsets that are stored as lengths: one less, and
+// the first offset is 0.
+const lengths = 1 << 31
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// buffer is a buffer of a column.
+type buffer struct {
+	raw     []byte
+	offsets bool // that begin at 0
+}
+
 // buffers lists a column's buffers in the order in which they are stored.
-func buffers(v *columnar.Vector) [][]byte {
-	var out [][]byte
+func buffers(dst []buffer, v *columnar.Vector) []buffer {
 	n := v.Len
 	if v.Enc == columnar.Const {
 		n = 1
 	}
 	if v.Type.Kind == columnar.Null {
-		return nil
+		return dst
 	}
 	if v.Valid != nil {
-		out = append(out, v.Valid[:(n+7)/8])
+		dst = append(dst, buffer{raw: v.Valid[:(n+7)/8]})
 	}
 	if v.Enc == columnar.Dict {
-		out = append(out, v.Data[:4*n])
+		dst = append(dst, buffer{raw: v.Data[:4*n]})
 		v, n = &v.Dict.Values, v.Dict.Values.Len
 	}
 	switch {
 	case v.Type.Kind == columnar.Struct:
-		return out
+		return dst
 	case v.Type.Kind == columnar.Bool:
-		return append(out, v.Data[:(n+7)/8])
+		return append(dst, buffer{raw: v.Data[:(n+7)/8]})
 	case v.Type.IsNested():
-		return append(out, columnar.BytesOf(based(columnar.View[int32](v.Data, n+1))))
+		return append(dst, buffer{columnar.BytesOf(based(columnar.View[int32](v.Data, n+1))), true})
 	case v.Type.IsBytes():
 		off := columnar.View[int32](v.Data, n+1)
-		return append(out, columnar.BytesOf(based(off)), v.Bytes[off[0]:off[n]])
+		return append(dst, buffer{columnar.BytesOf(based(off)), true}, buffer{raw: v.Bytes[off[0]:off[n]]})
 	}
-	return append(out, v.Data[:n*int(v.Width)])
+	return append(dst, buffer{raw: v.Data[:n*int(v.Width)]})
 }
 
 // based returns offsets that begin at zero.
@@ -104,9 +127,13 @@ func based(off []int32) []int32 {
 	return out
 }
 
-// expand appends a column and, behind it, what it is nested of.
+// expand appends a column and, behind it, what it is nested of. Validity without a
+// null is left out.
 func expand(dst []columnar.Vector, v *columnar.Vector) []columnar.Vector {
 	x := small(v)
+	if n := x.Len; x.Valid != nil && x.Type.Kind != columnar.Null && x.Enc != columnar.Const && x.Valid.Count(n) == n {
+		x.Valid = nil
+	}
 	if !x.Type.IsNested() {
 		return append(dst, x)
 	}
@@ -138,7 +165,8 @@ func small(v *columnar.Vector) columnar.Vector {
 // Codec is what buffers are stored as.
 type Codec uint8
 
-// Raw stores bytes as they are; LZ4 those buffers as LZ4 blocks that get shorter.
+// Raw stores bytes as they are; LZ4 those buffers as LZ4 blocks that get shorter by
+// an eighth at least. Bytes that are all the same are stored as one by either.
 const (
 	Raw Codec = iota
 	LZ4
@@ -154,12 +182,14 @@ func Append(dst []byte, b *columnar.Batch, codec Codec) ([]byte, error) {
 	for i := range b.Cols {
 		cols = expand(cols, &b.Cols[i])
 	}
-	parts := make([][][]byte, len(cols))
-	size := fixedHeader
+	var all []buffer
+	counts := make([]int, len(cols))
 	for i := range cols {
-		parts[i] = buffers(&cols[i])
-		size += columnBytes + bufferBytes*len(parts[i])
+		before := len(all)
+		all = buffers(all, &cols[i])
+		counts[i] = len(all) - before
 	}
+	size := fixedHeader + columnBytes*len(cols) + bufferBytes*len(all)
 	from := len(dst)
 	dst = slices.Grow(dst, size+trailer)[:from+size+trailer] // the body follows; then this is filled
 	head := append(dst[from:from:from+size+trailer], magic...)
@@ -180,16 +210,18 @@ func Append(dst []byte, b *columnar.Batch, codec Codec) ([]byte, error) {
 			}
 		}
 		head = append(head, byte(v.Enc), width, flags, 0)
-		for _, raw := range parts[i] {
-			if len(raw) > maxBuffer {
-				return nil, diag.New(diag.MemoryLimit, "a column of %d MiB is too large for one chunk", len(raw)>>20).
+		for _, x := range all[:counts[i]] {
+			if len(x.raw) > maxBuffer {
+				return nil, diag.New(diag.MemoryLimit, "a column of %d MiB is too large for one chunk", len(x.raw)>>20).
 					WithRemedy("use smaller batches or shorter strings")
 			}
 			at := len(dst)
-			dst = appendBuffer(dst, raw, codec)
-			head = binary.LittleEndian.AppendUint32(head, uint32(len(raw)))
-			head = binary.LittleEndian.AppendUint32(head, uint32(len(dst)-at))
+			var form, mark uint32
+			dst, form, mark = appendBuffer(dst, x, codec)
+			head = binary.LittleEndian.AppendUint32(head, uint32(len(x.raw))|mark)
+			head = binary.LittleEndian.AppendUint32(head, uint32(len(dst)-at)|form)
 		}
+		all = all[counts[i]:]
 	}
 	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, castagnoli))
 	head = binary.LittleEndian.AppendUint64(head, xxhash.Sum64(dst[from+size+trailer:]))
@@ -197,18 +229,41 @@ func Append(dst []byte, b *columnar.Batch, codec Codec) ([]byte, error) {
 	return dst, nil
 }
 
-// appendBuffer appends raw as an LZ4 block, or as it is when that is not
-// shorter: equal lengths mean raw.
-func appendBuffer(body, raw []byte, codec Codec) []byte {
-	at := len(body)
-	body = append(body, raw...) // as much room as the block may take
+// appendBuffer appends a buffer in the form that is shortest by a good deal, and
+// tells which, and whether it is lengths.
+func appendBuffer(body []byte, x buffer, codec Codec) (_ []byte, form, mark uint32) {
+	raw := x.raw
+	if n := len(raw); n > 8 && n <= maxFill && !x.offsets && repeats(raw) {
+		return append(body, raw[0]), formFill, 0
+	}
 	if len(raw) < minLZ4 || codec == Raw {
-		return body
+		return append(body, raw...), formRaw, 0
 	}
-	n, err := lz4.CompressBlock(raw, body[at:at+len(raw)-1], nil)
+	if x.offsets {
+		p := differences.Get().(*[]int32)
+		defer differences.Put(p)
+		*p = lengthsOf((*p)[:0], columnar.View[int32](raw, len(raw)/4))
+		raw, mark = columnar.BytesOf(*p), lengths
+	}
+	at, most := len(body), len(raw)-len(raw)/8
+	body = slices.Grow(body, most)
+	n, err := lz4.CompressBlock(raw, body[at:at+most], nil)
 	if err != nil || n == 0 {
-		copy(body[at:], raw)
-		return body
+		return append(body, x.raw...), formRaw, 0
 	}
-	return body[:at+n]
+	return body[:at+n], formLZ4, mark
 }
+
+// differences are buffers for lengths.
+var differences = sync.Pool{New: func() any { return new([]int32) }}
+
+func lengthsOf(dst, off []int32) []int32 {
+	dst = slices.Grow(dst, len(off))[:len(off)-1]
+	for i := range dst {
+		dst[i] = off[i+1] - off[i]
+	}
+	return dst
+}
+
+// repeats reports whether all bytes are the first one.
+func repeats(b []byte) bool { return bytes.Equal(b[1:], b[:len(b)-1]) }

@@ -133,29 +133,104 @@ func count(t columnar.Type, enc columnar.Encoding, flags byte) int {
 	return n
 }
 
+// entry is what the header says of a buffer.
+type entry struct {
+	raw, stored int
+	form        uint32
+	lengths     bool
+}
+
+// next returns the next buffer's entry and its stored bytes. Its raw length is
+// bounded by them, or by maxFill.
+func (d *decoder) next() (e entry, src []byte, err error) {
+	raw, stored := binary.LittleEndian.Uint32(d.head), binary.LittleEndian.Uint32(d.head[4:])
+	d.head = d.head[bufferBytes:]
+	e = entry{int(raw &^ lengths), int(stored &^ formMask), stored & formMask, raw&lengths != 0}
+	d.raw += e.raw
+	fits := false
+	switch e.form {
+	case formRaw:
+		fits = e.raw == e.stored
+	case formLZ4:
+		fits = e.stored < e.raw && e.raw <= e.stored*expansion+64
+	case formFill:
+		fits = e.stored == 1 && e.raw <= maxFill
+	}
+	switch {
+	case e.stored > len(d.body):
+		return e, nil, corrupt("a buffer of %d stored bytes, %d are left", e.stored, len(d.body))
+	case !fits || e.raw > maxBuffer || d.raw > maxRaw:
+		return e, nil, corrupt("%d stored bytes cannot hold %d", e.stored, e.raw)
+	}
+	src = d.body[:e.stored]
+	d.body = d.body[e.stored:]
+	return e, src, nil
+}
+
 // buffer returns the next buffer, which must have want raw bytes; −1 stands for
 // any number.
 func (d *decoder) buffer(want int) ([]byte, error) {
-	raw, stored := int(binary.LittleEndian.Uint32(d.head)), int(binary.LittleEndian.Uint32(d.head[4:]))
-	d.head = d.head[bufferBytes:]
-	d.raw += raw
+	e, src, err := d.next()
 	switch {
-	case want >= 0 && raw != want:
-		return nil, corrupt("a buffer of %d bytes, expected %d", raw, want)
-	case stored > len(d.body):
-		return nil, corrupt("a buffer of %d stored bytes, %d are left", stored, len(d.body))
-	case raw > maxBuffer || d.raw > maxRaw || stored > raw || raw > stored*expansion:
-		return nil, corrupt("%d stored bytes cannot hold %d", stored, raw)
+	case err != nil:
+		return nil, err
+	case want >= 0 && e.raw != want:
+		return nil, corrupt("a buffer of %d bytes, expected %d", e.raw, want)
+	case e.lengths:
+		return nil, corrupt("lengths instead of values")
 	}
-	src := d.body[:stored]
-	d.body = d.body[stored:]
-	out := d.scratch.Bytes((raw + 7) &^ 7) // bitmaps are read a word at a time
-	if stored == raw {
+	out := d.scratch.Bytes((e.raw + 7) &^ 7) // bitmaps are read a word at a time
+	switch e.form {
+	case formRaw:
 		copy(out, src)
-	} else if n, err := lz4.UncompressBlock(src, out[:raw]); err != nil || n != raw {
-		return nil, corrupt("an LZ4 block is damaged")
+	case formFill:
+		for i := range out[:e.raw] {
+			out[i] = src[0]
+		}
+	default:
+		if n, err := lz4.UncompressBlock(src, out[:e.raw]); err != nil || n != e.raw {
+			return nil, corrupt("an LZ4 block is damaged")
+		}
 	}
-	return out[:raw:len(out)], nil
+	return out[:e.raw:len(out)], nil
+}
+
+// offsets returns the next buffer as n+1 offsets, −1 stands for any number, and
+// the last one.
+func (d *decoder) offsets(n int) (out []int32, last int, err error) {
+	e, src, err := d.next()
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case e.raw < 4 || e.raw%4 != 0 || n >= 0 && e.raw != 4*(n+1):
+		return nil, 0, corrupt("offsets of %d bytes for %d values", e.raw, n)
+	case e.form == formFill || e.lengths && e.form != formLZ4:
+		return nil, 0, corrupt("offsets of form %d", e.form>>30)
+	}
+	out = memory.Slice[int32](d.scratch, e.raw/4)
+	to := columnar.BytesOf(out)
+	if e.lengths {
+		out[0], to = 0, to[4:]
+	}
+	if e.form == formRaw {
+		copy(to, src)
+	} else if n, err := lz4.UncompressBlock(src, to); err != nil || n != len(to) {
+		return nil, 0, corrupt("an LZ4 block is damaged")
+	}
+	if !e.lengths {
+		last, err = ascending(out)
+		return out, last, err
+	}
+	at, below := int32(0), int32(0)
+	for i, n := range out {
+		at += n
+		below |= n | at // negative, or more than 31 bits: both show in the sign
+		out[i] = at
+	}
+	if below < 0 {
+		return nil, 0, corrupt("lengths that are negative or too many")
+	}
+	return out, int(at), nil
 }
 
 // bitmap returns the next buffer as n bits, in whole words.
@@ -216,12 +291,11 @@ func (d *decoder) column(v *columnar.Vector, t columnar.Type, n int) (err error)
 func (d *decoder) nested(v *columnar.Vector) (err error) {
 	n := v.Len
 	if v.Type.Kind != columnar.Struct {
-		if v.Data, err = d.buffer(4 * (n + 1)); err != nil {
+		off, last, err := d.offsets(n)
+		if err != nil {
 			return err
 		}
-		if n, err = ascending(columnar.View[int32](v.Data, n+1)); err != nil {
-			return err
-		}
+		v.Data, n = columnar.BytesOf(off), last
 	}
 	types := kids(v.Type)
 	v.Kids = make([]columnar.Vector, len(types))
@@ -259,17 +333,14 @@ func (d *decoder) values(v *columnar.Vector, n int) (err error) {
 		v.Data, err = d.bitmap(n)
 		return err
 	case v.Type.IsBytes():
-		want := -1
-		if !dictionary {
-			want = 4 * (n + 1)
-		}
-		if v.Data, err = d.buffer(want); err != nil {
+		off, last, err := d.offsets(n)
+		if err != nil {
 			return err
 		}
-		if v.Bytes, err = d.buffer(-1); err != nil {
+		v.Data, n = columnar.BytesOf(off), len(off)-1
+		if v.Bytes, err = d.buffer(last); err != nil {
 			return err
 		}
-		n = len(v.Data)/4 - 1
 	case dictionary:
 		if v.Data, err = d.buffer(-1); err != nil {
 			return err
@@ -283,13 +354,6 @@ func (d *decoder) values(v *columnar.Vector, n int) (err error) {
 		if v.Len = n; n < 1 {
 			return corrupt("a dictionary of %d values", n)
 		}
-	}
-	if v.Type.IsBytes() {
-		last, err := ascending(columnar.View[int32](v.Data, n+1))
-		if err == nil && last != len(v.Bytes) {
-			err = corrupt("offsets up to %d of %d bytes", last, len(v.Bytes))
-		}
-		return err
 	}
 	return nil
 }

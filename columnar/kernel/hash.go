@@ -300,7 +300,7 @@ func hashAt(v *columnar.Vector, i int) uint64 {
 	switch {
 	case v.Type.IsBytes():
 		return HashBytes(v.BytesAt(i))
-	case v.Type.IsFloat():
+	case v.Type.IsFloat() && v.Width > 2: // halves hash as integers, as in hashRows
 		return hashFloat(v.Float64At(i))
 	case v.Type.Kind == columnar.Decimal:
 		return hashWide(v.Int128At(i))
