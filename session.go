@@ -2,6 +2,9 @@ package millrace
 
 import (
 	"context"
+	"crypto/rand"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,14 +93,21 @@ func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, resul
 	if err != nil {
 		return nil, err
 	}
-	dir := s.conf.Get(settings.SpillDir).Text
+	dir, kept := s.conf.Get(settings.SpillDir).Text, s.conf.Get(settings.ShuffleKeep).Text
 	if !s.place.Processes {
+		if kept != "" {
+			kept = filepath.Join(kept, "app-"+strings.ToLower(rand.Text()[:16]))
+		}
+		keep, err := executor.OpenKeep(kept)
+		if err != nil {
+			return nil, err
+		}
 		space := spill.NewSpace(dir)
 		space.Limit = limit
-		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: space}), nil
+		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: space, Keep: keep}), nil
 	}
 	return process.Start(ctx, process.Config{Executors: s.place.Executors, Slots: s.place.Slots, Memory: s.place.Memory,
-		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Outputs: tracker, Results: results})
+		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Keep: kept, Outputs: tracker, Results: results})
 }
 
 // Close ends the session; running queries are cancelled.

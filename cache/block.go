@@ -29,12 +29,19 @@ const (
 )
 
 // Disk is where blocks go that memory has no room for.
-type Disk interface{ NewFile() File }
+type Disk interface {
+	// NewFile returns the file of a map output of so many partitions; out's Partition
+	// is not looked at. Nothing needs to be on disk yet.
+	NewFile(out BlockID, partitions int) File
+}
 
 // File holds the blocks of one map output. It is safe for concurrent use by
 // writers of different runs.
 type File interface {
-	NewRun() Run
+	NewRun(partition int) Run
+	// Commit tells that the map task has written all it has. Runs may follow of blocks
+	// that leave memory later.
+	Commit() error
 	// Close gives the space of all runs back.
 	Close() error
 }
@@ -53,6 +60,9 @@ type Run interface {
 // Reader yields batches until io.EOF, each valid until the next call.
 type Reader interface {
 	Next(ctx context.Context) (*columnar.Batch, error)
+	// NextStored is Next without decoding: the rows as columnar/chunk encodes them,
+	// and how many they are.
+	NextStored(ctx context.Context) (data []byte, rows int, err error)
 	Close()
 }
 
@@ -82,8 +92,10 @@ type block struct {
 
 // output is what the blocks of a map output have in common: their file.
 type output struct {
-	file   File // made by the first run
-	blocks int  // that are not absent; guarded by the store's mu
+	id         BlockID // of any of the blocks
+	partitions int
+	file       File // made by the first run
+	blocks     int  // that are not absent; guarded by the store's mu
 }
 
 // cost is what a list of batches takes in memory.

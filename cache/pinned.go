@@ -20,35 +20,77 @@ type Pinned struct {
 	closed  bool
 }
 
-// Next returns the next batch or io.EOF. It is valid until the next Next or
-// Close. What lies on disk is read a chunk at a time, which is charged to r, or
-// to nobody when that is refused: a reader has nothing to give back instead.
+// Next returns the next batch or io.EOF. It is valid until the next call. What
+// lies on disk is read a chunk at a time, which is charged to r, or to nobody when
+// that is refused: a reader has nothing to give back instead.
 func (p *Pinned) Next(ctx context.Context, r memory.Reservation) (*columnar.Batch, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	for {
-		if p.reader != nil {
-			b, err := p.reader.Next(ctx)
-			if !errors.Is(err, io.EOF) {
-				return b, err
-			}
-			p.reader.Close()
-			p.reader = nil
-		}
-		if len(p.runs) == 0 {
-			break
-		}
-		var err error
-		if p.reader, err = p.runs[0].Open(ctx, r); errors.Is(err, memory.ErrSpill) {
-			p.reader, err = p.runs[0].Open(ctx, nil)
-		}
+		ok, err := p.open(ctx, r)
 		if err != nil {
-			p.reader = nil
 			return nil, err
 		}
-		p.runs = p.runs[1:]
+		if !ok {
+			return p.held()
+		}
+		b, err := p.reader.Next(ctx)
+		if !errors.Is(err, io.EOF) {
+			return b, err
+		}
+		p.shut()
 	}
+}
+
+// NextStored is Next for who passes the rows on: what lies on disk is returned as
+// it is stored there, with its rows, else a batch is.
+func (p *Pinned) NextStored(ctx context.Context, r memory.Reservation) (b *columnar.Batch, data []byte, rows int, err error) {
+	for {
+		ok, err := p.open(ctx, r)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		if !ok {
+			if b, err = p.held(); err != nil {
+				return nil, nil, 0, err
+			}
+			return b, nil, b.Selected(), nil
+		}
+		data, rows, err := p.reader.NextStored(ctx)
+		if !errors.Is(err, io.EOF) {
+			return nil, data, rows, err
+		}
+		p.shut()
+	}
+}
+
+// open makes sure that a run is open, unless all have been read.
+func (p *Pinned) open(ctx context.Context, r memory.Reservation) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if p.reader != nil {
+		return true, nil
+	}
+	if len(p.runs) == 0 {
+		return false, nil
+	}
+	reader, err := p.runs[0].Open(ctx, r)
+	if errors.Is(err, memory.ErrSpill) {
+		reader, err = p.runs[0].Open(ctx, nil)
+	}
+	if err != nil {
+		return false, err
+	}
+	p.reader, p.runs = reader, p.runs[1:]
+	return true, nil
+}
+
+func (p *Pinned) shut() {
+	p.reader.Close()
+	p.reader = nil
+}
+
+// held returns the next of the batches in memory.
+func (p *Pinned) held() (*columnar.Batch, error) {
 	if len(p.batches) == 0 {
 		return nil, io.EOF
 	}
@@ -64,8 +106,7 @@ func (p *Pinned) Close() {
 	}
 	p.closed = true
 	if p.reader != nil {
-		p.reader.Close()
-		p.reader = nil
+		p.shut()
 	}
 	p.runs, p.batches = nil, nil
 	s, b := p.store, p.block

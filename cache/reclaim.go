@@ -88,7 +88,7 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 	batches := b.batches // readers that come now have them
 	h.mu.Unlock()
 
-	run := s.newRun(b.out)
+	run := s.newRun(b)
 	for _, x := range batches {
 		if err = run.Append(ctx, x); err != nil {
 			break
@@ -130,12 +130,13 @@ func (b *block) shed() cost {
 	return c
 }
 
-// newRun opens a run in the file of a map output.
-func (s *Store) newRun(o *output) Run {
+// newRun opens a run in the file of a block's map output.
+func (s *Store) newRun(b *block) Run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	o := b.out
 	if o.file == nil {
-		o.file = s.disk.NewFile()
+		o.file = s.disk.NewFile(o.id, o.partitions)
 	}
-	return o.file.NewRun()
+	return o.file.NewRun(b.id.Partition)
 }

@@ -21,11 +21,13 @@ import (
 // disk lets blocks lie in a spill space.
 type disk struct{ space *spill.Space }
 
-func (d disk) NewFile() cache.File { return file{d.space.File()} }
+func (d disk) NewFile(cache.BlockID, int) cache.File { return file{d.space.File()} }
 
 type file struct{ *spill.File }
 
-func (f file) NewRun() cache.Run { return run{f.File.NewRun("test")} }
+func (f file) NewRun(int) cache.Run { return run{f.File.NewRun("test")} }
+
+func (f file) Commit() error { return nil }
 
 type run struct{ *spill.Run }
 
@@ -69,8 +71,7 @@ func put(t *testing.T, s *cache.Store, id cache.BlockID, level cache.Level, firs
 		}
 		first += int64(n)
 	}
-	w.Commit()
-	return nil
+	return w.Commit()
 }
 
 // read returns the rows of a pinned block, which must ascend from first on.

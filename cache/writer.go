@@ -24,7 +24,7 @@ type Writer struct {
 // NewWriter returns a writer of the blocks of a map output; id's Partition is
 // not looked at.
 func (s *Store) NewWriter(id BlockID, partitions int, level Level) *Writer {
-	w := &Writer{store: s, level: level, out: &output{}, blocks: make([]*block, partitions)}
+	w := &Writer{store: s, level: level, out: &output{id: id, partitions: partitions}, blocks: make([]*block, partitions)}
 	for p := range w.blocks {
 		id.Partition = p
 		w.blocks[p] = &block{id: id, level: level, out: w.out}
@@ -84,7 +84,7 @@ func (w *Writer) spillBlock(ctx context.Context, b *block) error {
 // write appends a batch to a block's run.
 func (w *Writer) write(ctx context.Context, b *block, x *columnar.Batch) error {
 	if b.runs == nil {
-		b.runs = []Run{w.store.newRun(w.out)}
+		b.runs = []Run{w.store.newRun(b)}
 	}
 	run := b.runs[0]
 	from := run.Stored()
@@ -98,10 +98,15 @@ func (w *Writer) write(ctx context.Context, b *block, x *columnar.Batch) error {
 func (w *Writer) Spilled() int64 { return w.spilt }
 
 // Commit makes the blocks visible. An id that is there already stays as it is
-// (B1).
-func (w *Writer) Commit() {
+// (B1). An error is the device's; then the writer is to be aborted.
+func (w *Writer) Commit() error {
 	if w.ended {
-		return
+		return nil
+	}
+	if w.out.file != nil {
+		if err := w.out.file.Commit(); err != nil {
+			return err
+		}
 	}
 	w.ended = true
 	s := w.store
@@ -134,6 +139,7 @@ func (w *Writer) Commit() {
 	if s.broker.Wanted() > 0 {
 		s.Wake()
 	}
+	return nil
 }
 
 // Abort drops everything, unless Commit was called. It is idempotent.

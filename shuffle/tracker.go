@@ -1,5 +1,5 @@
-// Package shuffle knows which outputs of exchanges exist and where: ids, map
-// statuses and the tracker with its epochs.
+// Package shuffle knows which outputs of exchanges exist, where, and what their rows add
+// up to: map statuses and the tracker with its epochs.
 //
 //	sink ── Commit ──► MapStatus ──► Tracker ──► readers: where is partition p?
 //
@@ -9,20 +9,13 @@
 //     a later report of another attempt of the same epoch is ignored.
 //   - S2 Unregistering an output raises the exchange's epoch; whoever planned on
 //     an older epoch is told so when its fetch fails.
+//   - S3 What is read of an output adds up to what was written (Sum): a reader
+//     compares per map task and partition, the driver per partition and over all.
 //
-// The package imports the standard library only.
+// The package imports columnar.
 package shuffle
 
 import "sync"
-
-// MapStatus is the output of one map task of an exchange.
-type MapStatus struct {
-	Map      int     // task index of the writing stage
-	Attempt  int     // attempt that wrote it
-	Executor string  // where it lies
-	Rows     []int64 // rows per partition
-	Bytes    []int64 // bytes per partition
-}
 
 // Tracker knows the outputs of the exchanges of running jobs. It is safe for
 // concurrent use.
@@ -92,6 +85,27 @@ func (t *Tracker) Outputs(job, exch int) (uint64, []MapStatus) {
 		}
 	}
 	return e.epoch, out
+}
+
+// Expected returns what the rows of a partition, or All, add up to over the
+// outputs of an exchange in an epoch, and how many partitions there are. known is
+// false in another epoch, exact where some
+// output does not tell.
+func (t *Tracker) Expected(job, exch, partition int, epoch uint64) (sum Sum, partitions int, exact, known bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e, ok := t.exch[key{job, exch}]
+	if !ok || e.epoch != epoch {
+		return Sum{}, 0, false, false
+	}
+	exact = true
+	for _, m := range e.outputs {
+		x, told := m.Sum(partition)
+		exact = exact && told
+		sum = sum.Plus(x)
+		partitions = max(partitions, m.Partitions)
+	}
+	return sum, partitions, exact, true
 }
 
 // Drop forgets a job's exchanges.

@@ -13,7 +13,7 @@ func TestTracker(t *testing.T) {
 	if e, out := tr.Outputs(1, 1); e != 0 || out != nil {
 		t.Fatalf("an unknown exchange has epoch %d and outputs %v", e, out)
 	}
-	a := MapStatus{Map: 2, Executor: "x", Rows: []int64{1, 0}, Bytes: []int64{8, 0}}
+	a := NewMapStatus(2, 0, false, []Part{{Sum{Rows: 1}, 8}, {}})
 	b := MapStatus{Map: 0, Attempt: 1, Executor: "y"}
 	late := MapStatus{Map: 2, Attempt: 1, Executor: "y"}
 	if !tr.Register(1, 1, a) || !tr.Register(1, 1, b) || tr.Register(1, 1, late) {

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace-engine/millrace/connector/csv"
 	"github.com/millrace-engine/millrace/connector/ipc"
 	"github.com/millrace-engine/millrace/connector/json"
+	"github.com/millrace-engine/millrace/connector/mrs"
 	"github.com/millrace-engine/millrace/connector/parquet"
 	"github.com/millrace-engine/millrace/connector/partition"
 	"github.com/millrace-engine/millrace/connector/text"
@@ -20,7 +21,7 @@ import (
 
 // Registry returns the connectors.
 func Registry() *connector.Registry {
-	return connector.NewRegistry(partition.Wrap(parquet.New()), partition.Wrap(csv.New()), partition.Wrap(json.New()), partition.Wrap(text.New()), partition.Wrap(ipc.New()))
+	return connector.NewRegistry(partition.Wrap(parquet.New()), partition.Wrap(csv.New()), partition.Wrap(json.New()), partition.Wrap(text.New()), partition.Wrap(ipc.New()), mrs.New())
 }
 
 // NewEncoder writes a table as one stream of bytes: arrow (an IPC stream) or

@@ -54,6 +54,7 @@ type Report struct {
 	Executor exec.ExecutorID
 	Failure  *exec.Failure // nil: success
 	Status   *shuffle.MapStatus
+	Reads    []shuffle.Read // what it read of exchanges, as far as it came to the end
 	Metrics  []event.OperatorStats
 	Millis   float64
 	Peak     int64 // bytes that the task had reserved at most

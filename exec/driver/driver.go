@@ -123,6 +123,7 @@ type job struct {
 	running map[exec.TaskID]exec.ExecutorID // attempts that were launched and have not ended
 	live    map[exec.StageID]int            // of them, by stage attempt
 	ending  map[exec.StageID]bool           // attempts to release when live is 0 (R4), true for complete ones
+	ledgers map[ledgerID]*shuffle.Ledger    // nil until there is one
 	read    map[int]bool                    // stages that have read all of their inputs
 	ended   bool
 	err     error

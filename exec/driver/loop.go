@@ -205,7 +205,7 @@ func (d *Driver) taskAction(r *cluster.Report, a task.Action) {
 		d.succeeded(d.jobs[a.Succeeded.Job], r)
 	case a.Fetch != nil:
 		j := d.jobs[a.Fetch.ID.Job]
-		f := &dag.FetchFailed{Job: j.id, Stage: a.Fetch.ID.Stage, Attempt: a.Fetch.ID.StageAttempt, Writer: -1, Map: a.Fetch.Failure.Map, More: a.Fetch.Failure.More}
+		f := &dag.FetchFailed{Job: j.id, Stage: a.Fetch.ID.Stage, Attempt: a.Fetch.ID.StageAttempt, Writer: -1, Map: a.Fetch.Failure.Map, More: a.Fetch.Failure.More, Cause: a.Fetch.Failure.Cause}
 		for _, st := range j.graph.Stages {
 			if st.Out != nil && st.Out.Exchange == a.Fetch.Failure.Exchange {
 				f.Writer = st.ID
@@ -220,6 +220,7 @@ func (d *Driver) taskAction(r *cluster.Report, a task.Action) {
 // succeeded takes over what a current attempt made (R2): the task scheduler
 // reports no others.
 func (d *Driver) succeeded(j *job, r *cluster.Report) {
+	d.account(j, r)
 	st := j.graph.Stages[r.Task.Stage]
 	if st.Out == nil {
 		j.stream.complete(r.Task.Task)
@@ -291,6 +292,9 @@ func (d *Driver) report(r cluster.Report) {
 	}
 	d.stopped(j, r.Task)
 	j.passes.TasksReported++
+	if r.Failure == nil {
+		r.Failure = d.reconcile(j, &r)
+	}
 	e := event.Event{Kind: event.TaskEnded, Time: time.Now(), Job: j.id, Stage: r.Task.Stage, Attempt: r.Task.StageAttempt, Task: r.Task.Task, Retry: r.Task.Attempt, Executor: string(r.Executor), Millis: r.Millis, PeakBytes: r.Peak, SpilledBytes: r.Spilled, Metrics: r.Metrics}
 	if r.Failure != nil {
 		e.Error = r.Failure.Error()
@@ -306,9 +310,7 @@ func (s *StageResult) add(r cluster.Report) {
 	s.Peak = max(s.Peak, r.Peak)
 	s.Spilled += r.Spilled
 	if r.Status != nil {
-		for _, n := range r.Status.Bytes {
-			s.Written += n
-		}
+		s.Written += r.Status.Total.Bytes
 	}
 	if s.Operators == nil {
 		s.Operators = append([]event.OperatorStats{}, r.Metrics...)

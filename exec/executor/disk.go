@@ -14,11 +14,14 @@ type disk struct{ space *spill.Space }
 
 var _ cache.Disk = disk{}
 
-func (d disk) NewFile() cache.File { return diskFile{d.space.File()} }
+func (d disk) NewFile(cache.BlockID, int) cache.File { return diskFile{d.space.File()} }
 
 type diskFile struct{ *spill.File }
 
-func (f diskFile) NewRun() cache.Run { return diskRun{f.File.NewRun("blocks")} }
+func (f diskFile) NewRun(int) cache.Run { return diskRun{f.File.NewRun("blocks")} }
+
+// Commit does nothing: what is written can be read at once, by this process alone.
+func (f diskFile) Commit() error { return nil }
 
 type diskRun struct{ *spill.Run }
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -41,6 +42,9 @@ type Config struct {
 	// Spill is where tasks spill; nil stands for a fresh directory. It is closed
 	// with the executor.
 	Spill *spill.Space
+	// Keep is where the output of every map task is written as an .mrs file, which
+	// stays; nil: nowhere (OpenKeep). It is closed with the executor.
+	Keep *os.Root
 	// Results takes the rows of result stages.
 	Results ResultSink
 	// Holders returns who holds the blocks of an executor, this one included, nil
@@ -62,6 +66,7 @@ type ResultSink interface {
 type Executor struct {
 	Config
 	store  *cache.Store
+	level  cache.Level // of exchange output
 	mu     sync.Mutex
 	specs  map[[32]byte]*wire.StageSpec
 	stages map[exec.StageID]*op.Shared
@@ -76,7 +81,11 @@ func New(c Config) *Executor {
 	if c.Spill == nil {
 		c.Spill = spill.NewSpace("")
 	}
-	return &Executor{Config: c, store: cache.NewStore(c.Broker, "exchanges", disk{c.Spill}), specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}, shared: map[int]memory.Reservation{}}
+	where, level := cache.Disk(disk{c.Spill}), cache.MemoryAndDisk
+	if c.Keep != nil {
+		where, level = kept{c.Keep}, cache.DiskOnly
+	}
+	return &Executor{Config: c, store: cache.NewStore(c.Broker, "exchanges", where), level: level, specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}, shared: map[int]memory.Reservation{}}
 }
 
 // BeginJob sets aside what the stages of a job share, and makes sure that tasks
@@ -239,8 +248,9 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	for _, x := range t.Epochs {
 		epochs[x.Exchange] = x.Epoch
 	}
+	reader := &exchange.Reader{Store: e.store, Holders: e.Holders, Outputs: e.Outputs, Job: id.Job, Epochs: epochs, Memory: reservation}
 	tc := &op.TaskContext{Memory: reservation, Spill: file, Slots: e.Slots, Tables: e.Tables, Shared: shared, Filters: filters,
-		Exchanges: &exchange.Reader{Store: e.store, Holders: e.Holders, Outputs: e.Outputs, Job: id.Job, Epochs: epochs, Memory: reservation},
+		Exchanges: reader,
 		Stage:     exec.StageID{Job: id.Job, Stage: id.Stage, Attempt: id.StageAttempt}.String(), Task: id.Task, Tasks: t.Tasks, Attempt: id.Attempt,
 		Leaves: map[int]op.Assignment{}}
 	if err := tc.Configure(spec.Conf); err != nil {
@@ -267,7 +277,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	}
 	var sink *exchange.Sink
 	if spec.Out != nil {
-		sink = exchange.NewSink(e.store, id, spec.Out, spec.Plan.Schema(), tc)
+		sink = exchange.NewSink(e.store, id, spec.Out, spec.Plan.Schema(), tc, exchange.Options{Hashed: e.Holders != nil, Level: e.level})
 		defer func() {
 			_, spilled := sink.Usage()
 			r.Spilled += spilled
@@ -305,6 +315,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 		st.Executor = string(e.ID)
 		r.Status = &st
 	}
+	r.Reads = reader.Reads()
 	return nil
 }
 
@@ -324,4 +335,7 @@ func (e *Executor) Close() {
 		r.Close()
 	}
 	e.Spill.Close()
+	if e.Keep != nil {
+		e.Keep.Close()
+	}
 }

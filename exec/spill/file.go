@@ -30,6 +30,7 @@ type extent struct {
 	at     int64
 	stored int64
 	raw    int64
+	rows   int
 }
 
 // NewRun returns an empty run; the name is for messages.
@@ -98,7 +99,7 @@ func (f *File) write(b *columnar.Batch, raw int64) (extent, error) {
 		return extent{}, f.space.failed(n, err)
 	}
 	f.space.codec.observe(codec, raw, n, packed.Sub(start), time.Since(packed))
-	return extent{at: at, stored: n, raw: raw}, nil
+	return extent{at: at, stored: n, raw: raw, rows: b.Selected()}, nil
 }
 
 // store writes data and counts it.

@@ -42,19 +42,11 @@ func newReader(ctx context.Context, r *Run, to memory.Reservation) (*Reader, err
 	return d, nil
 }
 
-// Next returns the next batch, valid until the next Next or Close; io.EOF ends.
+// Next returns the next batch, valid until the next call or Close; io.EOF ends.
 // Errors are those of the context, or of class SpillFailed.
 func (d *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if len(d.chunks) == 0 {
-		return nil, io.EOF
-	}
-	x := d.chunks[0]
-	d.chunks = d.chunks[1:]
-	data := d.stored[:x.stored]
-	if err := d.file.read(data, x); err != nil {
+	data, _, err := d.NextStored(ctx)
+	if err != nil {
 		return nil, err
 	}
 	d.scratch.Reset()
@@ -63,6 +55,21 @@ func (d *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
 		err = d.file.unreadable(err)
 	}
 	return b, err
+}
+
+// NextStored is Next without decoding: the chunk as it is stored, which carries its
+// checksums, and its rows.
+func (d *Reader) NextStored(ctx context.Context) (data []byte, rows int, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	if len(d.chunks) == 0 {
+		return nil, 0, io.EOF
+	}
+	x := d.chunks[0]
+	d.chunks = d.chunks[1:]
+	data = d.stored[:x.stored]
+	return data, x.rows, d.file.read(data, x)
 }
 
 // Close gives the reader's memory back. It is idempotent.

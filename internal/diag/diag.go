@@ -51,6 +51,7 @@ const (
 	InvalidSetting     Class = "INVALID_SETTING"
 	MemoryLimit        Class = "OUT_OF_MEMORY_BUDGET"
 	SpillFailed        Class = "SPILL_FAILED"
+	ShuffleDamaged     Class = "SHUFFLE_DAMAGED"
 	ResultTooLarge     Class = "RESULT_TOO_LARGE"
 	ResultLost         Class = "RESULT_LOST"
 	ClusterFailed      Class = "CLUSTER_FAILED"

@@ -31,6 +31,7 @@ const (
 	BatchRows         = "exec.batch.rows"
 	SpillDir          = "spill.dir"
 	SpillLimit        = "spill.limit"
+	ShuffleKeep       = "shuffle.keep"
 	CollectLimit      = "driver.collect.limit"
 	ResultBuffer      = "driver.result.buffer"
 	Transport         = "transport"
@@ -47,6 +48,7 @@ func All() []Setting {
 		{Memory, "auto", "memory budget: a size as 4GiB, or auto for 80 % of what the machine or container has", func(v string) error { _, err := Bytes(v); return err }},
 		{SpillDir, "", "directory for what memory has no room for; empty for a fresh one in the system's place for temporary files", func(string) error { return nil }},
 		{SpillLimit, "none", "the most that may lie there at a time: a size as 100GiB, or none", func(v string) error { _, err := SpillBytes(v); return err }},
+		{ShuffleKeep, "", "directory where the outputs of exchanges are kept as .mrs files, for millrace shuffle cat; empty for none", func(string) error { return nil }},
 		{Transport, "local", "what carries bytes between processes: local (sockets of one host), quic or tcp (TLS 1.3)", oneOf("local", "quic", "tcp")},
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
@@ -242,5 +244,5 @@ func SpillBytes(v string) (int64, error) {
 
 // Fixed reports whether a setting stays as it is once a session runs.
 func Fixed(key string) bool {
-	return key == Master || key == Memory || key == SpillDir || key == SpillLimit
+	return key == Master || key == Memory || key == SpillDir || key == SpillLimit || key == ShuffleKeep
 }

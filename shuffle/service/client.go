@@ -106,13 +106,16 @@ type Reader struct {
 	done    sync.WaitGroup
 	arrived chan arrival
 	held    int64 // of the batch that the reader has
+	block   int   // of which it is
 
-	rest fetch // what has not arrived; owned by run
+	rest   fetch // what has not arrived; owned by run
+	passed int   // blocks that were there before the first of rest
 }
 
 // arrival is a batch or the error that ends the fetch.
 type arrival struct {
 	batch *columnar.Batch
+	block int
 	bytes int64 // charged
 	err   error
 }
@@ -125,12 +128,16 @@ func (x *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
 		if !ok {
 			return nil, io.EOF
 		}
-		x.held = a.bytes
+		x.held, x.block = a.bytes, a.block
 		return a.batch, a.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
+
+// Block returns the place, among the blocks asked for, of the one that the last
+// batch is of.
+func (x *Reader) Block() int { return x.block }
 
 func (x *Reader) giveBack() {
 	if x.held > 0 {
@@ -261,10 +268,11 @@ func (x *Reader) try(ctx context.Context) (err error) {
 		}
 		if n > at {
 			x.rest.Blocks, x.rest.Skip = x.rest.Blocks[n-at:], 0
+			x.passed += n - at
 			at = n
 		}
 		x.rest.Skip += int64(b.Rows)
-		a := arrival{batch: b}
+		a := arrival{batch: b, block: x.passed}
 		if size := b.MemoryBytes(); x.memory != nil && x.memory.TryGrow(size) {
 			a.bytes = size
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -55,7 +56,7 @@ func (s *Server) answer(ctx context.Context, m *message.Conn, f *fetch) error {
 		if i == 0 {
 			skip = f.Skip
 		}
-		err := s.block(ctx, f.id(i), skip, func(b *columnar.Batch) error { return w.send(i, b) })
+		err := s.block(ctx, f.id(i), skip, i, w)
 		if errors.Is(err, errMissing) {
 			return m.Send(kindGone, gone{[]int{f.Blocks[i][0]}})
 		}
@@ -68,30 +69,38 @@ func (s *Server) answer(ctx context.Context, m *message.Conn, f *fetch) error {
 
 var errMissing = errors.New("service: the block is not there any more")
 
-// block reads a block from a row on.
-func (s *Server) block(ctx context.Context, id cache.BlockID, skip int64, send func(*columnar.Batch) error) error {
+// block sends block number n from a row on. What lies on disk leaves as it is stored
+// there: it is neither decoded nor checked, which the reader does.
+func (s *Server) block(ctx context.Context, id cache.BlockID, skip int64, n int, w *sender) error {
 	p, ok := s.Store.Get(id)
 	if !ok {
 		return errMissing
 	}
 	defer p.Close()
 	for {
-		b, err := p.Next(ctx, nil)
+		b, stored, rows, err := p.NextStored(ctx, nil)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		switch n := int64(b.Selected()); {
-		case skip >= n:
-			skip -= n
+		switch {
+		case skip >= int64(rows):
+			skip -= int64(rows)
 			continue
+		case skip > 0 && stored != nil: // batches go to disk as whole chunks
+			return fmt.Errorf("service: %s has no chunk that begins at row %d", id, skip)
 		case skip > 0:
 			b = from(b, int(skip))
 			skip = 0
 		}
-		if err := send(b); err != nil {
+		if stored != nil {
+			err = w.pass(n, stored)
+		} else {
+			err = w.send(n, b)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -116,6 +125,12 @@ type sender struct {
 	messages *message.Conn
 	codec    chunk.Codec
 	buf      []byte
+}
+
+// pass sends a chunk that is encoded already.
+func (s *sender) pass(block int, chunk []byte) error {
+	s.buf = append(binary.LittleEndian.AppendUint32(s.buf[:0], uint32(block)), chunk...)
+	return s.messages.Write(kindChunk, s.buf)
 }
 
 func (s *sender) send(block int, b *columnar.Batch) error {

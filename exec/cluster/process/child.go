@@ -44,12 +44,16 @@ func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry) err
 	}
 	broker := memory.NewBroker(s.Memory)
 	defer broker.Govern()()
+	keep, err := executor.OpenKeep(s.Keep)
+	if err != nil {
+		return err
+	}
 	space := spill.NewSpace(s.SpillDir)
 	space.Limit = s.SpillLimit
 	err = remote.Run(ctx, remote.AgentConfig{
 		Transport: t, App: s.Name.App, At: s.At,
 		Driver: transport.Peer{Addr: s.Driver, Name: identity.Name{App: s.Name.App, Role: identity.Driver}},
-		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: tables, Spill: space,
+		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: tables, Spill: space, Keep: keep,
 			Panics: func(task exec.TaskID, value any, stack []byte) {
 				fmt.Fprintf(os.Stderr, "%s: %v\n%s", task, value, stack)
 			}},

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type Config struct {
 	Transport  string
 	SpillDir   string
 	SpillLimit int64
+	Keep       string // directory where each application keeps its exchange output; "" = none
 	Results    executor.ResultSink
 	Outputs    exchange.Outputs
 }
@@ -64,6 +66,10 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 		return nil, err
 	}
 	app := "app-" + strings.ToLower(rand.Text()[:16])
+	keep := ""
+	if c.Keep != "" {
+		keep = filepath.Join(c.Keep, app)
+	}
 	authority, err := identity.NewAuthority(app)
 	if err != nil {
 		return nil, err
@@ -90,7 +96,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 			return nil, err
 		}
 		s := spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), At: address(c.Transport, b.dir, id),
-			Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit}
+			Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Keep: keep}
 		if s.Credential, err = credential.Encode(); err != nil {
 			return nil, err
 		}

@@ -24,6 +24,7 @@ type spec struct {
 	Memory     int64 // bytes
 	SpillDir   string
 	SpillLimit int64
+	Keep       string // directory for executor.Config.Keep, or ""
 }
 
 // underway is the quanta that a process sends at a time: enough to keep a network

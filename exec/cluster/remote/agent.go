@@ -13,7 +13,6 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/executor"
-	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/shuffle"
@@ -246,6 +245,6 @@ type holder struct {
 func (h holder) Lacks(cache.BlockID) bool { return false }
 
 // Read implements exchange.Holder.
-func (h holder) Read(ctx context.Context, ids []cache.BlockID, schema *columnar.Schema, r memory.Reservation) op.BatchIterator {
+func (h holder) Read(ctx context.Context, ids []cache.BlockID, schema *columnar.Schema, r memory.Reservation) exchange.Blocks {
 	return h.client.Read(ctx, h.peer, ids, schema, r)
 }

@@ -91,6 +91,7 @@ type report struct {
 	Task    exec.TaskID
 	Failure []byte             `json:",omitempty"` // exec.EncodeFailure
 	Status  *shuffle.MapStatus `json:",omitempty"`
+	Reads   []shuffle.Read     `json:",omitempty"`
 	Metrics []event.OperatorStats
 	Millis  float64
 	Peak    int64
@@ -98,7 +99,7 @@ type report struct {
 }
 
 func reportOf(r cluster.Report) report {
-	m := report{Task: r.Task, Status: r.Status, Metrics: r.Metrics, Millis: r.Millis, Peak: r.Peak, Spilled: r.Spilled}
+	m := report{Task: r.Task, Status: r.Status, Reads: r.Reads, Metrics: r.Metrics, Millis: r.Millis, Peak: r.Peak, Spilled: r.Spilled}
 	if r.Failure != nil {
 		m.Failure = exec.EncodeFailure(r.Failure)
 	}
@@ -106,8 +107,11 @@ func reportOf(r cluster.Report) report {
 }
 
 func (m report) of(executor exec.ExecutorID) (cluster.Report, error) {
-	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Metrics: m.Metrics, Millis: m.Millis, Peak: m.Peak, Spilled: m.Spilled}
+	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Reads: m.Reads, Metrics: m.Metrics, Millis: m.Millis, Peak: m.Peak, Spilled: m.Spilled}
 	if m.Status != nil {
+		if err := m.Status.Check(); err != nil {
+			return r, err
+		}
 		m.Status.Executor = string(executor) // nobody reports for another
 	}
 	if m.Failure == nil {

@@ -67,6 +67,7 @@ type TaskDone struct{ Job, Stage, Attempt, Task int }
 type FetchFailed struct {
 	Job, Stage, Attempt, Writer, Map int
 	More                             []int
+	Cause                            error // for the message of the job; may be nil
 }
 
 // OutputsLost reports that outputs of a job are gone with their executor.
@@ -334,7 +335,11 @@ func (s *Scheduler) fetchFailed(f *FetchFailed) []Action {
 	st.failures++
 	acts := j.stop(st, nil)
 	if st.failures >= MaxAttempts {
-		return s.end(j, acts, fmt.Errorf("stage %d was tried %d times and its inputs were lost each time", st.ID, MaxAttempts))
+		err := fmt.Errorf("stage %d was tried %d times and its inputs were lost each time", st.ID, MaxAttempts)
+		if f.Cause != nil {
+			err = fmt.Errorf("%w: %w", err, f.Cause)
+		}
+		return s.end(j, acts, err)
 	}
 	if _, w := s.find(f.Job, f.Writer); w != nil && f.Map >= 0 {
 		acts = j.lose(w, append([]int{f.Map}, f.More...), acts)

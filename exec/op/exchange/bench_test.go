@@ -36,7 +36,7 @@ func BenchmarkSink(b *testing.B) {
 			for b.Loop() {
 				store := cache.NewStore(broker, "blocks", nil)
 				res := broker.Reserve("task", 0)
-				s := NewSink(store, exec.TaskID{}, &stage.Output{Exchange: 1, Partitioning: physical.Partitioning{Kind: physical.HashPartitioning, Count: parts, Keys: []int{0}}}, wide, &op.TaskContext{Memory: res})
+				s := NewSink(store, exec.TaskID{}, &stage.Output{Exchange: 1, Partitioning: physical.Partitioning{Kind: physical.HashPartitioning, Count: parts, Keys: []int{0}}}, wide, &op.TaskContext{Memory: res}, Options{})
 				for range 100 {
 					if err := s.Write(b.Context(), in); err != nil {
 						b.Fatal(err)

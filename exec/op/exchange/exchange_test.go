@@ -141,7 +141,7 @@ func TestRoundTrip(t *testing.T) {
 			var want []string
 			for m := range 3 {
 				res := broker.Reserve("task", 0)
-				s := NewSink(store, exec.TaskID{Job: 1, Task: m}, &stage.Output{Exchange: 5, Partitioning: part}, schema, &op.TaskContext{Memory: res})
+				s := NewSink(store, exec.TaskID{Job: 1, Task: m}, &stage.Output{Exchange: 5, Partitioning: part}, schema, &op.TaskContext{Memory: res}, Options{})
 				for range 20 {
 					b := batch(r, 1+r.IntN(2000))
 					want = append(want, text(b)...)
@@ -209,7 +209,7 @@ func TestMemory(t *testing.T) {
 	broker := memory.NewBroker(2 << 20)
 	res := broker.Reserve("task", 0)
 	store := cache.NewStore(broker, "blocks", nil)
-	s := NewSink(store, exec.TaskID{Job: 1}, &stage.Output{Exchange: 5, Partitioning: physical.Partitioning{Kind: physical.SinglePartition, Count: 1}}, schema, &op.TaskContext{Memory: res})
+	s := NewSink(store, exec.TaskID{Job: 1}, &stage.Output{Exchange: 5, Partitioning: physical.Partitioning{Kind: physical.SinglePartition, Count: 1}}, schema, &op.TaskContext{Memory: res}, Options{})
 	var err error
 	for i := 0; err == nil; i++ {
 		if i == 10000 {
@@ -236,7 +236,7 @@ func TestGone(t *testing.T) {
 	store, tracker := cache.NewStore(broker, "blocks", nil), shuffle.NewTracker()
 	for m := range 4 {
 		res := broker.Reserve("task", 0)
-		s := NewSink(store, exec.TaskID{Job: 1, Task: m}, &stage.Output{Exchange: 5, Partitioning: physical.Partitioning{Kind: physical.SinglePartition, Count: 1}}, schema, &op.TaskContext{Memory: res})
+		s := NewSink(store, exec.TaskID{Job: 1, Task: m}, &stage.Output{Exchange: 5, Partitioning: physical.Partitioning{Kind: physical.SinglePartition, Count: 1}}, schema, &op.TaskContext{Memory: res}, Options{})
 		if m != 2 { // which has no rows, hence no block to lose
 			if err := s.Write(t.Context(), batch(rand.New(rand.NewPCG(1, 1)), 100)); err != nil {
 				t.Fatal(err)

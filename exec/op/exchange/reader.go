@@ -2,10 +2,9 @@ package exchange
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math"
+	"sync"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
@@ -28,12 +27,21 @@ type Holder interface {
 	// Read returns the rows of blocks, one block after the other. What it holds
 	// meanwhile is charged to r as far as that grants it. Blocks that are gone are a
 	// *shuffle.GoneError. Fetching may begin at once; it ends with ctx or Close.
-	Read(ctx context.Context, ids []cache.BlockID, schema *columnar.Schema, r memory.Reservation) op.BatchIterator
+	Read(ctx context.Context, ids []cache.BlockID, schema *columnar.Schema, r memory.Reservation) Blocks
+}
+
+// Blocks yields the batches of blocks, one block after the other.
+type Blocks interface {
+	op.BatchIterator
+	// Block returns the place, among the ids that were asked for, of the block that
+	// the last batch is of.
+	Block() int
 }
 
 // Reader reads exchange output for a task, from wherever it lies. Epochs are the
 // states of the exchanges that the task was planned on: reading another one fails,
-// since it may lack outputs.
+// since it may lack outputs. Of each map output it checks that the rows that arrive
+// add up to those that were written (shuffle.Sum): else the output counts as gone.
 type Reader struct {
 	Store   *cache.Store                 // of this executor
 	Holders func(executor string) Holder // of the others, nil for one that is gone; nil: every output is in Store
@@ -41,6 +49,16 @@ type Reader struct {
 	Job     int
 	Epochs  map[int]uint64
 	Memory  memory.Reservation
+
+	mu    sync.Mutex
+	reads []shuffle.Read
+}
+
+// Reads returns what was read to the end so far.
+func (r *Reader) Reads() []shuffle.Read {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reads
 }
 
 var _ op.Exchanges = (*Reader)(nil)
@@ -49,6 +67,7 @@ var _ op.Exchanges = (*Reader)(nil)
 type holding struct {
 	holder Holder
 	ids    []cache.BlockID
+	wants  []want // by id
 }
 
 // parts returns the blocks of partitions from … to−1, by map output. It fails
@@ -71,8 +90,8 @@ func (r *Reader) parts(exchange, from, to int) (uint64, []holding, error) {
 			holders[m.Executor] = h
 		}
 		x := holding{holder: h}
-		for p := from; p < min(to, len(m.Rows)); p++ {
-			if m.Rows[p] == 0 {
+		for p := from; p < min(to, m.Partitions); p++ {
+			if !m.Has(p) {
 				continue
 			}
 			id := cache.BlockID{Job: r.Job, Exchange: exchange, Map: m.Map, Attempt: m.Attempt, Partition: p}
@@ -80,7 +99,7 @@ func (r *Reader) parts(exchange, from, to int) (uint64, []holding, error) {
 				gone = append(gone, m.Map)
 				break
 			}
-			x.ids = append(x.ids, id)
+			x.ids, x.wants = append(x.ids, id), append(x.wants, wanted(&m, p))
 		}
 		if x.ids != nil {
 			out = append(out, x)
@@ -110,17 +129,17 @@ func lost(exchange int, epoch uint64, g *shuffle.GoneError) error {
 
 // Partition implements op.Exchanges.
 func (r *Reader) Partition(ctx context.Context, exchange, partition int, schema *columnar.Schema) (op.BatchIterator, error) {
-	return r.together(ctx, exchange, partition, partition+1, schema)
+	return r.together(ctx, exchange, partition, partition, partition+1, schema)
 }
 
 // All implements op.Exchanges.
 func (r *Reader) All(ctx context.Context, exchange int, schema *columnar.Schema) (op.BatchIterator, error) {
-	return r.together(ctx, exchange, 0, math.MaxInt, schema)
+	return r.together(ctx, exchange, shuffle.All, 0, math.MaxInt, schema)
 }
 
 // together reads all that one holder has in one go, this executor's own first:
 // the others send meanwhile.
-func (r *Reader) together(ctx context.Context, exchange, from, to int, schema *columnar.Schema) (op.BatchIterator, error) {
+func (r *Reader) together(ctx context.Context, exchange, partition, from, to int, schema *columnar.Schema) (op.BatchIterator, error) {
 	epoch, parts, err := r.parts(exchange, from, to)
 	if err != nil {
 		return nil, err
@@ -129,15 +148,15 @@ func (r *Reader) together(ctx context.Context, exchange, from, to int, schema *c
 	at := map[Holder]int{}
 	for _, p := range parts {
 		if i, ok := at[p.holder]; ok {
-			merged[i].ids = append(merged[i].ids, p.ids...)
+			merged[i].ids, merged[i].wants = append(merged[i].ids, p.ids...), append(merged[i].wants, p.wants...)
 			continue
 		}
 		at[p.holder] = len(merged)
 		merged = append(merged, p)
 	}
-	s := &sequence{exchange: exchange, epoch: epoch}
+	s := &sequence{read: r.begin(exchange, partition, epoch, 1)}
 	for _, p := range merged {
-		s.its = append(s.its, p.holder.Read(ctx, p.ids, schema, r.Memory))
+		s.its = append(s.its, checked{it: p.holder.Read(ctx, p.ids, schema, r.Memory), ids: p.ids, wants: p.wants})
 	}
 	return s, nil
 }
@@ -148,47 +167,10 @@ func (r *Reader) Runs(ctx context.Context, exchange, partition int, schema *colu
 	if err != nil {
 		return nil, err
 	}
+	read := r.begin(exchange, partition, epoch, len(parts))
 	out := make([]op.BatchIterator, len(parts))
 	for i, p := range parts {
-		out[i] = &sequence{exchange: exchange, epoch: epoch, its: []op.BatchIterator{p.holder.Read(ctx, p.ids, schema, r.Memory)}}
+		out[i] = &sequence{read: read, its: []checked{{it: p.holder.Read(ctx, p.ids, schema, r.Memory), ids: p.ids, wants: p.wants}}}
 	}
 	return out, nil
-}
-
-// sequence reads one iterator after the other and says of outputs that are gone
-// which exchange they are of.
-type sequence struct {
-	exchange int
-	epoch    uint64
-	its      []op.BatchIterator
-}
-
-func (s *sequence) Next(ctx context.Context) (*columnar.Batch, error) {
-	for len(s.its) > 0 {
-		b, err := s.its[0].Next(ctx)
-		if err == nil {
-			return b, nil
-		}
-		if g := (*shuffle.GoneError)(nil); errors.As(err, &g) {
-			return nil, lost(s.exchange, s.epoch, g)
-		}
-		if !errors.Is(err, io.EOF) {
-			return nil, err
-		}
-		err = s.its[0].Close()
-		s.its = s.its[1:]
-		if err != nil {
-			return nil, err
-		}
-	}
-	return nil, io.EOF
-}
-
-func (s *sequence) Close() error {
-	var err error
-	for _, it := range s.its {
-		err = errors.Join(err, it.Close())
-	}
-	s.its = nil
-	return err
 }

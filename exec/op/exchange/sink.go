@@ -21,6 +21,8 @@ import (
 // task's memory; full batches go to the store, which takes them to disk when
 // memory is short.
 type Sink struct {
+	hashed bool
+
 	writer  *cache.Writer
 	task    exec.TaskID
 	out     *stage.Output
@@ -33,13 +35,18 @@ type Sink struct {
 
 type part struct {
 	appender *kernel.Appender
-	rows     int64
-	bytes    int64
+	shuffle.Part
+}
+
+// Options say how the output of a task is kept.
+type Options struct {
+	Hashed bool        // the map status tells a hash of the rows, too
+	Level  cache.Level // of the blocks
 }
 
 // NewSink returns the sink of a task whose rows have the given schema.
-func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *columnar.Schema, t *op.TaskContext) *Sink {
-	s := &Sink{task: task, out: out, schema: schema, memory: t.Memory.Child("exchange"), next: task.Task}
+func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *columnar.Schema, t *op.TaskContext, o Options) *Sink {
+	s := &Sink{hashed: o.Hashed, task: task, out: out, schema: schema, memory: t.Memory.Child("exchange"), next: task.Task}
 	s.scratch = memory.NewScratch(s.memory)
 	types := make([]columnar.Type, schema.Len())
 	for i, f := range schema.Fields {
@@ -50,7 +57,7 @@ func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *co
 		s.parts[i].appender = kernel.NewAppender(types, s.memory)
 	}
 	id := cache.BlockID{Job: task.Job, Exchange: out.Exchange, Map: task.Task, Attempt: attempt(task)}
-	s.writer = store.NewWriter(id, len(s.parts), cache.MemoryAndDisk)
+	s.writer = store.NewWriter(id, len(s.parts), o.Level)
 	return s
 }
 
@@ -122,8 +129,12 @@ func (s *Sink) flush(ctx context.Context, p int) error {
 	}
 	n, held := x.appender.Bytes(), x.appender.Held()
 	b := x.appender.Take(s.schema)
-	x.rows += int64(b.Rows)
-	x.bytes += b.MemoryBytes()
+	if s.hashed {
+		x.Add(b)
+	} else {
+		x.Count(b)
+	}
+	x.Bytes += b.MemoryBytes()
 	err := s.writer.Append(ctx, p, b, n)
 	s.memory.Shrink(held)
 	return err
@@ -131,16 +142,18 @@ func (s *Sink) flush(ctx context.Context, p int) error {
 
 // Commit makes the partitions visible as blocks and tells what there is.
 func (s *Sink) Commit(ctx context.Context) (shuffle.MapStatus, error) {
-	st := shuffle.MapStatus{Map: s.task.Task, Attempt: attempt(s.task)}
+	parts := make([]shuffle.Part, len(s.parts))
 	for p := range s.parts {
 		if err := s.flush(ctx, p); err != nil {
-			return st, err
+			return shuffle.MapStatus{}, err
 		}
-		st.Rows, st.Bytes = append(st.Rows, s.parts[p].rows), append(st.Bytes, s.parts[p].bytes)
+		parts[p] = s.parts[p].Part
 	}
-	s.writer.Commit()
+	if err := s.writer.Commit(); err != nil {
+		return shuffle.MapStatus{}, err
+	}
 	s.close()
-	return st, nil
+	return shuffle.NewMapStatus(s.task.Task, attempt(s.task), s.hashed, parts), nil
 }
 
 // Usage returns the most bytes that the sink held in the task's memory, and those

@@ -25,7 +25,7 @@ func (s *source) Open(ctx context.Context, t *op.TaskContext) (err error) {
 	}
 	a, ok := t.Leaves[s.node.Leaf]
 	if !ok {
-		s.it = &sequence{}
+		s.it = &sequence{done: true}
 		return nil
 	}
 	s.it, err = t.Exchanges.Partition(ctx, s.node.Exchange, a.Partition, s.node.Out)

@@ -8,7 +8,6 @@ import (
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
-	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/shuffle"
 )
 
@@ -22,7 +21,7 @@ type stored struct{ store *cache.Store }
 func (s stored) Lacks(id cache.BlockID) bool { return !s.store.Has(id) }
 
 // Read implements Holder.
-func (s stored) Read(_ context.Context, ids []cache.BlockID, _ *columnar.Schema, r memory.Reservation) op.BatchIterator {
+func (s stored) Read(_ context.Context, ids []cache.BlockID, _ *columnar.Schema, r memory.Reservation) Blocks {
 	return &blocks{store: s.store, ids: ids, memory: r}
 }
 
@@ -32,7 +31,11 @@ type blocks struct {
 	ids    []cache.BlockID
 	memory memory.Reservation
 	pinned *cache.Pinned
+	opened int
 }
+
+// Block implements Blocks.
+func (b *blocks) Block() int { return b.opened - 1 }
 
 func (b *blocks) Next(ctx context.Context) (*columnar.Batch, error) {
 	for {
@@ -52,6 +55,7 @@ func (b *blocks) Next(ctx context.Context) (*columnar.Batch, error) {
 			return nil, &shuffle.GoneError{Maps: []int{b.ids[0].Map}}
 		}
 		b.pinned, b.ids = pinned, b.ids[1:]
+		b.opened++
 	}
 }
 
