@@ -67,6 +67,8 @@ func TestSpill(t *testing.T) {
 		"distinct": {"HashAggregate", "SELECT count(*), min(s) FROM (SELECT DISTINCT repeat(CAST(k % 210000 AS STRING), 4) s FROM t)"},
 		"count":    {"HashAggregate", "SELECT g, count(DISTINCT s) FROM (SELECT k % 3 g, repeat(CAST(k % 210000 AS STRING), 4) s FROM t) GROUP BY g"},
 		"sets":     {"HashAggregate", "SELECT count(*), sum(k) FROM (SELECT k * 3 k FROM t UNION SELECT k * 2 FROM t EXCEPT SELECT k * 6 FROM t)"},
+		"window":   {"Window", "SELECT count(*), sum(a), sum(r), max(m), sum(length(p)), sum(t), sum(d) FROM (SELECT sum(k) OVER w a, rank() OVER (ORDER BY s) r, max(s) OVER (ORDER BY s ROWS BETWEEN 20000 PRECEDING AND 300 FOLLOWING) m, lag(s, 7) OVER w p, last_value(k) OVER (ORDER BY s RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) t, count(*) OVER (ORDER BY k RANGE BETWEEN 5000 PRECEDING AND 10 PRECEDING) d FROM (SELECT k, repeat(CAST(k * 7919 % 1000003 AS STRING), 5) s FROM t) WINDOW w AS (ORDER BY s))"},
+		"windows":  {"Window", "SELECT g, count(*), sum(a), sum(r), min(x) FROM (SELECT g, avg(k) OVER (PARTITION BY g ORDER BY k) a, dense_rank() OVER (PARTITION BY g ORDER BY k DESC) r, min(s) OVER (PARTITION BY g ORDER BY k ROWS BETWEEN 10 PRECEDING AND 9 PRECEDING) x FROM (SELECT if(k % 5 < 4, 0, k % 3000) g, k, repeat(CAST(k AS STRING), 9) s FROM t)) GROUP BY g"},
 		"lists":    {"HashAggregate", "SELECT n, count(*) FROM (SELECT size(collect_list(s)) n, size(collect_set(k % 2)) m FROM (SELECT k % 100000 g, k, repeat(CAST(k AS STRING), 9) s FROM t) GROUP BY g) GROUP BY n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -61,3 +61,18 @@ func WindowConstant(fn string, i int) bool {
 	}
 	return false
 }
+
+// WindowPlaces returns in how many places a call reads a partition at once that
+// memory does not hold.
+func WindowPlaces(c *WindowCall) int {
+	switch c.Fn {
+	case "row_number", "rank", "dense_rank", "ntile", "percent_rank":
+		return 0
+	case "cume_dist", "lag", "lead":
+		return 1
+	}
+	if c.Frame != nil && c.Frame.Start == nil && !(c.Fn == "first" || c.Fn == "last" || c.Fn == "any_value" || c.Fn == "nth_value") {
+		return 1
+	}
+	return 3
+}

@@ -12,6 +12,10 @@ const (
 	columnBytes = 128 << 10
 )
 
+// placeBytes is what reading spilled rows in one more place takes: a chunk as it
+// is stored and decoded, and keys.
+const placeBytes = 384 << 10
+
 // Memory is the least with which a stage can run, in bytes. More makes it spill
 // less.
 type Memory struct {
@@ -32,6 +36,16 @@ func MemoryOf(p physical.Plan, out *Output) Memory {
 	return m
 }
 
+// WindowMemory returns what a window operator keeps of its task's minimum: enough
+// to read a partition on disk in as many places as its functions look at.
+func WindowMemory(w *physical.Window) int64 {
+	n := int64(memory.Floor)
+	for i := range w.Calls {
+		n += int64(physical.WindowPlaces(&w.Calls[i])) * placeBytes
+	}
+	return n
+}
+
 func (m *Memory) add(p physical.Plan) {
 	switch x := p.(type) {
 	case *physical.Scan:
@@ -40,8 +54,10 @@ func (m *Memory) add(p physical.Plan) {
 		if x.Mode == physical.ReadMerge {
 			m.Kept += memory.Floor
 		}
-	case *physical.Aggregate, *physical.Sort, *physical.TopN, *physical.Window:
+	case *physical.Aggregate, *physical.Sort, *physical.TopN:
 		m.Kept += memory.Floor
+	case *physical.Window:
+		m.Kept += WindowMemory(x)
 	case *physical.HashJoin:
 		m.Kept += memory.Floor
 		if x.Shared {

@@ -2,14 +2,10 @@ package window
 
 import (
 	"context"
-	"math"
 	"math/bits"
 
 	"github.com/millrace-engine/millrace/columnar"
-	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/row"
-	"github.com/millrace-engine/millrace/exec/op/agg"
-	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/physical"
 )
 
@@ -46,45 +42,50 @@ type aggregate struct {
 	less  int       // what Compare says of a better one
 }
 
-func (r *run) newAggregate(c *physical.WindowCall) *aggregate {
-	a := &aggregate{call: c}
-	var values []*columnar.Vector
-	for _, e := range c.Args {
-		values = append(values, r.argument(e))
-	}
-	if len(values) > 0 {
-		a.arg = values[0]
-	}
+// kindOf returns how a call is computed if it is an aggregate, and for extremes
+// what Compare says of a better one.
+func kindOf(c *physical.WindowCall) (kind, int) {
 	switch c.Fn {
 	case "sum", "avg":
-		a.kind = sums
 		if c.Result.IsFloat() {
-			a.kind = floats
+			return floats, 0
 		}
-	case "min", "max", "bool_and", "bool_or":
-		a.kind, a.less = extremes, -1
-		if c.Fn == "max" || c.Fn == "bool_or" {
-			a.less = 1
-		}
-		a.order = row.Encode([]row.Key{{}}, []columnar.Vector{*a.arg}, r.n)
+		return sums, 0
+	case "min", "bool_and":
+		return extremes, -1
+	case "max", "bool_or":
+		return extremes, 1
 	case "stddev_samp", "stddev_pop", "var_samp", "var_pop":
-		a.kind = moments
+		return moments, 0
 	}
-	if before, _ := r.counted(c, values); before != nil {
-		a.skip = make([]bool, r.n)
-		for i := range a.skip {
-			a.skip[i] = before[i] == before[i+1]
-		}
+	return counts, 0
+}
+
+func newAggregate(c *physical.WindowCall) *aggregate {
+	a := &aggregate{call: c}
+	a.kind, a.less = kindOf(c)
+	return a
+}
+
+// bind makes the aggregate one of n rows of some columns. What it said of others
+// is gone.
+func (a *aggregate) bind(cols []columnar.Vector, n int) {
+	a.skip = skipped(a.call, cols, a.call.Args, n)
+	if len(a.call.Args) == 0 {
+		return
 	}
-	if c.Fn == "count_if" {
+	a.arg = argument(cols, a.call.Args[0])
+	if a.kind == extremes {
+		a.order = row.Encode([]row.Key{{}}, []columnar.Vector{*a.arg}, n)
+	}
+	if a.call.Fn == "count_if" {
 		if a.skip == nil {
-			a.skip = make([]bool, r.n)
+			a.skip = make([]bool, n)
 		}
 		for i := range a.skip {
 			a.skip[i] = a.skip[i] || a.arg.Int64At(i) == 0
 		}
 	}
-	return a
 }
 
 func (a *aggregate) add(c *cell, i int) {
@@ -158,7 +159,8 @@ const few = 24
 
 // aggregate computes an aggregate over the frames of all rows.
 func (r *run) aggregate(ctx context.Context, c *physical.WindowCall, f *frame) (columnar.Vector, error) {
-	a := r.newAggregate(c)
+	a := newAggregate(c)
+	a.bind(r.cols, r.n)
 	out := newOutput(a, r.n)
 	for p := 0; p+1 < len(r.starts); p++ {
 		from, to := int(r.starts[p]), int(r.starts[p+1])
@@ -172,11 +174,7 @@ func (r *run) aggregate(ctx context.Context, c *physical.WindowCall, f *frame) (
 		case f.width > 0 && f.width <= few || to-from <= few:
 			err = each(a, f, from, to, out)
 		default:
-			tree := int64(2 * (to - from) * cellBytes)
-			if err = r.reserve(ctx, tree); err == nil {
-				err = treed(a, f, from, to, out)
-				r.memory.Shrink(tree)
-			}
+			err = treed(a, f, from, to, out)
 		}
 		if err != nil {
 			return columnar.Vector{}, err
@@ -246,110 +244,4 @@ func treed(a *aggregate, f *frame, from, to int, out *output) error {
 		}
 	}
 	return nil
-}
-
-// output is the results of an aggregate.
-type output struct {
-	a     *aggregate
-	n     int
-	least int64 // rows that a result needs
-	ints  []int64
-	wide  []columnar.Int128
-	float []float64
-	rows  []uint32
-	valid columnar.Bitmap
-}
-
-func newOutput(a *aggregate, n int) *output {
-	o := &output{a: a, n: n, least: 1}
-	switch {
-	case a.kind == counts:
-		o.ints, o.least = make([]int64, n), 0
-	case a.kind == extremes:
-		o.rows = make([]uint32, n)
-	case a.kind == sums && a.call.Result.Kind == columnar.Decimal:
-		o.wide = make([]columnar.Int128, n)
-	case a.kind == sums:
-		o.ints = make([]int64, n)
-	default:
-		o.float = make([]float64, n)
-		if a.call.Fn == "stddev_samp" || a.call.Fn == "var_samp" {
-			o.least = 2
-		}
-	}
-	return o
-}
-
-// put stores the result of row i.
-func (o *output) put(i int, c *cell) error {
-	call := o.a.call
-	if c.n < o.least {
-		if o.rows != nil {
-			o.rows[i] = kernel.NullRow
-			return nil
-		}
-		if o.valid == nil {
-			o.valid = columnar.NewBitmap(o.n)
-			o.valid.Fill(o.n, true)
-		}
-		o.valid.Clear(i)
-		return nil
-	}
-	switch {
-	case o.a.kind == counts:
-		o.ints[i] = c.n
-	case o.rows != nil:
-		o.rows[i] = uint32(c.best)
-	case o.wide != nil && call.Fn == "avg":
-		x, ok := agg.Mean(c.sum, c.n, o.a.arg.Type, call.Result)
-		if !ok {
-			return tooLarge(call)
-		}
-		o.wide[i] = x
-	case o.wide != nil:
-		if !agg.Fits(c.sum, call.Result) {
-			return tooLarge(call)
-		}
-		o.wide[i] = c.sum
-	case o.ints != nil:
-		if !c.sum.FitsInt64() {
-			return tooLarge(call)
-		}
-		o.ints[i] = int64(c.sum.Lo)
-	case o.a.kind == moments:
-		x := c.m2 / float64(c.n-o.least+1)
-		if call.Fn == "stddev_samp" || call.Fn == "stddev_pop" {
-			x = math.Sqrt(x)
-		}
-		o.float[i] = x
-	case call.Fn == "avg":
-		o.float[i] = c.f / float64(c.n)
-	default:
-		o.float[i] = c.f
-	}
-	return nil
-}
-
-func tooLarge(c *physical.WindowCall) error {
-	class := diag.Overflow
-	if c.Result.Kind == columnar.Decimal {
-		class = diag.NumericOutOfRange
-	}
-	return diag.NewAt(c.Place, class, "a %s over a window does not fit %s", c.Fn, c.Result).
-		WithRemedy("cast the argument to a wider decimal, or to double")
-}
-
-func (o *output) vector() columnar.Vector {
-	v := columnar.Vector{Type: o.a.call.Result, Len: o.n, Width: 8, Valid: o.valid}
-	switch {
-	case o.rows != nil:
-		return kernel.TakeNull(o.a.arg, o.rows, nil)
-	case o.wide != nil:
-		v.Width, v.Data = agg.Decimals(o.wide)
-	case o.float != nil:
-		v.Data = columnar.BytesOf(o.float)
-	default:
-		v.Data = columnar.BytesOf(o.ints)
-	}
-	return v
 }

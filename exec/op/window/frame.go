@@ -1,7 +1,6 @@
 package window
 
 import (
-	"context"
 	"math"
 
 	"github.com/millrace-engine/millrace/plan/expr"
@@ -17,15 +16,12 @@ type frame struct {
 }
 
 // frameOf returns the frames of all rows; calls with equal ones share them.
-func (r *run) frameOf(ctx context.Context, f *expr.Frame) (*frame, error) {
+func (r *run) frameOf(f *expr.Frame) *frame {
 	text := f.String()
 	for _, x := range r.frames {
 		if x.text == text {
-			return x, nil
+			return x
 		}
-	}
-	if err := r.reserve(ctx, int64(8*r.n)); err != nil {
-		return nil, err
 	}
 	x := &frame{text: text, lo: make([]int32, r.n), hi: make([]int32, r.n), whole: f.Start == nil}
 	r.edge(f, f.Start, f.StartFollow, true, x.lo)
@@ -40,7 +36,7 @@ func (r *run) frameOf(ctx context.Context, f *expr.Frame) (*frame, error) {
 		}
 	}
 	r.frames = append(r.frames, x)
-	return x, nil
+	return x
 }
 
 // distance is how many rows away a bound is, negative before the row.
@@ -109,49 +105,12 @@ func (r *run) reach(bound *expr.Literal, follow, start bool, from, to int32, out
 	for from < to && v.NullAt(int(to-1)) {
 		to--
 	}
-	if v.Type.IsFloat() {
-		d, ok := bound.Value.(float64)
-		if !ok {
-			d = float64(bound.Value.(int64))
-		}
-		sweep(from, to, start, out, func(i int32) float64 {
-			x := v.Float64At(int(i))
-			if math.IsNaN(x) { // greater than everything, and equal to itself
-				x = math.Inf(1)
-			}
-			if o.Desc {
-				return -x
-			}
-			return x
-		}, func(x float64) float64 {
-			if follow {
-				return x + d
-			}
-			return x - d
-		})
-		return
+	u := newRuler(o, v.Type, bound, follow)
+	if u.float {
+		sweep(from, to, start, out, func(i int32) float64 { return u.floatAt(v, int(i)) }, u.farFloat)
+	} else {
+		sweep(from, to, start, out, func(i int32) int64 { return u.intAt(v, int(i)) }, u.farInt)
 	}
-	d, ok := bound.Value.(int64)
-	if !ok {
-		d = int64(bound.Value.(float64))
-	}
-	sweep(from, to, start, out, func(i int32) int64 {
-		x := v.Int64At(int(i))
-		if o.Desc {
-			return -max(x, -math.MaxInt64)
-		}
-		return x
-	}, func(x int64) int64 {
-		switch {
-		case follow && x > math.MaxInt64-d:
-			return math.MaxInt64
-		case follow:
-			return x + d
-		case x < math.MinInt64+d:
-			return math.MinInt64
-		}
-		return x - d
-	})
 }
 
 // sweep finds for each row the first row whose key is not less (start), or is

@@ -3,6 +3,7 @@ package window
 import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
+	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/physical"
 )
 
@@ -39,15 +40,18 @@ func (r *run) rank(c *physical.WindowCall) columnar.Vector {
 // share deals rows into tiles, the first ones one row longer where they are not
 // equal.
 func share(out []int32, tiles int64) {
-	n := int64(len(out))
-	size, longer := n/tiles, n%tiles
-	for i := range n {
-		if cut := longer * (size + 1); i < cut {
-			out[i] = int32(i/(size+1)) + 1
-		} else {
-			out[i] = int32(longer+(i-cut)/size) + 1
-		}
+	for i := range out {
+		out[i] = int32(tile(int64(i), int64(len(out)), tiles))
 	}
+}
+
+// tile returns the tile of row i of n.
+func tile(i, n, tiles int64) int64 {
+	size, longer := n/tiles, n%tiles
+	if cut := longer * (size + 1); i >= cut {
+		return longer + (i-cut)/size + 1
+	}
+	return i/(size+1) + 1
 }
 
 // share is percent_rank and cume_dist.
@@ -84,7 +88,7 @@ func (r *run) neighbour(c *physical.WindowCall) columnar.Vector {
 	var before []int32
 	var full []uint32
 	if c.IgnoreNulls {
-		before, full = r.counted(c, []*columnar.Vector{v})
+		before, full = r.counted(c, c.Args[:1])
 	}
 	for p := 0; p+1 < len(r.starts); p++ {
 		from, to := int64(r.starts[p]), int64(r.starts[p+1])
@@ -146,9 +150,9 @@ func choose(a, b *columnar.Vector, marks []bool) columnar.Vector {
 func (r *run) pick(c *physical.WindowCall, f *frame) columnar.Vector {
 	v := r.argument(c.Args[0])
 	n, _ := number(c.Args, 1, 1)
-	var values []*columnar.Vector
+	var values []expr.Expr
 	if c.IgnoreNulls {
-		values = append(values, v)
+		values = c.Args[:1]
 	}
 	before, full := r.counted(c, values)
 	rows := make([]uint32, r.n)

@@ -6,41 +6,23 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/columnar/row"
-	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/physical"
 )
 
-// run is whole partitions. Rows are numbered from 0.
+// run is whole partitions, and the reservation of what they take. Rows are
+// numbered from 0.
 type run struct {
-	node    *physical.Window
-	n       int
-	cols    []columnar.Vector
-	results []columnar.Vector // one per call
-	starts  []int32           // the first row of each partition, then n
-	peers   []int32           // the first row of each group that is equal in order, then n
-	frames  []*frame          // those computed
-	memory  memory.Reservation
-}
-
-// newRun finds the partitions of some rows, which it owns the reservation of.
-func newRun(n *physical.Window, b *columnar.Batch, held memory.Reservation) *run {
-	r := &run{node: n, n: b.Rows, cols: b.Cols, memory: held}
-	keys := make([]columnar.Vector, len(n.PartitionBy))
-	for i, c := range n.PartitionBy {
-		keys[i] = b.Cols[c]
-	}
-	r.starts = groups(keys, r.n, []int32{0, int32(r.n)})
-	return r
+	node   *physical.Window
+	n      int
+	cols   []columnar.Vector
+	starts []int32  // the first row of each partition, then n
+	peers  []int32  // the first row of each group that is equal in order, then n
+	frames []*frame // those computed
+	memory memory.Reservation
 }
 
 func (r *run) close() { r.memory.Close() }
-
-// cut drops the rows from a partition's start on.
-func (r *run) cut(n int) {
-	r.n = n
-	r.starts = r.starts[:len(r.starts)-1]
-}
 
 // groups returns the first row of each group of equal rows within the groups
 // given, then n.
@@ -62,35 +44,25 @@ func groups(keys []columnar.Vector, n int, within []int32) []int32 {
 }
 
 // compute computes every call.
-func (r *run) compute(ctx context.Context) error {
+func (r *run) compute(ctx context.Context) (page, error) {
 	keys := make([]columnar.Vector, len(r.node.Order))
 	for i, o := range r.node.Order {
-		keys[i] = r.cols[o.Expr.(*expr.Column).Index]
+		keys[i] = *argument(r.cols, o.Expr)
 	}
 	r.peers = groups(keys, r.n, r.starts)
-	if err := r.reserve(ctx, int64(4*(len(r.starts)+len(r.peers)))); err != nil {
-		return err
-	}
+	out := page{rows: r.n, cols: r.cols}
 	for i := range r.node.Calls {
 		if err := ctx.Err(); err != nil {
-			return err
+			return page{}, err
 		}
-		c := &r.node.Calls[i]
-		if err := r.reserve(ctx, int64(r.n*(c.Result.FixedWidth()+8))); err != nil {
-			return err
-		}
-		v, err := r.call(ctx, c)
+		v, err := r.call(ctx, &r.node.Calls[i])
 		if err != nil {
-			return err
+			return page{}, err
 		}
-		r.results = append(r.results, v)
+		out.results = append(out.results, v)
 	}
 	r.frames = nil
-	return nil
-}
-
-func (r *run) reserve(ctx context.Context, n int64) error {
-	return op.Reserve(ctx, r.memory, n, "the partition of a window function")
+	return out, nil
 }
 
 // call computes one function for all rows.
@@ -103,21 +75,17 @@ func (r *run) call(ctx context.Context, c *physical.WindowCall) (columnar.Vector
 	case "lag", "lead":
 		return r.neighbour(c), nil
 	case "first", "last", "any_value", "nth_value":
-		f, err := r.frameOf(ctx, c.Frame)
-		if err != nil {
-			return columnar.Vector{}, err
-		}
-		return r.pick(c, f), nil
+		return r.pick(c, r.frameOf(c.Frame)), nil
 	}
-	f, err := r.frameOf(ctx, c.Frame)
-	if err != nil {
-		return columnar.Vector{}, err
-	}
-	return r.aggregate(ctx, c, f)
+	return r.aggregate(ctx, c, r.frameOf(c.Frame))
 }
 
 // argument returns the vector of an argument, which the planner made a column.
-func (r *run) argument(e expr.Expr) *columnar.Vector { return &r.cols[e.(*expr.Column).Index] }
+func (r *run) argument(e expr.Expr) *columnar.Vector { return argument(r.cols, e) }
+
+func argument(cols []columnar.Vector, e expr.Expr) *columnar.Vector {
+	return &cols[e.(*expr.Column).Index]
+}
 
 // number returns an argument that is a literal number.
 func number(args []expr.Expr, i int, otherwise int64) (n int64, null bool) {
@@ -132,29 +100,42 @@ func number(args []expr.Expr, i int, otherwise int64) (n int64, null bool) {
 	return n, !ok
 }
 
-// counted returns, for rows 0 … n, how many rows before count for a call, and the
-// rows that do; nil if all do. A row counts if the filter is true and, where nulls
-// are passed over, none of the values is null.
-func (r *run) counted(c *physical.WindowCall, values []*columnar.Vector) (before []int32, rows []uint32) {
-	var filter *columnar.Vector
+// skipped tells which of n rows do not count for a call; nil if all do. A row
+// counts if the filter is true and none of the values is null.
+func skipped(c *physical.WindowCall, cols []columnar.Vector, values []expr.Expr, n int) []bool {
+	var skip []bool
+	drop := func(v *columnar.Vector, filter bool) {
+		if !filter && !v.HasNulls() {
+			return
+		}
+		if skip == nil {
+			skip = make([]bool, n)
+		}
+		for i := range skip {
+			skip[i] = skip[i] || v.NullAt(i) || filter && v.Int64At(i) == 0
+		}
+	}
 	if c.Filter != nil {
-		filter = r.argument(c.Filter)
+		drop(argument(cols, c.Filter), true)
 	}
-	maybe := filter != nil
-	for _, v := range values {
-		maybe = maybe || v.Valid != nil || v.Enc == columnar.Dict || v.Type.Kind == columnar.Null
+	for _, e := range values {
+		drop(argument(cols, e), false)
 	}
-	if !maybe {
+	return skip
+}
+
+// counted returns, for rows 0 … n, how many rows before count for a call, and the
+// rows that do; nil if all do. Where nulls are passed over, values are what must
+// not be null.
+func (r *run) counted(c *physical.WindowCall, values []expr.Expr) (before []int32, rows []uint32) {
+	skip := skipped(c, r.cols, values, r.n)
+	if skip == nil {
 		return nil, nil
 	}
 	before = make([]int32, r.n+1)
-	for i := range r.n {
+	for i, s := range skip {
 		before[i] = int32(len(rows))
-		ok := filter == nil || !filter.NullAt(i) && filter.Int64At(i) != 0
-		for _, v := range values {
-			ok = ok && !v.NullAt(i)
-		}
-		if ok {
+		if !s {
 			rows = append(rows, uint32(i))
 		}
 	}
