@@ -33,8 +33,9 @@ const (
 	move                 // it takes n bytes over from another, which gives more or fewer
 	park                 // a task waits for who reads its rows, n = 1, or no longer, n = 0
 	insist               // who waits to enter has asked the store in vain
+	take                 // it has n bytes more, whether or not the budget has them
 
-	granted // it has n bytes more; the answer to enter, ask and move
+	granted // it has n bytes more; the answer to enter, ask, move and take
 	refused // it has not: spill first
 	reclaim // the store should give n bytes back
 	yield   // it holds more than its share while others starve, n = 1, or no longer, n = 0
@@ -56,7 +57,7 @@ type action struct {
 //
 // Rules:
 //
-//   - A1 Nothing is granted over the budget, but for A6.
+//   - A1 Nothing is granted over the budget, but for A6 and A7.
 //   - A2 A task or job enters when its minimum is free, first come, first served
 //     among tasks and among jobs; until then it holds nothing. The store gives
 //     way to it entirely.
@@ -68,6 +69,8 @@ type action struct {
 //   - A6 Somebody can always run: while no task does, or all that do are parked
 //     (they wait for who reads their rows, who may wait for another query), the
 //     first that waits enters over the budget.
+//   - A7 What is taken whether or not the budget has it counts: until that much
+//     is given back nobody grows or enters, but for A6.
 type arbiter struct {
 	budget  int64
 	held    int64
@@ -134,6 +137,9 @@ func (a *arbiter) step(e event, acts []action) []action {
 		return a.ask(m, e, acts)
 	case e.op == ask:
 		return append(acts, action{refused, e.id, 0})
+	case e.op == take && m != nil:
+		a.add(m, e.n)
+		acts = a.yields(append(acts, action{granted, e.id, e.n}))
 	case e.op == give && m != nil:
 		a.add(m, -min(e.n, m.held))
 	case e.op == leave:

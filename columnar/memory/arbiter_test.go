@@ -167,7 +167,10 @@ func simulate(t *testing.T, seed uint64) uint64 {
 			}
 			w.step(event{op: park, id: id, n: n})
 		}
-		switch k := r.IntN(10); {
+		switch k := r.IntN(11); {
+		case k == 10 && len(w.tasks) > 0: // a task takes what it cannot do without (A7)
+			w.over = true
+			w.step(event{op: take, id: w.tasks[r.IntN(len(w.tasks))], n: 1 + r.Int64N(8)})
 		case k == 0 && len(w.jobs) < 5:
 			w.job(8)
 		case k == 1 && len(w.jobs) > 0: // an admitted job submits a task

@@ -198,6 +198,16 @@ func (b *Broker) draw(r *reservation, n int64) (ok bool, short int64) {
 	return ok, short
 }
 
+// force gives a root n more bytes, over the budget if need be.
+func (b *Broker) force(r *reservation, n int64) {
+	b.mu.Lock()
+	b.step(event{op: take, id: r.id, n: n})
+	b.mu.Unlock()
+	if _, idle := SlabBytes(); idle > 0 && b.reserved.Load()+idle > b.budget {
+		TrimSlabs(0)
+	}
+}
+
 // back takes n granted bytes back from a root.
 func (b *Broker) back(r *reservation, n int64) {
 	b.mu.Lock()

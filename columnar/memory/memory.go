@@ -15,7 +15,8 @@
 // Invariants:
 //
 //   - M1 The sum of what reservations hold never exceeds the budget, but by the
-//     minimum of who starts while nobody else runs, or all others are parked.
+//     minimum of who starts while nobody else runs, or all others are parked, and
+//     by what is taken for a batch or a page. Nobody grows while it does.
 //   - M2 The hot path (growing inside an already granted quantum) takes no lock.
 //   - M3 A reservation that is closed gives everything back, its children's
 //     share included; the Broker's Reserved is then what it was before.
@@ -62,6 +63,11 @@ type Reservation interface {
 	// Shrink gives n bytes back. Giving back more than is held is a bug and
 	// panics under the invariants build tag.
 	Shrink(n int64)
+	// Take counts n bytes that are used whether or not the budget has them, since
+	// without them nothing would go on: scratch for a batch, a page that is being
+	// read. They are the root's: children keep their floors. Return gives them back.
+	Take(n int64)
+	Return(n int64)
 	// Held returns the bytes held now, children included; Peak the most ever.
 	Held() int64
 	Peak() int64

@@ -78,6 +78,50 @@ func (r *reservation) grow(n int64) (ok bool, short int64) {
 	return ok, short
 }
 
+// Take implements Reservation.
+func (r *reservation) Take(n int64) {
+	if n <= 0 {
+		return
+	}
+	if ok, _ := r.root.take(n); !ok {
+		r.root.force(n)
+	}
+}
+
+// Return implements Reservation.
+func (r *reservation) Return(n int64) {
+	if n > 0 {
+		r.root.drop(n)
+	}
+}
+
+// Room reports whether a reservation could grow by n bytes now: whether reading
+// ahead that far is to be recommended. A nil one has room.
+func Room(r Reservation, n int) bool {
+	if r == nil {
+		return true
+	}
+	ok := r.TryGrow(int64(n))
+	if ok {
+		r.Shrink(int64(n))
+	}
+	return ok
+}
+
+// force uses n more bytes of a root, over the budget if need be.
+func (r *reservation) force(n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed.Load() {
+		return
+	}
+	now := r.used.Add(n)
+	if more := roundUp(now) - r.granted.Load(); more > 0 {
+		r.broker.force(r, more)
+	}
+	raise(&r.peak, now)
+}
+
 // climb adds n, which may be negative, to what r and all between it and the root
 // use, and returns by how much that changes what the root must use. Each sees
 // only what is above its child's floor; since every change of a counter is one

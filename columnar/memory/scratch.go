@@ -25,8 +25,8 @@ type Scratch struct {
 func NewScratch(r Reservation) *Scratch { return &Scratch{reservation: r} }
 
 // Bytes returns n bytes aligned to 64, of arbitrary content, valid until Reset.
-// They come whether or not the budget has them left: a batch's worth of scratch
-// is what a task needs to give anything back at all.
+// They are taken whether or not the budget has them left: a batch's worth of
+// scratch is what a task needs to give anything back at all.
 func (s *Scratch) Bytes(n int) []byte {
 	if s == nil {
 		return aligned(n)
@@ -52,13 +52,14 @@ func (s *Scratch) block(need int) {
 }
 
 func (s *Scratch) add(size int) {
-	b := AllocSlab(size)
-	b = b[:cap(b)]
-	s.blocks = append(s.blocks, b)
-	s.at = 0
-	if s.reservation != nil && s.reservation.TryGrow(int64(len(b))) {
-		s.held += int64(len(b))
+	if s.reservation != nil {
+		n := int64(SlabSize(size))
+		s.reservation.Take(n)
+		s.held += n
 	}
+	b := AllocSlab(size)
+	s.blocks = append(s.blocks, b[:cap(b)])
+	s.at = 0
 }
 
 // Reset makes everything handed out reusable. Several blocks become one.
@@ -83,7 +84,7 @@ func (s *Scratch) free() {
 	}
 	s.blocks = s.blocks[:0]
 	if s.held > 0 {
-		s.reservation.Shrink(s.held)
+		s.reservation.Return(s.held)
 	}
 	s.held = 0
 }

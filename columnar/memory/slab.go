@@ -54,8 +54,8 @@ func (p *slabPool) own(b []byte) {
 // does.
 func classOf(n int) int { return max(0, bits.Len(uint(n-1))-16) }
 
-// slabSize returns the bytes that a slab of n bytes takes.
-func slabSize(n int) int {
+// SlabSize returns the bytes that a slab of n bytes takes.
+func SlabSize(n int) int {
 	if n <= maxSlab {
 		return minSlab << classOf(max(n, 1))
 	}
@@ -66,7 +66,7 @@ func slabSize(n int) int {
 // capacity that their slab has. Whoever has them gives them back by FreeSlab,
 // once. Safe for concurrent use.
 func AllocSlab(n int) []byte {
-	size := slabSize(n)
+	size := SlabSize(n)
 	slabs.mu.Lock()
 	if size <= maxSlab {
 		c := classOf(size)

@@ -114,13 +114,17 @@ func TestScratch(t *testing.T) {
 	}
 	r.Close()
 
-	// Over the budget scratch still comes, uncharged.
-	r = NewBroker(1).Reserve("b", 0)
-	s = NewScratch(r)
-	if len(s.Bytes(100)) != 100 || r.Held() != 0 {
-		t.Error("no scratch without a budget")
+	// Over the budget scratch still comes, and counts.
+	small := NewBroker(1)
+	r = small.Reserve("b", 0)
+	s = NewScratch(r.Child("c"))
+	if len(s.Bytes(100)) != 100 || r.Held() != minSlab || small.Reserved() != quantum || r.TryGrow(quantum) {
+		t.Error("no scratch over the budget, or it is not counted")
 	}
 	s.Close()
+	if r.Close(); small.Reserved() != 0 {
+		t.Errorf("%d bytes are reserved at the end", small.Reserved())
+	}
 	var none *Scratch
 	none.Reset()
 	if b := none.Bytes(100); len(b) != 100 || none.Held() != 0 {

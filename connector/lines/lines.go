@@ -42,10 +42,11 @@ const Pad = 64
 // MaxRecord bounds one record.
 const MaxRecord = 16 << 20
 
-// blockBytes is the memory that a reader begins with for a large range, and how
-// much it reads at least at a time.
+// blockBytes is the memory that a reader begins with for a large range, fewBytes if
+// memory is short, and stepBytes how much it reads at least at a time.
 const (
 	blockBytes = 2<<20 - Pad
+	fewBytes   = 256<<10 - Pad
 	stepBytes  = 64 << 10
 )
 
@@ -119,6 +120,9 @@ func Open(path string, from, end int64, stop byte, r memory.Reservation) (*Reade
 		}
 	}
 	size := int64(blockBytes)
+	if !memory.Room(r, blockBytes) {
+		size = fewBytes
+	}
 	if file != nil {
 		size = min(size, max(end-from, 0)+stepBytes)
 	}

@@ -347,12 +347,14 @@ func (c *column) dictionary() error {
 			return err
 		}
 	}
+	c.pages.Charge(v.MemoryBytes())
 	if !v.Type.IsBytes() {
 		c.fixed = v
 		return nil
 	}
 	c.dict = &columnar.Dictionary{Values: v}
 	if n > 0 {
+		c.pages.Charge(int64(8 * n))
 		c.dict.Hashes = make([]uint64, n)
 		kernel.HashVector(&v, c.dict.Hashes, false)
 		c.dict.Unique = unique(&v, c.dict.Hashes)

@@ -152,7 +152,7 @@ func (x *Reader) Stats() connector.ScanStats {
 func (x *Reader) Close() error {
 	x.scratch.Close()
 	if x.held > 0 {
-		x.req.Memory.Shrink(x.held)
+		x.req.Memory.Return(x.held)
 		x.held = 0
 	}
 	return x.src.Close()
@@ -199,14 +199,14 @@ func (x *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
 	}
 }
 
-// charge accounts for the cells of a batch, which come whether or not the budget
-// has them left, as scratch memory does.
+// charge counts the cells of a batch.
 func (x *Reader) charge() {
 	if x.req.Memory == nil {
 		return
 	}
 	const bytesPerCell = 8
-	if n := bytesPerCell * int64(cap(x.src.Sheet().Cells)); n > x.held && x.req.Memory.TryGrow(n-x.held) {
+	if n := bytesPerCell * int64(cap(x.src.Sheet().Cells)); n > x.held {
+		x.req.Memory.Take(n - x.held)
 		x.held = n
 	}
 }

@@ -90,10 +90,16 @@ func (r *results) drop(t *taskRows) int64 {
 	return n
 }
 
-// offer takes a batch of an attempt in if there is room; grow asks for the memory
-// that it holds. The task whose turn it is may always hold one batch. opened says
-// that its rows are given out from now on.
-func (r *results) offer(id exec.TaskID, b *columnar.Batch, grow func(int64) bool) (_ verdict, opened bool) {
+// room is where the memory of rows comes from.
+type room interface {
+	TryGrow(n int64) bool
+	Take(n int64)
+}
+
+// offer takes a batch of an attempt in if there is room for it. The task whose
+// turn it is may always hold one batch. opened says that its rows are given out
+// from now on.
+func (r *results) offer(id exec.TaskID, b *columnar.Batch, m room) (_ verdict, opened bool) {
 	if r.ended || id.Task < 0 || id.Task >= len(r.tasks) {
 		return stale, false
 	}
@@ -102,11 +108,11 @@ func (r *results) offer(id exec.TaskID, b *columnar.Batch, grow func(int64) bool
 		return stale, false
 	}
 	was := t.open
-	v := r.admit(t, b, id.Task == r.head, grow)
+	v := r.admit(t, b, id.Task == r.head, m)
 	return v, t.open && !was
 }
 
-func (r *results) admit(t *taskRows, b *columnar.Batch, first bool, grow func(int64) bool) verdict {
+func (r *results) admit(t *taskRows, b *columnar.Batch, first bool, m room) verdict {
 	if t.skip > 0 {
 		k := min(t.skip, int64(b.Rows))
 		if k == int64(b.Rows) {
@@ -125,12 +131,12 @@ func (r *results) admit(t *taskRows, b *columnar.Batch, first bool, grow func(in
 	case !first && r.held+n > r.window/2:
 		return full
 	}
-	if !grow(n) {
+	if !m.TryGrow(n) {
 		t.open = t.open || first
 		if !first || len(t.queue) > 0 {
 			return full
 		}
-		n = 0 // the one batch that its task may always hold is not paid for then
+		m.Take(n) // the one batch that its task may always hold
 	}
 	t.skip = 0
 	t.queue, t.bytes = append(t.queue, held{b, n}), t.bytes+n

@@ -387,7 +387,7 @@ func (s *sim) push(a *attempt) (done bool) {
 	for a.fail == nil && j.graph.Stages[a.id.Stage].Out == nil && a.pushed < rowsPerTask {
 		b := &columnar.Batch{Rows: 1, Hash: []uint64{0}} // of 8 bytes
 		s.rows[b] = row{a.id.Task, a.pushed, s.make(a)}
-		switch v, _ := j.stream.rows.offer(a.id, b, j.stream.memory.TryGrow); {
+		switch v, _ := j.stream.rows.offer(a.id, b, j.stream.memory); {
 		case v == full:
 			if !a.parked {
 				a.parked = true

@@ -283,7 +283,7 @@ func (s *Stream) push(ctx context.Context, id exec.TaskID, b *columnar.Batch, pa
 	}()
 	for {
 		s.mu.Lock()
-		v, opened := s.rows.offer(id, b, s.memory.TryGrow)
+		v, opened := s.rows.offer(id, b, s.memory)
 		if v != full || opened {
 			s.notify()
 		}

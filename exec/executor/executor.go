@@ -300,7 +300,10 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 		} else {
 			var d *columnar.Batch
 			if d, err = kernel.Detach(b, nil); err == nil {
+				n := d.MemoryBytes()
+				reservation.Take(n)
 				err = e.Results.Push(ctx, id, d, func(waits bool) { memory.Park(reservation, waits) })
+				reservation.Return(n)
 			}
 		}
 		if err != nil {

@@ -29,7 +29,8 @@ const (
 const (
 	maxPage   = 256 << 20    // bytes of a page's body, compressed or not
 	maxHeader = 1 << 20      // bytes of a page's header
-	window    = 512 << 10    // bytes read from the file at once, at least
+	window    = 512 << 10    // bytes read from the file at once, if memory has room
+	least     = 64 << 10     // if it has not
 	slack     = snappy.Slack // bytes behind a body that may be overwritten
 )
 
@@ -87,21 +88,27 @@ func Open(c Chunk) (*Pages, error) {
 	return &Pages{c: c, at: c.From}, nil
 }
 
-// alloc returns a slab, charged if the budget has it left.
+// alloc returns a slab and counts it.
 func (p *Pages) alloc(n int) []byte {
-	b := memory.AllocSlab(n)
-	if p.c.Reserve != nil && p.c.Reserve.TryGrow(int64(cap(b))) {
-		p.held += int64(cap(b))
-	}
-	return b
+	p.Charge(int64(memory.SlabSize(n)))
+	return memory.AllocSlab(n)
 }
 
 func (p *Pages) free(b []byte) {
-	if n := int64(cap(b)); p.held >= n && n > 0 {
-		p.held -= n
-		p.c.Reserve.Shrink(n)
-	}
+	n := int64(cap(b))
 	memory.FreeSlab(b)
+	if p.c.Reserve != nil {
+		p.held -= n
+		p.c.Reserve.Return(n)
+	}
+}
+
+// Charge counts n bytes that stay until Close.
+func (p *Pages) Charge(n int64) {
+	if p.c.Reserve != nil {
+		p.held += n
+		p.c.Reserve.Take(n)
+	}
 }
 
 // Free gives back the buffers of pages before the current one (D3).
@@ -119,7 +126,7 @@ func (p *Pages) Close() {
 	p.retire(&p.win)
 	p.Free()
 	if p.held > 0 {
-		p.c.Reserve.Shrink(p.held)
+		p.c.Reserve.Return(p.held)
 		p.held = 0
 	}
 }
@@ -141,7 +148,11 @@ func (p *Pages) bytes(off int64, n int) ([]byte, error) {
 	if from := off - p.winAt; from >= 0 && from+int64(n) <= int64(len(p.win)) {
 		return p.win[from : from+int64(n)], nil
 	}
-	size := int(min(max(int64(n), window), p.c.To-off))
+	ahead := window
+	if !memory.Room(p.c.Reserve, window) {
+		ahead = least
+	}
+	size := int(min(int64(max(n, ahead)), p.c.To-off))
 	fresh := p.alloc(size)
 	read, err := p.c.File.ReadAt(fresh, off)
 	*p.c.ReadBytes += int64(read)
@@ -209,6 +220,7 @@ func (p *Pages) first() error {
 		return err
 	}
 	p.at += int64(n) + int64(h.stored)
+	p.Charge(int64(len(body) + slack))
 	p.dict = append(make([]byte, 0, len(body)+slack), body...)
 	p.dictN = h.values
 	return nil
