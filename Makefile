@@ -5,7 +5,7 @@ PGO_DATA ?= data/sf1
 BENCH_DATA ?= data
 BENCH = bin/millrace bench run
 
-.PHONY: build test gen lint slow metamorphic race fuzz peers peers-spark bench pgo clean
+.PHONY: cluster-demo build test gen lint slow metamorphic race fuzz peers peers-spark bench pgo clean
 
 build:
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace
@@ -78,6 +78,10 @@ pgo:
 	for i in 1 2 3; do bin/millrace-plain bench tpch --sf 1 --data $(PGO_DATA) --runs 5 --cpuprofile bin/cpu$$i.out || exit 1; done
 	go tool pprof -proto bin/cpu1.out bin/cpu2.out bin/cpu3.out > bin/default.pgo
 	mv bin/default.pgo cmd/millrace/default.pgo
+
+# A master, two workers, queries by both deploy modes; everything is stopped again.
+cluster-demo: build
+	sh cmd/millrace/cluster-demo.sh bin/millrace
 
 clean:
 	rm -rf bin

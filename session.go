@@ -42,16 +42,27 @@ type Session struct {
 }
 
 // Option configures a session.
-type Option func(*settings.Set) error
+type Option func(*options) error
+
+type options struct {
+	conf    *settings.Set
+	waiting func(reason string)
+}
 
 // WithSetting sets a configuration key, as SET key = value does.
 func WithSetting(key, value string) Option {
-	return func(s *settings.Set) error { return s.Put(key, value, "code") }
+	return func(o *options) error { return o.conf.Put(key, value, "code") }
+}
+
+// WithWaiting has f called when Open waits for executors of a cluster, with the
+// reason why there are none yet, and whenever that changes.
+func WithWaiting(f func(reason string)) Option {
+	return func(o *options) error { o.waiting = f; return nil }
 }
 
 // Open starts a session on a master: "local", "local[n]", "local[*]", or
-// "local-cluster[executors,cores,MiB]", whose executors are processes (see Main);
-// "" takes the configured one. Settings come from millrace.toml, the environment and the
+// "local-cluster[executors,cores,MiB]", whose executors are processes (see Main),
+// or "millrace://host:port", a standalone cluster; "" takes the configured one. Settings come from millrace.toml, the environment and the
 // options, in this order.
 func Open(ctx context.Context, master string, opts ...Option) (*Session, error) {
 	conf, err := settings.Load()
@@ -63,8 +74,9 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 			return nil, err
 		}
 	}
+	how := &options{conf: conf}
 	for _, o := range opts {
-		if err := o(conf); err != nil {
+		if err := o(how); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +90,7 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	}
 	s := &Session{conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(budget), tables: files.Registry()}
 	tracker, results := shuffle.NewTracker(), &driver.Results{}
-	backend, err := s.executors(ctx, tracker, results)
+	backend, err := s.executors(ctx, tracker, results, how.waiting)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +100,15 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 }
 
 // executors starts the executors that the master URL asks for.
-func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, results *driver.Results) (cluster.Backend, error) {
+func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, results *driver.Results, waiting func(string)) (cluster.Backend, error) {
 	limit, err := settings.SpillBytes(s.conf.Get(settings.SpillLimit).Text)
 	if err != nil {
 		return nil, err
 	}
 	dir, kept := s.conf.Get(settings.SpillDir).Text, s.conf.Get(settings.ShuffleKeep).Text
+	if s.place.Cluster != "" {
+		return s.register(ctx, tracker, results, limit, waiting)
+	}
 	if !s.place.Processes {
 		if kept != "" {
 			kept = filepath.Join(kept, "app-"+strings.ToLower(rand.Text()[:16]))
@@ -108,6 +123,15 @@ func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, resul
 	}
 	return process.Start(ctx, process.Config{Executors: s.place.Executors, Slots: s.place.Slots, Memory: s.place.Memory,
 		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Keep: kept, Outputs: tracker, Results: results})
+}
+
+// executorCount is how many executors the planner reckons with. On a cluster they
+// come and go: nothing may count on being the only one.
+func (s *Session) executorCount() int {
+	if s.place.Cluster != "" {
+		return max(2, s.driver.Executors())
+	}
+	return s.place.Executors
 }
 
 // Close ends the session; running queries are cancelled.

@@ -1,4 +1,4 @@
-// Command millrace runs SQL over files and the benchmarks.
+// Command millrace runs SQL over files, clusters and the benchmarks.
 package main
 
 import (
@@ -40,7 +40,7 @@ func run(args []string) int {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(sqlCommand(), benchCommand(), shuffleCommand(), configCommand(), versionCommand())
+	root.AddCommand(sqlCommand(), masterCommand(), workerCommand(), submitCommand(), clusterCommand(), driverCommand(), benchCommand(), shuffleCommand(), configCommand(), versionCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	switch {

@@ -22,7 +22,7 @@ import (
 // interact runs the shell on the terminal. Ctrl-C stops a statement; the shell goes
 // on.
 func interact(parent context.Context, format string, header bool, master string, opts []millrace.Option) error {
-	s, err := millrace.Open(parent, master, opts...)
+	s, err := millrace.Open(parent, master, append(opts, millrace.WithWaiting(waiting))...)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ FROM 'data.csv' WITH (header true, inferSchema true).`,
 			if interactive {
 				return interact(cmd.Context(), format, header, master, opts)
 			}
-			return statements(cmd, src, format, header, keepGoing, master, opts)
+			return statements(cmd.Context(), src, format, header, keepGoing, master, opts)
 		},
 	}
 	c.Flags().StringVarP(&text, "command", "c", "", "the statements to run")
@@ -87,7 +87,7 @@ FROM 'data.csv' WITH (header true, inferSchema true).`,
 }
 
 func sessionFlags(c *cobra.Command, master *string, conf *[]string, memory *string) {
-	c.Flags().StringVar(master, "master", "", "where to run: local, local[n], local[*], local-cluster[executors,cores,MiB]")
+	c.Flags().StringVar(master, "master", "", "where to run: local, local[n], local[*], local-cluster[executors,cores,MiB], millrace://host:port")
 	c.Flags().StringArrayVar(conf, "conf", nil, "a setting as key=value (repeatable); millrace config lists them")
 	c.Flags().StringVar(memory, "memory", "", "memory budget, as 4GiB (default: 80 % of what there is)")
 }
@@ -132,13 +132,13 @@ func source(text, file string, args []string, given bool) (string, error) {
 	return "", fmt.Errorf("%w: nothing to run; give statements by -c, -f or -", errUsage)
 }
 
-func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, master string, opts []millrace.Option) error {
+func statements(ctx context.Context, src, format string, header, keepGoing bool, master string, opts []millrace.Option) error {
 	list, err := sql.Split(src)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, diag.Render(err, src))
 		return errShown
 	}
-	s, err := millrace.Open(cmd.Context(), master, opts...)
+	s, err := millrace.Open(ctx, master, append(opts, millrace.WithWaiting(waiting))...)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	bad, results := false, 0
 	for _, st := range list {
-		shown, err := one(cmd.Context(), s, st.Text, format, header, results, out)
+		shown, err := one(ctx, s, st.Text, format, header, results, out)
 		if shown {
 			results++
 		}
@@ -162,7 +162,7 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 			stdout.hide()
 			fmt.Fprintln(os.Stderr, diag.RenderIn(err, src, st.Offset))
 			bad = true
-			if !keepGoing || cmd.Context().Err() != nil {
+			if !keepGoing || ctx.Err() != nil {
 				break
 			}
 		}
@@ -171,6 +171,11 @@ func statements(cmd *cobra.Command, src, format string, header, keepGoing bool, 
 		return errShown
 	}
 	return nil
+}
+
+// waiting tells whoever waits for executors why.
+func waiting(reason string) {
+	fmt.Fprintln(os.Stderr, "waiting for executors:", reason)
 }
 
 // one runs a statement after so many results; it tells whether there is one more.

@@ -25,6 +25,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
@@ -65,7 +66,8 @@ type Config struct {
 // Driver runs jobs on a backend. It is safe for concurrent use.
 type Driver struct {
 	Config
-	slots int
+	slots atomic.Int64 // of the executors that there are, and how many these are
+	count atomic.Int64
 	inbox chan func()
 	stop  chan struct{}
 	done  chan struct{}
@@ -78,6 +80,7 @@ type Driver struct {
 	// Owned by the loop:
 	dag   *dag.Scheduler
 	task  *task.Scheduler
+	sizes map[exec.ExecutorID]int // slots of each executor
 	jobs  map[int]*job
 	queue []func() // actions to carry out (R1)
 	grace *time.Timer
@@ -132,17 +135,19 @@ type job struct {
 
 // New starts a driver; Close ends it.
 func New(c Config) *Driver {
-	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), task: task.New(), jobs: map[int]*job{}}
+	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), task: task.New(), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}}
 	for _, e := range c.Backend.Executors() {
-		d.slots += e.Slots
-		d.task.Step(task.Event{Added: &task.ExecutorAdded{ID: e.ID, Slots: e.Slots}})
+		d.enlist(e)
 	}
 	go d.loop()
 	return d
 }
 
-// Slots returns the slots of all executors.
-func (d *Driver) Slots() int { return d.slots }
+// Slots returns the slots of the executors that there are now.
+func (d *Driver) Slots() int { return int(d.slots.Load()) }
+
+// Executors returns how many there are now.
+func (d *Driver) Executors() int { return int(d.count.Load()) }
 
 // Close ends the loop and the backend.
 func (d *Driver) Close(ctx context.Context) error {
@@ -242,7 +247,7 @@ func (d *Driver) splits(ctx context.Context, s *physical.Scan, o eval.Options) (
 	for _, x := range splits {
 		total += max(x.Bytes, 1)
 	}
-	limit := max(total/int64(tasksPerSlot*max(1, d.slots)), 256<<10)
+	limit := max(total/int64(tasksPerSlot*max(1, d.Slots())), 256<<10)
 	var out [][]wire.LeafAssignment
 	size := int64(0)
 	for _, x := range splits {

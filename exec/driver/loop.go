@@ -325,13 +325,28 @@ func (s *StageResult) add(r cluster.Report) {
 
 func (d *Driver) added(e cluster.Executor) {
 	d.Bus.Publish(event.Event{Kind: event.ExecutorAdded, Time: time.Now(), Executor: string(e.ID)})
-	d.taskActions(nil, d.task.Step(task.Event{Added: &task.ExecutorAdded{ID: e.ID, Slots: e.Slots}}))
+	d.taskActions(nil, d.enlist(e))
+}
+
+// enlist counts an executor and gives it to the task scheduler.
+func (d *Driver) enlist(e cluster.Executor) []task.Action {
+	if _, twice := d.sizes[e.ID]; !twice {
+		d.sizes[e.ID] = e.Slots
+		d.slots.Add(int64(e.Slots))
+		d.count.Add(1)
+	}
+	return d.task.Step(task.Event{Added: &task.ExecutorAdded{ID: e.ID, Slots: e.Slots}})
 }
 
 // lost takes in the loss of an executor: its tasks start elsewhere, its outputs
 // are gone.
 func (d *Driver) lost(id exec.ExecutorID) {
 	d.Bus.Publish(event.Event{Kind: event.ExecutorLost, Time: time.Now(), Executor: string(id)})
+	if n, ok := d.sizes[id]; ok {
+		delete(d.sizes, id)
+		d.slots.Add(int64(-n))
+		d.count.Add(-1)
+	}
 	jobs := make([]*job, 0, len(d.jobs))
 	for _, j := range d.jobs {
 		jobs = append(jobs, j)

@@ -121,7 +121,7 @@ const rowsPerTask = 3
 
 func newSim(t *testing.T, seed uint64) *sim {
 	s := &sim{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), alive: map[exec.ExecutorID]bool{}, outputs: map[outKey]lineage{}, rows: map[*columnar.Batch]row{}, taken: map[int][]row{}}
-	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Memory: memory.NewBroker(1 << 30)}, dag: dag.New(), task: task.New(), jobs: map[int]*job{}, done: make(chan struct{})}
+	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Memory: memory.NewBroker(1 << 30)}, dag: dag.New(), task: task.New(), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}, done: make(chan struct{})}
 	s.kills = s.r.IntN(6)
 	for range 1 + s.r.IntN(3) {
 		s.addExecutor()

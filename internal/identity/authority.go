@@ -18,35 +18,43 @@ const lifetime = 90 * 24 * time.Hour
 // skew is how far clocks of machines may differ.
 const skew = 10 * time.Minute
 
-// Authority is an application's certificate authority. It is safe for concurrent
-// use.
+// Authority is an application's certificate authority, or a cluster's. It is safe
+// for concurrent use.
 type Authority struct {
-	app  string
-	key  ed25519.PrivateKey
-	cert *x509.Certificate
+	app      string
+	key      ed25519.PrivateKey
+	cert     *x509.Certificate
+	lifetime time.Duration // of what it issues
 }
 
 // NewAuthority makes the authority of an application.
 func NewAuthority(app string) (*Authority, error) {
-	if err := (Name{App: app, Role: Driver, ID: "0"}).check(); err != nil {
-		return nil, err
-	}
-	public, key, err := ed25519.GenerateKey(rand.Reader)
+	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	t, err := template(app, time.Now(), lifetime)
+	return newAuthority(app, key, lifetime)
+}
+
+func newAuthority(app string, key ed25519.PrivateKey, valid time.Duration) (*Authority, error) {
+	if err := (Name{App: app, Role: Driver, ID: "0"}).check(); err != nil {
+		return nil, err
+	}
+	t, err := template(app, time.Now(), valid)
 	if err != nil {
 		return nil, err
 	}
 	t.IsCA, t.BasicConstraintsValid, t.MaxPathLenZero, t.KeyUsage = true, true, true, x509.KeyUsageCertSign
-	der, err := x509.CreateCertificate(rand.Reader, t, t, public, key)
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
 		return nil, err
 	}
 	cert, err := x509.ParseCertificate(der)
-	return &Authority{app: app, key: key, cert: cert}, err
+	return &Authority{app: app, key: key, cert: cert, lifetime: valid}, err
 }
+
+// App returns the id of the application or cluster.
+func (a *Authority) App() string { return a.app }
 
 func template(subject string, now time.Time, valid time.Duration) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
@@ -58,9 +66,9 @@ func template(subject string, now time.Time, valid time.Duration) (*x509.Certifi
 	}, err
 }
 
-// Issue makes the credential of a process of the application.
+// Issue makes the credential of a process of the application or cluster.
 func (a *Authority) Issue(role Role, id string) (*Credential, error) {
-	return a.issue(Name{App: a.app, Role: role, ID: id}, time.Now(), lifetime)
+	return a.issue(Name{App: a.app, Role: role, ID: id}, time.Now(), a.lifetime)
 }
 
 func (a *Authority) issue(n Name, now time.Time, valid time.Duration) (*Credential, error) {

@@ -7,6 +7,12 @@
 // driver's memory alone and dies with it. A certificate names its holder in a URI,
 // millrace://APP/ROLE/ID.
 //
+// A standalone cluster has one too. Its key is derived from the cluster's token, a
+// secret in a file: whoever can read the token makes its own certificate, in a
+// role, and knows the others by theirs. Nothing ever listens without mutual TLS.
+//
+//	token file ─► Token.Authority ─► Issue(Worker, "w1")
+//
 // Invariants:
 //
 //	I1  TLS 1.3 on both sides; both verify the chain, the time, the application and
@@ -15,7 +21,8 @@
 //	I2  Names are made of letters, digits, "-", "_" and ".", and never of dots alone,
 //	    so that they can be parts of paths and of URIs.
 //	I3  Private keys leave a process only by Encode.
+//	I4  A token is read from a file that nobody else may read, or not at all.
 //
 // It imports the standard library only. Tests hand it wrong, expired and foreign
-// certificates.
+// certificates and tokens.
 package identity

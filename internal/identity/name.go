@@ -3,21 +3,28 @@ package identity
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// Role is what a process does in an application.
+// Role is what a process does in an application or a cluster.
 type Role string
 
-// The roles.
+// The roles of an application, and those of a standalone cluster.
 const (
 	Driver   Role = "driver"
 	Executor Role = "executor"
+
+	Master Role = "master"
+	Worker Role = "worker"
+	Client Role = "client" // who submits, and drivers where they ask for executors
 )
+
+var roles = []Role{Driver, Executor, Master, Worker, Client}
 
 // Name is who a process is.
 type Name struct {
-	App  string // the application's id
+	App  string // the application's id, or the cluster's
 	Role Role
 	ID   string // of the process within its application and role
 }
@@ -47,7 +54,7 @@ const maxPart = 64
 
 // check refuses names that are not made as I2 says.
 func (n Name) check() error {
-	if n.Role != Driver && n.Role != Executor {
+	if !slices.Contains(roles, n.Role) {
 		return fmt.Errorf("identity: there is no role %.64q", string(n.Role))
 	}
 	for _, p := range []string{n.App, n.ID} {

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"net"
 	"runtime"
 	"strconv"
 	"strings"
@@ -11,17 +12,35 @@ import (
 // Place is where a master URL says that queries run.
 type Place struct {
 	Executors int
-	Slots     int   // of each executor
-	Memory    int64 // budget of each executor in bytes; 0: the setting memory
-	Processes bool  // the executors are processes of their own
+	Slots     int    // of each executor
+	Memory    int64  // budget of each executor in bytes; 0: the setting memory
+	Processes bool   // the executors are processes of this machine
+	Cluster   string // host:port of the master of a standalone cluster; the others are zero then
 }
+
+// Scheme begins the URL of a standalone cluster's master, MasterPort is where it
+// listens when nothing else is said.
+const (
+	Scheme     = "millrace://"
+	MasterPort = "7077"
+)
 
 // maxPlaces bounds the executors of a machine, and the slots of an executor.
 const maxPlaces = 1024
 
 // ParseMaster reads a master URL.
 func ParseMaster(master string) (Place, error) {
-	bad := diag.New(diag.InvalidSetting, "the master URL %q is not supported", master).WithRemedy("use local, local[n], local[*] or local-cluster[executors,cores,MiB]")
+	bad := diag.New(diag.InvalidSetting, "the master URL %q is not supported", master).WithRemedy("use local, local[n], local[*], local-cluster[executors,cores,MiB] or millrace://host:port")
+	if host, ok := strings.CutPrefix(master, Scheme); ok {
+		if !strings.Contains(host, ":") || strings.HasSuffix(host, "]") {
+			host += ":" + MasterPort
+		}
+		name, port, err := net.SplitHostPort(host)
+		if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 1 || n > 65535 || name == "" || strings.ContainsAny(name, ",/@ ") {
+			return Place{}, bad
+		}
+		return Place{Cluster: host}, nil
+	}
 	if master == "local" {
 		return Place{Executors: 1, Slots: 1}, nil
 	}

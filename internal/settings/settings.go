@@ -6,6 +6,7 @@ package settings
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
@@ -36,20 +37,34 @@ const (
 	ResultBuffer      = "driver.result.buffer"
 	Transport         = "transport"
 	TimeZone          = "sql.session.timezone"
+	AppName           = "app.name"
+	ClusterHost       = "cluster.host"
+	ClusterToken      = "cluster.token"
+	ClusterWait       = "cluster.wait"
+	ExecutorCores     = "executor.cores"
+	ExecutorCount     = "executor.count"
+	ExecutorMemory    = "executor.memory"
 )
 
 // All lists the settings, sorted by key.
 func All() []Setting {
 	return []Setting{
+		{AppName, "millrace", "name of the application, as a cluster shows it", func(string) error { return nil }},
+		{ClusterHost, "", "address of this machine that a cluster's workers reach; empty for the one that leads to the master", func(string) error { return nil }},
+		{ClusterToken, "", "file with the token that lets a process into a cluster; empty for millrace/token in the user's configuration directory", func(string) error { return nil }},
+		{ClusterWait, "5m", "how long an application waits for its first executor", duration},
+		{ExecutorCores, "1", "cores, and so tasks at a time, of each executor on a cluster", whole(1, maxPlaces)},
+		{ExecutorCount, "2", "executors that an application wants on a cluster", whole(1, 10_000)},
+		{ExecutorMemory, "1GiB", "memory budget of each executor on a cluster", size(16 << 20)},
 		{CollectLimit, "1GiB", "size of the rows that Collect may gather in memory; Batches, ForEach and Write know no limit", size(1 << 20)},
 		{ResultBuffer, "16MiB", "size of the rows of a result that may wait to be read", size(64 << 10)},
 		{BatchRows, "8192", "rows per batch, 1 to 8192", whole(1, 8192)},
-		{Master, "local[*]", "where queries run: local, local[n], local[*], local-cluster[executors,cores,MiB]", func(v string) error { _, err := ParseMaster(v); return err }},
+		{Master, "local[*]", "where queries run: local, local[n], local[*], local-cluster[executors,cores,MiB], millrace://host:port", func(v string) error { _, err := ParseMaster(v); return err }},
 		{Memory, "auto", "memory budget: a size as 4GiB, or auto for 80 % of what the machine or container has", func(v string) error { _, err := Bytes(v); return err }},
 		{SpillDir, "", "directory for what memory has no room for; empty for a fresh one in the system's place for temporary files", func(string) error { return nil }},
 		{SpillLimit, "none", "the most that may lie there at a time: a size as 100GiB, or none", func(v string) error { _, err := SpillBytes(v); return err }},
 		{ShuffleKeep, "", "directory where the outputs of exchanges are kept as .mrs files, for millrace shuffle cat; empty for none", func(string) error { return nil }},
-		{Transport, "local", "what carries bytes between processes: local (sockets of one host), quic or tcp (TLS 1.3)", oneOf("local", "quic", "tcp")},
+		{Transport, "local", "what carries bytes between processes: local (sockets of one host, and between hosts of a cluster quic, else tcp), quic or tcp (TLS 1.3)", oneOf("local", "quic", "tcp")},
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
 	}
@@ -57,6 +72,13 @@ func All() []Setting {
 
 func size(least int64) func(string) error {
 	return func(v string) error { _, err := parseSize(v, least); return err }
+}
+
+func duration(v string) error {
+	if d, err := time.ParseDuration(v); err != nil || d <= 0 {
+		return diag.New(diag.InvalidSetting, "needs a time as 30s or 5m")
+	}
+	return nil
 }
 
 func oneOf(names ...string) func(string) error {
@@ -152,11 +174,11 @@ func (s *Set) Put(key, value, origin string) error {
 	for _, x := range All() {
 		if x.Key == key {
 			if err := x.check(value); err != nil {
-				msg := err.Error()
+				msg, remedy := err.Error(), ""
 				if e, ok := err.(*diag.Error); ok {
-					msg = e.Message
+					msg, remedy = e.Message, e.Remedy
 				}
-				return diag.New(diag.InvalidSetting, "the value %q of %s (from %s) is not valid: %s", value, key, origin, msg)
+				return diag.New(diag.InvalidSetting, "the value %q of %s (from %s) is not valid: %s", value, key, origin, msg).WithRemedy("%s", remedy)
 			}
 			s.values[key] = Value{value, origin}
 			return nil
@@ -242,7 +264,25 @@ func SpillBytes(v string) (int64, error) {
 	return Bytes(v)
 }
 
+// Duration returns a time.
+func (s *Set) Duration(key string) time.Duration {
+	d, _ := time.ParseDuration(s.values[key].Text)
+	return d
+}
+
+// TokenFile returns the file that holds a cluster's token.
+func TokenFile(v string) string {
+	if v != "" {
+		return v
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil { // no home: a place that the messages can name
+		dir = "."
+	}
+	return filepath.Join(dir, "millrace", "token")
+}
+
 // Fixed reports whether a setting stays as it is once a session runs.
 func Fixed(key string) bool {
-	return key == Master || key == Memory || key == SpillDir || key == SpillLimit || key == ShuffleKeep
+	return slices.Contains([]string{Master, Memory, SpillDir, SpillLimit, ShuffleKeep, AppName, ClusterHost, ClusterToken, ClusterWait, ExecutorCores, ExecutorCount, ExecutorMemory}, key)
 }

@@ -1,11 +1,13 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
@@ -17,20 +19,59 @@ import (
 	"github.com/millrace-engine/millrace/transport"
 )
 
-// Child is the life of an executor that Start made: it reads its spec from stdin
+// Begin reads the spec that Spawn gave this process over stdin. It calls end once,
+// later, when whoever started the process asks it to end, or is gone itself, which
+// makes it an orphan.
+func Begin(stdin io.Reader, spec any, end func(orphan bool)) error {
+	d := json.NewDecoder(stdin)
+	if err := d.Decode(spec); err != nil {
+		return err
+	}
+	go func() { // ends with the process
+		rest, _ := io.ReadAll(io.MultiReader(d.Buffered(), stdin))
+		end(!bytes.Contains(rest, []byte(farewell)))
+	}()
+	return nil
+}
+
+// Remove removes the directory of a process that has ended, and its parents, from
+// the inside out, if nothing is left in them.
+func Remove(dir string, parents []string) {
+	if dir != "" {
+		os.RemoveAll(dir)
+	}
+	for _, p := range parents {
+		if os.Remove(p) != nil {
+			return
+		}
+	}
+}
+
+// Child is the life of an executor that Spawn made: it reads its spec from stdin
 // and runs until the driver ends it or is gone.
 func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry) error {
-	d := json.NewDecoder(stdin)
-	var s spec
-	if err := d.Decode(&s); err != nil {
-		return fmt.Errorf("%s is set, but what comes over standard input is no executor's: %w", Environment, err)
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() { // ends with the process
-		io.Copy(io.Discard, stdin)
+	var s Spec
+	var orphaned atomic.Bool
+	err := Begin(stdin, &s, func(orphan bool) {
+		orphaned.Store(orphan)
 		cancel()
-	}()
+	})
+	if err != nil {
+		return fmt.Errorf("%s is set, but what comes over standard input is no executor's: %w", Environment, err)
+	}
+	err = s.run(ctx, tables)
+	if orphaned.Load() { // P1
+		Remove(s.Dir, s.Parents)
+	}
+	if ctx.Err() != nil {
+		return nil // told to end
+	}
+	return err
+}
+
+func (s *Spec) run(ctx context.Context, tables *connector.Registry) error {
 	credential, err := identity.Decode(s.Credential)
 	if err != nil {
 		return err
@@ -38,7 +79,7 @@ func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry) err
 	if credential.Name != s.Name {
 		return fmt.Errorf("the credential is of %s, not of %s", credential.Name, s.Name)
 	}
-	t, err := carrier(s.Transport, credential)
+	t, err := Carrier(s.Transport, credential)
 	if err != nil {
 		return err
 	}
@@ -50,16 +91,12 @@ func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry) err
 	}
 	space := spill.NewSpace(s.SpillDir)
 	space.Limit = s.SpillLimit
-	err = remote.Run(ctx, remote.AgentConfig{
-		Transport: t, App: s.Name.App, At: s.At,
+	return remote.Run(ctx, remote.AgentConfig{
+		Transport: t, App: s.Name.App, At: Address(s.Transport, s.Dir, s.Name.ID, s.Host),
 		Driver: transport.Peer{Addr: s.Driver, Name: identity.Name{App: s.Name.App, Role: identity.Driver}},
 		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: tables, Spill: space, Keep: keep,
 			Panics: func(task exec.TaskID, value any, stack []byte) {
 				fmt.Fprintf(os.Stderr, "%s: %v\n%s", task, value, stack)
 			}},
 	})
-	if ctx.Err() != nil {
-		return nil // told to end
-	}
-	return err
 }

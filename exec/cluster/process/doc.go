@@ -1,7 +1,8 @@
-// Package process runs executors as processes of this machine: local-cluster.
+// Package process runs executors as processes of this machine: for local-cluster
+// (Start), and one by one for workers of a standalone cluster (Spawn).
 //
 //	driver ── Start ──► exec self, MILLRACE_EXECUTOR=1 ──► Child ── remote.Run
-//	   │                     stdin: spec as JSON, then nothing
+//	   │                     stdin: spec as JSON, a word when it is to end
 //	   └── keeps stdin open: an executor whose stdin ends has lost its driver
 //
 // A child is the driver's own binary, so that it has the same code; who it is and
@@ -10,7 +11,8 @@
 //
 // Invariants:
 //
-//   - P1 No child outlives the driver: its stdin ends with it.
+//   - P1 No child outlives whoever started it: its stdin ends with it. The child
+//     then removes what both had in the file system.
 //   - P2 A child that ends before it registered fails Start with what it said.
 //   - P3 Sockets lie in a directory of mode 0700 that Close removes.
 package process

@@ -1,18 +1,14 @@
 package process
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/millrace-engine/millrace/exec/cluster"
@@ -22,6 +18,9 @@ import (
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/identity"
 )
+
+// loopback is where executors of this machine listen.
+const loopback = "127.0.0.1"
 
 // registering bounds the time that executors take to start.
 const registering = 30 * time.Second
@@ -43,7 +42,7 @@ type Config struct {
 type Backend struct {
 	*remote.Backend
 	dir      string
-	children []*child
+	children []*Process
 }
 
 var _ cluster.Backend = (*Backend)(nil)
@@ -78,11 +77,11 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := carrier(c.Transport, self)
+	t, err := Carrier(c.Transport, self)
 	if err != nil {
 		return nil, err
 	}
-	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: address(c.Transport, b.dir, "driver"), Results: c.Results, Outputs: c.Outputs})
+	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: Address(c.Transport, b.dir, "driver", loopback), Results: c.Results, Outputs: c.Outputs})
 	if err != nil {
 		return nil, err
 	}
@@ -95,13 +94,17 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 		if err != nil {
 			return nil, err
 		}
-		s := spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), At: address(c.Transport, b.dir, id),
+		s := Spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), Host: loopback, Dir: b.dir,
 			Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Keep: keep}
 		if s.Credential, err = credential.Encode(); err != nil {
 			return nil, err
 		}
-		x, err := start(s, func(err error) {
-			dead <- err
+		cmd, err := Executor()
+		if err != nil {
+			return nil, err
+		}
+		x, err := Spawn(cmd, s, func(p *Process, err error) {
+			dead <- fmt.Errorf("executor %s ended: %w", id, p.Reason(err))
 			cancel()
 		})
 		if err != nil {
@@ -131,7 +134,7 @@ func (b *Backend) Close(ctx context.Context) error {
 func (b *Backend) Processes() map[string]int {
 	out := map[string]int{}
 	for i, x := range b.children {
-		out[fmt.Sprint(i+1)] = x.cmd.Process.Pid
+		out[fmt.Sprint(i+1)] = x.Pid()
 	}
 	return out
 }
@@ -139,82 +142,18 @@ func (b *Backend) Processes() map[string]int {
 // end leaves no child and no file.
 func (b *Backend) end() error {
 	for _, x := range b.children {
-		x.end()
+		x.End()
 	}
 	return os.RemoveAll(b.dir)
 }
 
-// child is an executor's process.
-type child struct {
-	cmd   *exec.Cmd
-	stdin io.Closer
-	done  chan struct{}
-	said  tail
-}
-
-// start starts a child; ended is told when it ends.
-func start(s spec, ended func(error)) (*child, error) {
+// Executor is the command that runs an executor: this program's own binary.
+func Executor() (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	x := &child{cmd: exec.Command(self), done: make(chan struct{})}
-	x.cmd.Env = append(os.Environ(), Environment+"=1")
-	x.cmd.Stderr = &x.said
-	x.cmd.SysProcAttr = apart()
-	stdin, err := x.cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	x.stdin = stdin
-	if err := x.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() { // ends with the process, which end waits for
-		defer close(x.done)
-		err := x.cmd.Wait()
-		ended(fmt.Errorf("executor %s ended: %w: %s", s.Name.ID, errors.Join(err, io.EOF), x.said.String()))
-	}()
-	err = json.NewEncoder(stdin).Encode(s)
-	if err != nil {
-		x.end()
-	}
-	return x, err
-}
-
-// grace is how long a child may take to end by itself.
-const grace = 5 * time.Second
-
-func (x *child) end() {
-	x.stdin.Close() // P1
-	t := time.NewTimer(grace)
-	defer t.Stop()
-	select {
-	case <-x.done:
-	case <-t.C:
-		x.cmd.Process.Kill()
-		<-x.done
-	}
-}
-
-// tail keeps the last of what a child says.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, b...)
-	if n := len(t.b) - 4<<10; n > 0 {
-		t.b = t.b[n:]
-	}
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(bytes.TrimSpace(t.b))
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), Environment+"=1")
+	return cmd, nil
 }

@@ -32,6 +32,9 @@ type Config struct {
 	Results   executor.ResultSink // takes the rows of result stages
 	Outputs   exchange.Outputs    // the driver's map output tracker
 	Silence   time.Duration       // 0 stands for Silence; at least a few heartbeats, of which there are five in it
+	// Joined and Lost hear of executors that registered, and that are lost; nil:
+	// nobody does. They must not block.
+	Joined, Lost func(exec.ExecutorID)
 }
 
 // Backend is the driver's side: a cluster.Backend of whatever executors dial in.
@@ -244,6 +247,9 @@ func (b *Backend) add(p *peer) bool {
 	close(b.changed)
 	b.changed = make(chan struct{})
 	b.mu.Unlock()
+	if b.Joined != nil {
+		b.Joined(p.id)
+	}
 	if listed {
 		b.tell(cluster.Report{Executor: p.id, Added: &cluster.Executor{ID: p.id, Slots: p.hello.Slots}})
 	}
@@ -268,6 +274,9 @@ func (b *Backend) lose(p *peer) {
 	close(b.changed)
 	b.changed = make(chan struct{})
 	b.mu.Unlock()
+	if b.Lost != nil {
+		b.Lost(p.id)
+	}
 	b.tell(cluster.Report{Executor: p.id, Lost: true})
 }
 

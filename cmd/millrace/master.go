@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace-engine/millrace/exec/cluster/standalone"
+	"github.com/millrace-engine/millrace/exec/cluster/standalone/master"
+	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/internal/settings"
+)
+
+func masterCommand() *cobra.Command {
+	var host, port, token, dir, place string
+	c := &cobra.Command{
+		Use:   "master",
+		Short: "Run the master of a standalone cluster",
+		Long: `Run the master of a standalone cluster until it is interrupted.
+
+The master hands out the workers' cores and memory to applications, in the order in which these come. Who wants to join
+the cluster or submit to it needs its token, a secret in a file of mode 0600 that the master makes when there is none:
+copy it to the hosts of workers and users. All connections are encrypted, and both sides prove that they have the token.
+
+A master that is killed may be started again, with the same token and directory: workers and applications go on
+meanwhile, and come back to it.`,
+		Example: `  millrace master
+  millrace master --host 10.0.0.1 --token /etc/millrace/token --dir /var/lib/millrace
+  millrace worker millrace://10.0.0.1:7077 --token /etc/millrace/token
+  millrace sql --master millrace://10.0.0.1:7077 -c "SELECT 1"`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			policy, ok := master.Policies[place]
+			if !ok {
+				return fmt.Errorf("%w: --place is spread or pack, not %q", errUsage, place)
+			}
+			path, err := tokenFile(token)
+			if err != nil {
+				return err
+			}
+			secret, made, err := identity.MakeToken(path)
+			if err != nil {
+				return diag.New(diag.ClusterFailed, "there is no token: %v", err).WithPath(path).WithCause(err).WithRemedy("--token names another file")
+			}
+			self, err := credential(secret, identity.Master, "master")
+			if err != nil {
+				return err
+			}
+			if dir == "" {
+				dir = filepath.Join(filepath.Dir(path), "master")
+			}
+			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+			m, err := master.Start(cmd.Context(), master.Config{Transport: standalone.Control(self), At: standalone.MasterAt(self, net.JoinHostPort(host, port)).Addr, Dir: dir, Policy: policy, Log: log})
+			if err != nil {
+				return err
+			}
+			_, at := m.Addr().Split()
+			if made {
+				log.Info("a token was made", "file", path)
+			}
+			fmt.Printf("%s%s\n", settings.Scheme, at)
+			<-cmd.Context().Done()
+			return m.Close()
+		},
+	}
+	c.Flags().StringVar(&host, "host", "127.0.0.1", "address to listen on")
+	c.Flags().StringVar(&port, "port", settings.MasterPort, "port to listen on; 0 takes a free one")
+	c.Flags().StringVar(&dir, "dir", "", "directory for what must outlive the master (default: master, beside the token)")
+	c.Flags().StringVar(&place, "place", "spread", "where executors go: spread over the workers, or pack them on few")
+	tokenFlag(c, &token)
+	_ = c.RegisterFlagCompletionFunc("place", cobra.FixedCompletions([]string{"spread", "pack"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.MarkFlagDirname("dir")
+	return c
+}
+
+func tokenFlag(c *cobra.Command, token *string) {
+	c.Flags().StringVar(token, "token", "", "file with the cluster's token (default: cluster.token of `millrace config`)")
+	_ = c.MarkFlagFilename("token")
+}
+
+// tokenFile is the file with the cluster's token.
+func tokenFile(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	conf, err := settings.Load()
+	if err != nil {
+		return "", err
+	}
+	return settings.TokenFile(conf.Get(settings.ClusterToken).Text), nil
+}
+
+func credential(t identity.Token, role identity.Role, id string) (*identity.Credential, error) {
+	a, err := t.Authority()
+	if err != nil {
+		return nil, err
+	}
+	return a.Issue(role, id)
+}
+
+// clusterCommand shows what a master knows.
+func clusterCommand() *cobra.Command {
+	var url, token string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "cluster",
+		Short:   "Show the workers, applications and drivers of a standalone cluster",
+		Example: "  millrace cluster --master millrace://10.0.0.1:7077",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			at, err := dialMaster(url, token)
+			if err != nil {
+				return err
+			}
+			state, err := ask[standalone.StateBody](cmd.Context(), at, standalone.Status, struct{}{}, standalone.State)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(state)
+			}
+			return printState(os.Stdout, state)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	clusterFlags(c, &url, &token)
+	return c
+}
+
+func clusterFlags(c *cobra.Command, url, token *string) {
+	c.Flags().StringVar(url, "master", "", "URL of the master, as millrace://host:7077 (default: master of `millrace config`)")
+	tokenFlag(c, token)
+}
+
+// dialled is how a master is asked.
+type dialled struct {
+	self *identity.Credential
+	at   string
+}
+
+// dialMaster makes ready to ask the master of a URL.
+func dialMaster(url, token string) (dialled, error) {
+	conf, err := settings.Load()
+	if err != nil {
+		return dialled{}, err
+	}
+	if url == "" {
+		url = conf.Get(settings.Master).Text
+	}
+	at, err := clusterOf(url)
+	if err != nil {
+		return dialled{}, err
+	}
+	path, err := tokenFile(token)
+	if err != nil {
+		return dialled{}, err
+	}
+	self, err := standalone.Load(path, identity.Client, "client-"+strconv.Itoa(os.Getpid()))
+	return dialled{self, at}, err
+}
+
+// clusterOf returns where the master of a URL is.
+func clusterOf(url string) (string, error) {
+	p, err := settings.ParseMaster(url)
+	if err == nil && p.Cluster == "" {
+		err = diag.New(diag.InvalidArgument, "%q is not the master of a cluster", url).WithRemedy("give its URL by --master, as millrace://host:7077")
+	}
+	return p.Cluster, err
+}
+
+func ask[T any](ctx context.Context, m dialled, verb kind, body any, answer kind) (T, error) {
+	return standalone.Request[T](ctx, standalone.Control(m.self), standalone.MasterAt(m.self, m.at), verb, body, answer)
+}
