@@ -39,6 +39,8 @@ type Session struct {
 	mu    sync.Mutex
 	conf  *settings.Set
 	views map[string]logical.Plan
+
+	accumulators []AnyAccumulator // by id, from 1 on
 }
 
 // Option configures a session.
@@ -95,7 +97,7 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 		return nil, err
 	}
 	s.govern = s.broker.Govern()
-	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus})
+	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus, Accumulate: s.accumulate})
 	return s, nil
 }
 

@@ -17,3 +17,17 @@ func (s StageID) String() string { return fmt.Sprintf("job %d stage %d.%d", s.Jo
 
 // ExecutorID names an executor.
 type ExecutorID string
+
+// Keys is the keys that rows have which a runtime filter is made of, encoded by
+// exec/op/keyset.
+type Keys struct {
+	Filter int // id of the filter within the query
+	Set    []byte
+}
+
+// Update is what a task adds to an accumulator of the session, encoded by
+// exec/op/accumulate.
+type Update struct {
+	Accumulator int
+	Values      []byte
+}

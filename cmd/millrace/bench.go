@@ -24,7 +24,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Run benchmarks", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	c.AddCommand(runCommand(), reportCommand(), kernelsCommand(), engineCommand(), tpchCommand())
+	c.AddCommand(runCommand(), reportCommand(), kernelsCommand(), engineCommand(), tpchCommand(), filtersCommand())
 	return c
 }
 
@@ -111,11 +111,8 @@ func (o *tpchRun) run(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
-	for _, t := range dbgen.Tables() {
-		path := filepath.Join(dir, t.Name+".parquet")
-		if err := s.Read().Parquet(path).CreateOrReplaceTempView(ctx, t.Name); err != nil {
-			return err
-		}
+	if err := views(ctx, s, dir); err != nil {
+		return err
 	}
 	if o.profile != "" {
 		f, err := os.Create(o.profile)
@@ -154,22 +151,42 @@ func (o *tpchRun) run(ctx context.Context) error {
 		rep.RSS = int64(ru.Maxrss) << 10
 	}
 	fmt.Printf("total %7.1f ms, peak memory %d MiB\n", rep.Total, rep.RSS>>20)
-	if o.json != "" {
-		b, err := json.MarshalIndent(rep, "", "  ")
-		if err != nil {
-			return err
-		}
-		tmp := o.json + ".tmp"
-		if err := os.WriteFile(tmp, append(b, '\n'), 0o644); err != nil {
-			return diag.New(diag.WriteFailed, "%s cannot be written: %v", o.json, err).WithPath(o.json)
-		}
-		if err := os.Rename(tmp, o.json); err != nil {
-			return diag.New(diag.WriteFailed, "%s cannot be written: %v", o.json, err).WithPath(o.json)
-		}
+	if err := writeJSON(o.json, rep); err != nil {
+		return err
 	}
 	if wrong > 0 {
 		fmt.Printf("%d of %d queries are wrong\n", wrong, len(list))
 		return errShown
+	}
+	return nil
+}
+
+// writeJSON writes a value to a file, none if that has no name.
+func writeJSON(path string, v any) error {
+	if path == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp := path + ".tmp"
+	if err = os.WriteFile(tmp, append(b, '\n'), 0o644); err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		return diag.New(diag.WriteFailed, "%s cannot be written: %v", path, err).WithPath(path)
+	}
+	return nil
+}
+
+// views makes the tables of TPC-H in a directory known to a session.
+func views(ctx context.Context, s *millrace.Session, dir string) error {
+	for _, t := range dbgen.Tables() {
+		path := filepath.Join(dir, t.Name+".parquet")
+		if err := s.Read().Parquet(path).CreateOrReplaceTempView(ctx, t.Name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

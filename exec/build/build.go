@@ -5,8 +5,10 @@ package build
 import (
 	"fmt"
 
+	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/op/accumulate"
 	"github.com/millrace-engine/millrace/exec/op/agg"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/exec/op/expand"
@@ -34,6 +36,7 @@ type entry struct {
 	depth int
 	m     *op.Metrics
 	usage op.Accountant // nil: the operator keeps nothing
+	adds  *accumulate.Operator
 }
 
 // Build makes the operators of a plan.
@@ -72,6 +75,9 @@ func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 		o = filter.New(x, kids[0])
 	case *physical.Project:
 		o = project.New(x, kids[0])
+	case *physical.Accumulate:
+		t.nodes[key].adds = accumulate.New(x, kids[0])
+		o = t.nodes[key].adds
 	case *physical.Aggregate:
 		o = agg.New(x, kids[0])
 	case *physical.HashJoin:
@@ -101,6 +107,16 @@ func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 	}
 	t.nodes[key].usage, _ = o.(op.Accountant)
 	return &op.Measured{Operator: o, M: m}, nil
+}
+
+// Updates returns what the task adds to accumulators, once it has succeeded.
+func (t *Tree) Updates() (out []exec.Update) {
+	for _, e := range t.nodes {
+		if e.adds != nil {
+			out = append(out, e.adds.Update())
+		}
+	}
+	return out
 }
 
 // leavesOf lists the leaves below a node that tasks are assigned.

@@ -25,6 +25,9 @@ type Backend interface {
 	// other jobs, bounded by ctx; one call at a time. A job that can never run is
 	// refused with class MemoryLimit.
 	BeginJob(ctx context.Context, job int, shared, task int64) error
+	// Publish makes a runtime filter of a job known to the executors that there are
+	// now. Tasks launched later find it, those that run may.
+	Publish(job int, keys exec.Keys)
 	// EndStage and EndJob release what executors keep for them.
 	EndStage(id exec.StageID)
 	EndJob(job int)
@@ -45,6 +48,7 @@ type Forgetful interface {
 type Executor struct {
 	ID    exec.ExecutorID
 	Slots int
+	Host  string // where it runs, "" if that is not known
 }
 
 // Report is the end of a task attempt, or the loss of an executor (Lost), or a
@@ -55,6 +59,8 @@ type Report struct {
 	Failure  *exec.Failure // nil: success
 	Status   *shuffle.MapStatus
 	Reads    []shuffle.Read // what it read of exchanges, as far as it came to the end
+	Keys     []exec.Keys    // of the rows that the task put into its exchange
+	Updates  []exec.Update
 	Metrics  []event.OperatorStats
 	Millis   float64
 	Peak     int64 // bytes that the task had reserved at most

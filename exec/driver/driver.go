@@ -19,6 +19,8 @@
 //   - R5 Rows of the result are given out in the order of the tasks, each once,
 //     and never of two runs that may differ (results.go). What waits to be read is
 //     bounded by the window; tasks wait for room without holding a slot.
+//   - R6 What a task adds to an accumulator is added once, however often it runs: by
+//     the first run that succeeds.
 package driver
 
 import (
@@ -59,8 +61,17 @@ type Config struct {
 	Results *Results
 	Memory  *memory.Broker
 	Bus     *event.Bus
+	// Accumulate adds what a task told to an accumulator of the session: once for
+	// each task of a job, on the loop. Its error ends the job.
+	Accumulate func(node *physical.Accumulate, values []byte) error
 	// Grace is how long jobs wait when there is no executor at all. 0 = 30 s.
 	Grace time.Duration
+	// Patience is how long, while slots are idle, a stage waits for runtime filters
+	// of others. 0 = 1 s; negative: until somebody hurries it.
+	Patience time.Duration
+	// Locality is how long tasks wait for an executor that holds most of their input,
+	// and as long again for one of its host. 0 = 300 ms; negative: they don't.
+	Locality time.Duration
 }
 
 // Driver runs jobs on a backend. It is safe for concurrent use.
@@ -84,6 +95,9 @@ type Driver struct {
 	jobs  map[int]*job
 	queue []func() // actions to carry out (R1)
 	grace *time.Timer
+	idle  *time.Timer // runs while slots are idle and stages wait for runtime filters
+	look  *time.Timer // runs while tasks wait for a better place than is free
+	clock func() time.Duration
 }
 
 // Result is what a job did.
@@ -121,6 +135,8 @@ type job struct {
 	millis  float64
 	stream  *Stream // of the result stage
 	stats   []StageResult
+	keys    *keysets        // of runtime filters
+	told    map[[2]int]bool // stages and tasks that have added to accumulators
 	began   []time.Time
 	passes  Passes
 	running map[exec.TaskID]exec.ExecutorID // attempts that were launched and have not ended
@@ -135,7 +151,16 @@ type job struct {
 
 // New starts a driver; Close ends it.
 func New(c Config) *Driver {
-	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), task: task.New(), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}}
+	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}}
+	start := time.Now()
+	d.clock = func() time.Duration { return time.Since(start) }
+	switch {
+	case c.Locality == 0:
+		c.Locality = 300 * time.Millisecond
+	case c.Locality < 0:
+		c.Locality = 0
+	}
+	d.task = task.New(c.Locality)
 	for _, e := range c.Backend.Executors() {
 		d.enlist(e)
 	}
@@ -155,8 +180,10 @@ func (d *Driver) Close(ctx context.Context) error {
 	d.close.Do(func() {
 		close(d.stop)
 		<-d.done
-		if d.grace != nil {
-			d.grace.Stop()
+		for _, t := range []*time.Timer{d.grace, d.idle, d.look} {
+			if t != nil {
+				t.Stop()
+			}
 		}
 		err = d.Backend.Close(ctx)
 	})

@@ -49,10 +49,13 @@ func (d *Driver) drain() {
 			delete(d.jobs, j.id)
 			d.Backend.EndJob(j.id)
 			d.Tracker.Drop(j.id)
+			j.keys.close()
 			d.ended(j)
 			close(j.done)
 		}
 	}
+	d.watchIdle()
+	d.watchPlaces()
 }
 
 // ended tells of the end of a job.
@@ -74,7 +77,7 @@ func (d *Driver) submit(j *job) {
 	d.jobs[j.id] = j
 	sub := &dag.Submit{Job: j.id}
 	for i, st := range j.graph.Stages {
-		x := dag.Stage{ID: st.ID, Tasks: len(j.tasks[i]), Unstable: st.Class == stage.Unstable, Whole: whole(st.Root)}
+		x := dag.Stage{ID: st.ID, Tasks: len(j.tasks[i]), Unstable: st.Class == stage.Unstable, Whole: whole(st.Root), Awaits: st.Awaits}
 		for _, in := range st.Inputs {
 			x.Parents = append(x.Parents, in.Stage)
 		}
@@ -120,7 +123,7 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 		j.began[id.Stage] = time.Now()
 		delete(j.read, id.Stage)
 		d.Bus.Publish(event.Event{Kind: event.StageStarted, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Tasks: len(a.Run.Tasks)})
-		d.taskStep(j, nil, task.Event{Set: &task.Set{Stage: id, Tasks: a.Run.Tasks}})
+		d.taskStep(j, nil, task.Event{Set: &task.Set{Stage: id, Tasks: a.Run.Tasks, Prefer: d.places(j, id.Stage, a.Run.Tasks)}})
 	case a.Lost != nil:
 		if out := j.graph.Stages[a.Lost.Stage].Out; out != nil {
 			d.Tracker.Unregister(j.id, out.Exchange, a.Lost.Task)
@@ -138,6 +141,13 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 		s.Millis += float64(time.Since(j.began[id.Stage]).Microseconds()) / 1000
 		d.Bus.Publish(event.Event{Kind: event.StageEnded, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Millis: s.Millis, PeakBytes: s.Peak, SpilledBytes: s.Spilled, Metrics: append([]event.OperatorStats{}, s.Operators...)})
 		d.taskStep(j, nil, task.Event{Kill: &id}) // the set is forgotten
+		if out := j.graph.Stages[id.Stage].Out; a.EndStage.Complete && out != nil {
+			for _, f := range out.Filters {
+				if k, ok := j.keys.unite(f.ID, len(j.tasks[id.Stage])); ok {
+					d.Backend.Publish(j.id, k)
+				}
+			}
+		}
 		j.ending[id] = a.EndStage.Complete
 		d.release(j, id)
 	case a.Done != nil:
@@ -186,6 +196,12 @@ func (j *job) needs(exchange int) bool {
 // taskStep feeds the task scheduler; r is the report that the event stems from.
 func (d *Driver) taskStep(j *job, r *cluster.Report, e task.Event) {
 	j.passes.TaskEvents++
+	d.stepTasks(r, e)
+}
+
+// stepTasks feeds the task scheduler, telling it the time.
+func (d *Driver) stepTasks(r *cluster.Report, e task.Event) {
+	e.Now = d.clock()
 	d.taskActions(r, d.task.Step(e))
 }
 
@@ -226,6 +242,11 @@ func (d *Driver) succeeded(j *job, r *cluster.Report) {
 		j.stream.complete(r.Task.Task)
 	} else if r.Status != nil {
 		d.Tracker.Register(j.id, st.Out.Exchange, *r.Status)
+		j.keys.take(r.Task.Task, r.Keys)
+	}
+	if err := d.accumulate(j, r); err != nil {
+		d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: err}})
+		return
 	}
 	d.dagStep(j, dag.Event{TaskDone: &dag.TaskDone{Job: j.id, Stage: r.Task.Stage, Attempt: r.Task.StageAttempt, Task: r.Task.Task}})
 }
@@ -325,17 +346,17 @@ func (s *StageResult) add(r cluster.Report) {
 
 func (d *Driver) added(e cluster.Executor) {
 	d.Bus.Publish(event.Event{Kind: event.ExecutorAdded, Time: time.Now(), Executor: string(e.ID)})
-	d.taskActions(nil, d.enlist(e))
+	d.enlist(e)
 }
 
 // enlist counts an executor and gives it to the task scheduler.
-func (d *Driver) enlist(e cluster.Executor) []task.Action {
+func (d *Driver) enlist(e cluster.Executor) {
 	if _, twice := d.sizes[e.ID]; !twice {
 		d.sizes[e.ID] = e.Slots
 		d.slots.Add(int64(e.Slots))
 		d.count.Add(1)
 	}
-	return d.task.Step(task.Event{Added: &task.ExecutorAdded{ID: e.ID, Slots: e.Slots}})
+	d.stepTasks(nil, task.Event{Added: &task.ExecutorAdded{ID: e.ID, Slots: e.Slots, Host: e.Host}})
 }
 
 // lost takes in the loss of an executor: its tasks start elsewhere, its outputs
@@ -359,7 +380,7 @@ func (d *Driver) lost(id exec.ExecutorID) {
 			}
 		}
 	}
-	d.taskActions(nil, d.task.Step(task.Event{Lost: &task.ExecutorLost{ID: id}}))
+	d.stepTasks(nil, task.Event{Lost: &task.ExecutorLost{ID: id}})
 	for _, j := range jobs {
 		l := &dag.OutputsLost{Job: j.id}
 		for _, st := range j.graph.Stages {
@@ -376,30 +397,4 @@ func (d *Driver) lost(id exec.ExecutorID) {
 		d.queue = append(d.queue, func() { d.dagStep(j, dag.Event{OutputsLost: l}) })
 	}
 	d.watchGrace()
-}
-
-// watchGrace ends all jobs when there is no executor for too long.
-func (d *Driver) watchGrace() {
-	if d.task.Executors() > 0 || d.grace != nil {
-		return
-	}
-	wait := d.Grace
-	if wait == 0 {
-		wait = 30 * time.Second
-	}
-	d.grace = time.AfterFunc(wait, func() {
-		select {
-		case d.inbox <- func() {
-			d.grace = nil
-			if d.task.Executors() > 0 {
-				return
-			}
-			for _, j := range d.jobs {
-				d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: diag.New(diag.Internal, "there has been no executor for %s", wait).
-					WithRemedy("start workers, or look into why they ended")}})
-			}
-		}:
-		case <-d.done:
-		}
-	})
 }

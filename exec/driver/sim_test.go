@@ -42,7 +42,8 @@ var (
 //   - what tasks share is released only after the last of them stopped (R4);
 //   - a result holds the rows of each task exactly once and in order, and no two
 //     runs of a task whose rows may differ (D6, R5), however little of it fits
-//     the window and whenever the consumer takes some.
+//     the window and whenever the consumer takes some;
+//   - what a task adds to an accumulator is added once (R6).
 func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
 		newSim(t, *simSeed).run()
@@ -55,13 +56,13 @@ func TestSimulation(t *testing.T) {
 		total.add(s.tally)
 	}
 	t.Logf("%+v", total)
-	if total.lost == 0 || total.fetch == 0 || total.stale == 0 || total.transient == 0 || total.late == 0 || total.ok < *simSeeds/2 || total.failed == 0 || total.rollbacks == 0 || total.parked == 0 || total.given == 0 {
+	if total.lost == 0 || total.fetch == 0 || total.stale == 0 || total.transient == 0 || total.late == 0 || total.ok < *simSeeds/2 || total.failed == 0 || total.rollbacks == 0 || total.parked == 0 || total.given == 0 || total.hurried == 0 || total.waited == 0 || total.near == 0 {
 		t.Errorf("a fault never struck: %+v", total)
 	}
 }
 
 // tally counts what happened, so that a fault that never strikes is noticed.
-type tally struct{ ok, failed, lost, fetch, stale, transient, late, rollbacks, parked, given int }
+type tally struct{ ok, failed, lost, fetch, stale, transient, late, rollbacks, parked, given, hurried, waited, near int }
 
 func (a *tally) add(b tally) {
 	a.ok += b.ok
@@ -74,6 +75,9 @@ func (a *tally) add(b tally) {
 	a.rollbacks += b.rollbacks
 	a.parked += b.parked
 	a.given += b.given
+	a.hurried += b.hurried
+	a.waited += b.waited
+	a.near += b.near
 }
 
 type outKey struct{ job, stage, task, attempt int }
@@ -92,8 +96,10 @@ type sim struct {
 	late    []cluster.Report // reports still under way
 	outputs map[outKey]lineage
 	rows    map[*columnar.Batch]row
-	taken   map[int][]row // by job: what the consumer had
+	taken   map[int][]row  // by job: what the consumer had
+	added   map[[3]int]int // by job, stage and task: how often it was accumulated
 	version uint64
+	now     time.Duration
 	kills   int
 	tally   tally
 }
@@ -120,8 +126,15 @@ type row struct {
 const rowsPerTask = 3
 
 func newSim(t *testing.T, seed uint64) *sim {
-	s := &sim{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), alive: map[exec.ExecutorID]bool{}, outputs: map[outKey]lineage{}, rows: map[*columnar.Batch]row{}, taken: map[int][]row{}}
-	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Memory: memory.NewBroker(1 << 30)}, dag: dag.New(), task: task.New(), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}, done: make(chan struct{})}
+	s := &sim{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), alive: map[exec.ExecutorID]bool{}, outputs: map[outKey]lineage{}, rows: map[*columnar.Batch]row{}, taken: map[int][]row{}, added: map[[3]int]int{}}
+	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Memory: memory.NewBroker(1 << 30), Patience: -1}, dag: dag.New(), task: task.New(50 * time.Millisecond), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}, done: make(chan struct{})}
+	s.d.look = time.NewTimer(time.Hour) // it is the simulation that lets time pass
+	s.d.look.Stop()
+	s.d.clock = func() time.Duration { return s.now }
+	s.d.Accumulate = func(n *physical.Accumulate, values []byte) error {
+		s.added[[3]int{n.ID, int(values[0]), int(values[1])}]++
+		return nil
+	}
 	s.kills = s.r.IntN(6)
 	for range 1 + s.r.IntN(3) {
 		s.addExecutor()
@@ -147,7 +160,7 @@ func (s *sim) deliver(r cluster.Report) {
 
 func (s *sim) submit(id int) {
 	g := &stage.Graph{}
-	leaf := &physical.Values{Out: columnar.NewSchema()}
+	leaf := &physical.Accumulate{ID: id, Child: &physical.Values{Out: columnar.NewSchema()}}
 	n := 1 + s.r.IntN(6)
 	j := &job{id: id, graph: g, done: make(chan struct{}), running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}, read: map[int]bool{}}
 	read := make([]bool, n)
@@ -168,12 +181,21 @@ func (s *sim) submit(id int) {
 				}
 			}
 		}
+		for a := range n { // of any order, so that they may await each other for ever
+			if a != i && s.r.IntN(8) == 0 {
+				st.Awaits = append(st.Awaits, a)
+			}
+		}
 		if st.Class == stage.Stable && len(st.Inputs) > 0 {
 			st.Class = stage.Unordered
 		}
 		g.Stages = append(g.Stages, st)
 		j.encoded, j.hashes = append(j.encoded, nil), append(j.hashes, [32]byte{})
-		j.tasks = append(j.tasks, make([][]wire.LeafAssignment, 1+s.r.IntN(4)))
+		tasks := make([][]wire.LeafAssignment, 1+s.r.IntN(4))
+		for t := range tasks { // all leaves are number 0
+			tasks[t] = []wire.LeafAssignment{{Partition: t}}
+		}
+		j.tasks = append(j.tasks, tasks)
 		j.stats = append(j.stats, StageResult{})
 	}
 	g.Result = n - 1
@@ -211,6 +233,7 @@ func (s *sim) run() {
 }
 
 func (s *sim) step() {
+	s.now += time.Duration(s.r.IntN(5)) * time.Millisecond
 	switch n := s.r.IntN(100); {
 	case n < 3 && s.kills > 0 && len(s.alive) > 0:
 		s.kill()
@@ -235,6 +258,16 @@ func (s *sim) step() {
 		r := s.late[0]
 		s.late = s.late[1:]
 		s.deliver(r)
+	default:
+		s.tally.hurried += len(s.d.dag.Waiting())
+		s.d.hurry()
+		s.d.drain()
+		if at, ok := s.d.task.Wake(); ok {
+			s.tally.waited++
+			s.now = max(s.now, at)
+			s.d.stepTasks(nil, task.Event{})
+			s.d.drain()
+		}
 	}
 }
 
@@ -305,7 +338,13 @@ func (s *sim) read(a *attempt) {
 func (s *sim) status(a *attempt, l lineage) *shuffle.MapStatus {
 	at := a.id.Attempt + 1000*a.id.StageAttempt
 	s.outputs[outKey{a.id.Job, a.id.Stage, a.id.Task, at}] = l
-	return &shuffle.MapStatus{Map: a.id.Task, Attempt: at, Executor: string(a.ex)}
+	parts := make([]shuffle.Part, 2)
+	for i := range parts {
+		parts[i] = shuffle.Part{Sum: shuffle.Sum{Rows: 1}, Bytes: int64(s.r.IntN(2 << 20))}
+	}
+	st := shuffle.NewMapStatus(a.id.Task, at, false, parts)
+	st.Executor = string(a.ex)
+	return &st
 }
 
 func (s *sim) finish(i int) {
@@ -339,6 +378,7 @@ func (s *sim) outcome(a *attempt) cluster.Report {
 	case s.r.IntN(150) == 0:
 		r.Failure = exec.Classify(diag.New(diag.DivideByZero, "division by zero"))
 	default:
+		r.Updates = []exec.Update{{Accumulator: a.id.Job, Values: []byte{byte(a.id.Stage), byte(a.id.Task)}}}
 		if s.jobs[a.id.Job-1].graph.Stages[a.id.Stage].Out != nil {
 			r.Status = s.status(a, s.make(a))
 		}
@@ -437,6 +477,11 @@ func (s *sim) check(j *job) {
 	if _, maps := s.d.Tracker.Outputs(j.id, 1); maps != nil {
 		s.fail("job %d left outputs", j.id)
 	}
+	for at, n := range s.added {
+		if n > 1 {
+			s.fail("stage %d task %d of job %d is accumulated %d times", at[1], at[2], at[0], n)
+		}
+	}
 	if j.err != nil {
 		s.tally.failed++
 		if diag.ClassOf(j.err) == diag.ResultLost {
@@ -445,6 +490,13 @@ func (s *sim) check(j *job) {
 		return
 	}
 	s.tally.ok++
+	for st := range j.tasks {
+		for t := range j.tasks[st] {
+			if s.added[[3]int{j.id, st, t}] != 1 {
+				s.fail("stage %d task %d of job %d is not accumulated", st, t, j.id)
+			}
+		}
+	}
 	s.take(j, math.MaxInt)
 	got := s.taken[j.id]
 	if len(got) != rowsPerTask*len(j.tasks[j.graph.Result]) {
@@ -494,6 +546,9 @@ func (s *sim) Launch(ex exec.ExecutorID, id exec.TaskID, encoded, _ []byte) {
 	if id.StageAttempt > 0 && j.graph.Stages[id.Stage].Class == stage.Unstable {
 		s.tally.rollbacks++
 	}
+	if p := s.d.places(j, id.Stage, []int{id.Task}); p != nil && slices.Contains(p[0], ex) {
+		s.tally.near++
+	}
 	if s.alive[ex] { // else: the driver will hear of the loss
 		s.running = append(s.running, &attempt{ex: ex, id: id, task: t})
 	}
@@ -506,6 +561,8 @@ func (s *sim) Kill(id exec.TaskID) {
 		}
 	}
 }
+
+func (s *sim) Publish(int, exec.Keys) {}
 
 func (s *sim) EndStage(id exec.StageID) {
 	for _, a := range s.running {

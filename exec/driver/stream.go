@@ -90,6 +90,7 @@ func (d *Driver) Start(ctx context.Context, g *stage.Graph, conf []catalog.Optio
 	d.Bus.Publish(event.Event{Kind: event.JobStarted, Time: j.start, Job: j.id, Stages: len(g.Stages)})
 	if err := d.do(ctx, func() { d.submit(j) }); err != nil {
 		s.release()
+		j.keys.close()
 		d.Backend.EndJob(j.id)
 		if errors.Is(err, errClosed) {
 			return nil, err
@@ -136,7 +137,7 @@ func (d *Driver) stream(j *job, window int64) *Stream {
 	result := j.graph.Stages[j.graph.Result]
 	s := &Stream{d: d, j: j, changed: make(chan struct{}), memory: d.Memory.Reserve(exec.StageID{Job: j.id, Stage: result.ID}.String()+" result", 0),
 		rows: newResults(len(j.tasks[result.ID]), window, result.Class == stage.Stable)}
-	j.stream = s
+	j.stream, j.keys = s, newKeysets(d.Memory, j.id)
 	d.Results.put(j.id, s)
 	return s
 }

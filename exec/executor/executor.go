@@ -71,6 +71,7 @@ type Executor struct {
 	specs  map[[32]byte]*wire.StageSpec
 	stages map[exec.StageID]*op.Shared
 	jobs   map[exec.StageID]*op.Filters // of jobs, and of attempts of stages after the first
+	sent   map[int]*sentFilters         // that the driver published, by job
 	shared map[int]memory.Reservation   // what the stages of a job share
 	// Decoded counts stages and tasks that were decoded, for tests.
 	DecodedStages, DecodedTasks int
@@ -85,7 +86,7 @@ func New(c Config) *Executor {
 	if c.Keep != nil {
 		where, level = kept{c.Keep}, cache.DiskOnly
 	}
-	return &Executor{Config: c, store: cache.NewStore(c.Broker, "exchanges", where), level: level, specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}, shared: map[int]memory.Reservation{}}
+	return &Executor{Config: c, store: cache.NewStore(c.Broker, "exchanges", where), level: level, specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}, sent: map[int]*sentFilters{}, shared: map[int]memory.Reservation{}}
 }
 
 // BeginJob sets aside what the stages of a job share, and makes sure that tasks
@@ -135,7 +136,7 @@ func (e *Executor) stage(id exec.StageID, hash [32]byte, encoded []byte) (*wire.
 	}
 	f, ok := e.jobs[key]
 	if !ok {
-		f = &op.Filters{}
+		f = &op.Filters{Base: &e.published(id.Job).Filters}
 		e.jobs[key] = f
 	}
 	return spec, sh, f, nil
@@ -177,6 +178,10 @@ func (e *Executor) EndJob(job int) {
 		if id.Job == job {
 			delete(e.jobs, id)
 		}
+	}
+	if s := e.sent[job]; s != nil {
+		s.memory.Close()
+		delete(e.sent, job)
 	}
 	clear(e.specs)
 	shared := e.shared[job]
@@ -310,13 +315,15 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 			return err
 		}
 	}
+	r.Updates = tree.Updates()
 	if sink != nil {
+		keys := sink.Keys() // Commit gives their memory back
 		st, err := sink.Commit(ctx)
 		if err != nil {
 			return err
 		}
 		st.Executor = string(e.ID)
-		r.Status = &st
+		r.Status, r.Keys = &st, keys
 	}
 	r.Reads = reader.Reads()
 	return nil
@@ -336,6 +343,9 @@ func (e *Executor) Close() {
 	e.store.Close()
 	for _, r := range e.shared {
 		r.Close()
+	}
+	for _, s := range e.sent {
+		s.memory.Close()
 	}
 	e.Spill.Close()
 	if e.Keep != nil {

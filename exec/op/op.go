@@ -141,8 +141,11 @@ func (s *Shared) Close() {
 
 // Filters holds the runtime filters published so far in a query on this
 // executor. Scans look at it between batches; a filter that comes late is
-// simply not used by what was read before.
+// simply not used by what was read before. Those of Base, which may be nil, are
+// visible too.
 type Filters struct {
+	Base *Filters
+
 	mu   sync.RWMutex
 	byID map[int]RuntimeFilter
 }
@@ -169,7 +172,10 @@ func (f *Filters) Publish(id int, r RuntimeFilter, replace bool) {
 // Get returns a published filter.
 func (f *Filters) Get(id int) (RuntimeFilter, bool) {
 	f.mu.RLock()
-	defer f.mu.RUnlock()
 	r, ok := f.byID[id]
+	f.mu.RUnlock()
+	if !ok && f.Base != nil {
+		return f.Base.Get(id)
+	}
 	return r, ok
 }

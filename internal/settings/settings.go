@@ -29,6 +29,7 @@ const (
 	Master            = "master"
 	Memory            = "memory"
 	ShufflePartitions = "sql.shuffle.partitions"
+	RuntimeFilters    = "sql.runtime.filters"
 	BatchRows         = "exec.batch.rows"
 	SpillDir          = "spill.dir"
 	SpillLimit        = "spill.limit"
@@ -66,6 +67,7 @@ func All() []Setting {
 		{ShuffleKeep, "", "directory where the outputs of exchanges are kept as .mrs files, for millrace shuffle cat; empty for none", func(string) error { return nil }},
 		{Transport, "local", "what carries bytes between processes: local (sockets of one host, and between hosts of a cluster quic, else tcp), quic or tcp (TLS 1.3)", oneOf("local", "quic", "tcp")},
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
+		{RuntimeFilters, "on", "whether joins tell scans which values they look for, on or off", oneOf("on", "off")},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
 	}
 }

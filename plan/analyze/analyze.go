@@ -203,6 +203,8 @@ func (a *analyzer) plan(p logical.Plan, outer *scope) (logical.Plan, []column, e
 		return a.union(x)
 	case *logical.Repartition:
 		return a.repartition(x, outer)
+	case *logical.Accumulate:
+		return a.accumulate(x, outer)
 	}
 	return nil, nil, diag.New(diag.Unsupported, "%s cannot be part of a query", p)
 }
@@ -237,6 +239,35 @@ func (a *analyzer) repartition(r *logical.Repartition, outer *scope) (logical.Pl
 		out.Keys = append(out.Keys, e)
 	}
 	return out, cols, nil
+}
+
+// accumulate brings what is summed up to the accumulator's type.
+func (a *analyzer) accumulate(x *logical.Accumulate, outer *scope) (logical.Plan, []column, error) {
+	child, cols, err := a.plan(x.Child, outer)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := *x
+	d.Child, d.List = child, nil
+	for _, e := range x.List {
+		if al, ok := e.(*expr.Alias); ok {
+			e = al.Arg
+		}
+		r, err := a.scalar(e, &scope{columns: cols, outer: outer}, "what is accumulated")
+		if err != nil {
+			return nil, nil, err
+		}
+		if x.Sum.Kind != columnar.Null {
+			if len(x.List) != 1 || !r.Type().IsNumeric() {
+				return nil, nil, diag.NewAt(r.Pos(), diag.TypeMismatch, "the accumulator %s adds one number, not values of type %s", x.Name, r.Type())
+			}
+			if !r.Type().Equal(x.Sum) {
+				r = &expr.Cast{Arg: r, To: x.Sum, Place: r.Pos()}
+			}
+		}
+		d.List = append(d.List, r)
+	}
+	return &d, cols, nil
 }
 
 // visible projects a plan to the columns that * stands for, under their names,

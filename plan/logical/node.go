@@ -331,6 +331,23 @@ func (w *With) String() string {
 	return "With " + strings.Join(names, ", ")
 }
 
+func (a *Accumulate) Output() []*expr.Attr { return a.Child.Output() }
+func (a *Accumulate) Children() []Plan     { return []Plan{a.Child} }
+func (a *Accumulate) WithChildren(k []Plan) Plan {
+	d := *a
+	d.Child = k[0]
+	return &d
+}
+func (a *Accumulate) Exprs() []expr.Expr { return a.List }
+func (a *Accumulate) WithExprs(es []expr.Expr) Plan {
+	d := *a
+	d.List = es
+	return &d
+}
+func (a *Accumulate) String() string {
+	return fmt.Sprintf("Accumulate %s [%s]", a.Name, join(a.List))
+}
+
 func (r *Repartition) Output() []*expr.Attr { return r.Child.Output() }
 func (r *Repartition) Children() []Plan     { return []Plan{r.Child} }
 func (r *Repartition) WithChildren(k []Plan) Plan {

@@ -226,6 +226,17 @@ type Repartition struct {
 	Child      Plan
 }
 
+// Accumulate passes rows on and adds the values of a list to an accumulator of the
+// session: the sum of its one number in the type Sum, bigint or double, or, where
+// that is of kind Null, the rows of values.
+type Accumulate struct {
+	ID    int
+	Name  string
+	Sum   columnar.Type
+	List  []expr.Expr
+	Child Plan
+}
+
 // Window computes window functions over partitions, each in the given order: the
 // list are aliases of *expr.Agg, each with its frame; output is the child's columns
 // plus those.

@@ -379,6 +379,13 @@ func (s *Estimator) join(j *logical.Join) *estimate {
 	return out
 }
 
+// Coverage estimates which share of the values that a key has in p (before all
+// filters) another plan's key has, and how many those are.
+func (s *Estimator) Coverage(p logical.Plan, key expr.Expr, other logical.Plan, otherKey expr.Expr) (share, values float64) {
+	values = s.of(other).distinct(otherKey)
+	return math.Min(1, values/full(s.of(p), key)), values
+}
+
 // full is the number of distinct values before filters: what foreign keys refer
 // to.
 func full(e *estimate, x expr.Expr) float64 {

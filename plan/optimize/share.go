@@ -113,6 +113,8 @@ func (f *printer) plan(p logical.Plan) {
 		}
 	case *logical.Window:
 		fmt.Fprintf(&f.b, "%p ", x) // frames are not compared
+	case *logical.Accumulate:
+		fmt.Fprintf(&f.b, "%p ", x) // each counts by itself
 	case *logical.Aggregate:
 		fmt.Fprintf(&f.b, "%d %v ", len(x.Keys), x.Sets)
 	case *logical.Repartition:

@@ -31,10 +31,7 @@ func (s *Scan) String() string {
 	if len(s.Filters) > 0 {
 		t += " filters: [" + join(s.Filters) + "]"
 	}
-	for _, f := range s.RuntimeFilters {
-		t += fmt.Sprintf(" runtime filter %d on %s", f.ID, s.Read.Fields[f.Column].Name)
-	}
-	return t
+	return t + applied(s.RuntimeFilters, s.Read)
 }
 
 func (v *Values) Schema() *columnar.Schema { return v.Out }
@@ -53,8 +50,19 @@ func (s *Source) String() string {
 
 func (f *Filter) Schema() *columnar.Schema   { return f.Child.Schema() }
 func (f *Filter) Children() []Plan           { return []Plan{f.Child} }
-func (f *Filter) WithChildren(k []Plan) Plan { return &Filter{f.Conjuncts, k[0]} }
-func (f *Filter) String() string             { return "Filter [" + join(f.Conjuncts) + "]" }
+func (f *Filter) WithChildren(k []Plan) Plan { return &Filter{f.Conjuncts, f.RuntimeFilters, k[0]} }
+func (f *Filter) String() string {
+	return "Filter [" + join(f.Conjuncts) + "]" + applied(f.RuntimeFilters, f.Schema())
+}
+
+// applied renders the runtime filters that a node applies to columns.
+func applied(fs []RuntimeFilter, s *columnar.Schema) string {
+	t := ""
+	for _, f := range fs {
+		t += fmt.Sprintf(" runtime filter %d on %s", f.ID, s.Fields[f.Column].Name)
+	}
+	return t
+}
 
 func (p *Project) Schema() *columnar.Schema   { return p.Out }
 func (p *Project) Children() []Plan           { return []Plan{p.Child} }
@@ -68,6 +76,24 @@ func (p *Project) String() string {
 		}
 	}
 	return "Project [" + strings.Join(parts, ", ") + "]"
+}
+
+func (a *Accumulate) Schema() *columnar.Schema { return a.Child.Schema() }
+func (a *Accumulate) Children() []Plan         { return []Plan{a.Child} }
+func (a *Accumulate) WithChildren(k []Plan) Plan {
+	d := *a
+	d.Child = k[0]
+	return &d
+}
+func (a *Accumulate) String() string { return "Accumulate " + a.Name + " [" + join(a.List) + "]" }
+
+// Values returns the schema of the list.
+func (a *Accumulate) Values() *columnar.Schema {
+	s := &columnar.Schema{}
+	for _, e := range a.List {
+		s.Fields = append(s.Fields, columnar.Field{Name: e.String(), Type: e.Type(), Nullable: e.Nullable()})
+	}
+	return s
 }
 
 func (m AggMode) String() string { return [...]string{"partial", "final", "complete"}[m] }
@@ -251,6 +277,9 @@ func (e *Exchange) String() string {
 	if len(e.Order) > 0 {
 		s += " merge [" + join(e.Order) + "]"
 	}
+	for _, f := range e.Filters {
+		s += fmt.Sprintf(" makes runtime filter %d of %s", f.ID, e.Schema().Fields[f.Column].Name)
+	}
 	return s
 }
 
@@ -291,6 +320,7 @@ var (
 	_ Plan = (*Filter)(nil)
 	_ Plan = (*Project)(nil)
 	_ Plan = (*Aggregate)(nil)
+	_ Plan = (*Accumulate)(nil)
 	_ Plan = (*HashJoin)(nil)
 	_ Plan = (*LoopJoin)(nil)
 	_ Plan = (*Sort)(nil)

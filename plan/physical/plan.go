@@ -33,11 +33,14 @@ type Scan struct {
 	Rows           float64 // estimate after filters, −1 unknown
 }
 
-// RuntimeFilter connects a join's build keys to a scan below its probe side in
-// the same or a later stage: the scan may drop rows whose column cannot match.
+// RuntimeFilter connects a join's build keys with the rows of its probe side: the
+// filter with an ID knows which values the build side has. Where rows pass that a
+// node names, those whose column cannot match may be dropped: in the stage of the
+// join, whose operator publishes the filter, or in another one, which is told when
+// the exchange of the build side is complete. It may come late or never.
 type RuntimeFilter struct {
-	ID     int // unique within the query; the join publishes under it
-	Column int // position in Scan.Columns
+	ID     int // unique within the query
+	Column int // position in Scan.Columns, else in the node's rows
 }
 
 // Values yields literal rows. Leaf-assigned like a scan with one split.
@@ -70,10 +73,12 @@ type Source struct {
 	Rows     float64
 }
 
-// Filter keeps rows for which all conjuncts are true.
+// Filter keeps rows for which all conjuncts are true. RuntimeFilters are as those
+// of a scan.
 type Filter struct {
-	Conjuncts []expr.Expr
-	Child     Plan
+	Conjuncts      []expr.Expr
+	RuntimeFilters []RuntimeFilter
+	Child          Plan
 }
 
 // Project computes one column per expression.
@@ -130,6 +135,16 @@ type Expand struct {
 	Sets  [][]int
 	IDs   []int64
 	Out   *columnar.Schema
+	Child Plan
+}
+
+// Accumulate passes rows on and tells the driver of the values of List: their sum
+// (Sum: one bigint or double) or all of them, once for each task that succeeds.
+type Accumulate struct {
+	ID    int // of the session's accumulator
+	Name  string
+	Sum   bool
+	List  []expr.Expr
 	Child Plan
 }
 
@@ -246,14 +261,16 @@ type Partitioning struct {
 	Keys  []int // columns of the exchanged schema, Hash only
 }
 
-// Exchange is a wide dependency: its child runs in a stage of its own.
+// Exchange is a wide dependency: its child runs in a stage of its own. Filters are
+// the runtime filters that hold the values which its rows have in a column.
 type Exchange struct {
 	ID           int // number within the query, assigned by the planner from 1
 	Partitioning Partitioning
 	// Order: map outputs are sorted so and the consumer merges them.
-	Order []expr.SortOrder
-	Child Plan
-	Rows  float64
+	Order   []expr.SortOrder
+	Filters []RuntimeFilter
+	Child   Plan
+	Rows    float64
 }
 
 // Write stores rows as files; it yields one row per file written (path string,

@@ -116,7 +116,11 @@ func (pl *planner) hashJoin(j *joinPlan) (planned, error) {
 	}
 	rows := pl.rows(buildSide)
 	together := pl.opts.Executors == 1 || probe.dist.single
-	shared := together || rows >= 0 && rows <= pl.opts.BroadcastRows && !j.keepsBuild(buildLeft)
+	probeSide := j.Left
+	if buildLeft {
+		probeSide = j.Right
+	}
+	shared := together || !j.keepsBuild(buildLeft) && pl.broadcasts(rows, pl.rows(probeSide), build.plan.Schema())
 	out := &physical.HashJoin{Kind: j.Kind, BuildLeft: buildLeft, Shared: shared, Together: shared && together, NullSafe: j.nullSafe, BuildRows: rows, Place: j.Place}
 	var dist distribution
 	if shared {
@@ -172,7 +176,7 @@ func (pl *planner) hashJoin(j *joinPlan) (planned, error) {
 		}
 	}
 	if j.dropsProbe(buildLeft) {
-		pl.runtimeFilters(out)
+		pl.runtimeFilters(j, out)
 	}
 	return planned{out, attrs, dist}, nil
 }
@@ -211,6 +215,39 @@ func (j *joinPlan) keepsBuild(buildLeft bool) bool {
 		return buildLeft
 	}
 	return false
+}
+
+// tableShare is the share of an executor's memory that the tables of a broadcast
+// join may be planned to take.
+const tableShare = 0.25
+
+// broadcasts reports whether the build side goes to every executor. Each then reads
+// all of its rows, on one slot; exchanged, the slots share both sides' rows, which
+// are moved, and the build side's, which are read.
+func (pl *planner) broadcasts(rows, probe float64, build *columnar.Schema) bool {
+	if rows < 0 || rows <= pl.opts.BroadcastRows {
+		return rows >= 0
+	}
+	if rows*rowBytes(build) > tableShare*float64(pl.opts.Memory) {
+		return false
+	}
+	return rows*float64(pl.opts.Slots) < probe+2*rows
+}
+
+// rowBytes guesses what a row of a join's table takes.
+func rowBytes(s *columnar.Schema) float64 {
+	n := 16.0 // of the index
+	for _, f := range s.Fields {
+		switch {
+		case f.Type.IsBytes():
+			n += 32
+		case f.Type.IsNested():
+			n += 64
+		default:
+			n += 8
+		}
+	}
+	return n
 }
 
 // broadcast makes every task of the consumer read all rows.
@@ -286,70 +323,4 @@ func (pl *planner) loopJoin(j *joinPlan) (planned, error) {
 	var attrs []*expr.Attr
 	out.Output, out.Out, attrs = j.output()
 	return planned{out, attrs, dist}, nil
-}
-
-// runtimeFilters connects the join's keys to scans of the probe side that run in
-// the same stage.
-func (pl *planner) runtimeFilters(j *physical.HashJoin) {
-	probe, keys := &j.Left, j.LeftKeys
-	if j.BuildLeft {
-		probe, keys = &j.Right, j.RightKeys
-	}
-	ids := make([]int, len(keys))
-	any := false
-	for i, k := range keys {
-		c, ok := k.(*expr.Column)
-		if !ok || j.NullSafe[i] {
-			continue
-		}
-		id := pl.filters + 1
-		if p, ok := attach(*probe, c.Index, id); ok {
-			*probe, ids[i], any = p, id, true
-			pl.filters++
-		}
-	}
-	if any {
-		j.RuntimeFilters = ids
-	}
-}
-
-// attach follows a column down to a scan of the same stage and adds the filter
-// there.
-func attach(p physical.Plan, at, id int) (physical.Plan, bool) {
-	descend := func(i, at int) (physical.Plan, bool) {
-		kids := append([]physical.Plan{}, p.Children()...)
-		k, ok := attach(kids[i], at, id)
-		if !ok {
-			return p, false
-		}
-		kids[i] = k
-		return p.WithChildren(kids), true
-	}
-	switch x := p.(type) {
-	case *physical.Scan:
-		d := *x
-		d.RuntimeFilters = append(append([]physical.RuntimeFilter{}, x.RuntimeFilters...), physical.RuntimeFilter{ID: id, Column: x.Project[at]})
-		return &d, true
-	case *physical.Filter:
-		return descend(0, at)
-	case *physical.Project:
-		if c, ok := x.Exprs[at].(*expr.Column); ok {
-			return descend(0, c.Index)
-		}
-	case *physical.HashJoin:
-		// Only down the probe side, and only where its rows pass or vanish.
-		at = x.Output[at]
-		n := x.Left.Schema().Len()
-		switch {
-		case at < n && !x.BuildLeft && x.Kind != logical.Full && x.Kind != logical.Right:
-			return descend(0, at)
-		case at >= n && x.BuildLeft && x.Kind == logical.Inner:
-			return descend(1, at-n)
-		}
-	case *physical.LoopJoin:
-		if at = x.Output[at]; at < x.Left.Schema().Len() && x.Kind != logical.Full && x.Kind != logical.Right {
-			return descend(0, at)
-		}
-	}
-	return p, false
 }

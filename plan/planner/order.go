@@ -90,7 +90,7 @@ func (pl *planner) threshold(t *physical.TopN) physical.Plan {
 	if !ok || !c.Typ.Wordable() || c.Null && !first.NullsLast || t.Count+t.Offset == 0 {
 		return t
 	}
-	if p, ok := attach(t.Child, c.Index, pl.filters+1); ok {
+	if p, ok := pl.attach(t.Child, c.Index, pl.filters+1, false); ok {
 		pl.filters++
 		t.Child, t.Filter = p, pl.filters
 	}

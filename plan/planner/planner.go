@@ -17,9 +17,13 @@ type Options struct {
 	// ShufflePartitions forces the number of partitions of hash exchanges; 0
 	// lets the planner choose by estimate.
 	ShufflePartitions int
+	RuntimeFilters    RuntimeFilters
 	// BroadcastRows is the estimate up to which a build side is broadcast when
-	// there are several executors.
+	// there are several executors; 0 = 500,000. Memory is the budget of each, in
+	// bytes: a larger build side is broadcast too where a share of it has room and
+	// that is cheaper than to exchange both sides. 0: that is not known.
 	BroadcastRows float64
+	Memory        int64
 }
 
 // few is the number of groups up to which one task finishes an aggregation
@@ -225,6 +229,16 @@ func (pl *planner) plan(p logical.Plan, need expr.IDSet) (planned, error) {
 		return pl.union(x)
 	case *logical.Repartition:
 		return pl.repartition(x, need)
+	case *logical.Accumulate:
+		in, err := pl.plan(x.Child, with(need, x.List...))
+		if err != nil {
+			return planned{}, err
+		}
+		list, err := bindAll(x.List, in.attrs)
+		if err != nil {
+			return planned{}, err
+		}
+		return planned{&physical.Accumulate{ID: x.ID, Name: x.Name, Sum: x.Sum.Kind != columnar.Null, List: list, Child: in.plan}, in.attrs, in.dist}, nil
 	case *logical.Shared:
 		return pl.sharedPlan(x)
 	case *logical.Window:

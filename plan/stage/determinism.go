@@ -13,6 +13,8 @@ import (
 //   - LIMIT without a total order, round robin, first/last and volatile functions
 //     over input that is not Stable choose rows by arrival: Unstable. Volatile
 //     functions are Unstable over any input.
+//   - Runtime filters of other stages drop rows or come too late: at best Unordered
+//     (await). What differs has no match in a join above, so it counts as the same.
 //   - Floating-point sums depend on the order in their last digits: where such a
 //     value decides which rows there are (a filter, a join key, a partition), the
 //     stage is Unstable.
@@ -131,6 +133,8 @@ func all(p physical.Plan) []expr.Expr {
 			}
 		}
 		return es
+	case *physical.Accumulate:
+		return x.List
 	case *physical.HashJoin:
 		es := append(append([]expr.Expr{}, x.LeftKeys...), x.RightKeys...)
 		if x.Residual != nil {

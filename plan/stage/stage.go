@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/millrace-engine/millrace/plan/expr"
@@ -34,6 +35,9 @@ type Stage struct {
 	// of the sources that a join reads alike), and a task assigns the leaves of
 	// one group. Sources in ReadAll mode are in no group.
 	Drivers []Driver
+	// Awaits are the stages whose runtime filters this one could use: it is worth
+	// waiting for them, but never needed.
+	Awaits []int
 }
 
 // Driver is a group of leaves that tasks assign together. Either one scan or
@@ -74,6 +78,7 @@ type Output struct {
 	Exchange     int
 	Partitioning physical.Partitioning
 	Order        []expr.SortOrder
+	Filters      []physical.RuntimeFilter // that hold the values of the output's columns
 }
 
 // Graph is a query's stages, in an order in which they can run.
@@ -89,6 +94,7 @@ func Cut(p physical.Plan) (*Graph, error) {
 	if _, err := c.stage(p, nil); err != nil {
 		return nil, err
 	}
+	await(c.stages)
 	return &Graph{Stages: c.stages, Result: len(c.stages) - 1}, nil
 }
 
@@ -128,7 +134,7 @@ func (c *cutter) stage(p physical.Plan, out *Output) (*Stage, error) {
 func (c *cutter) replace(p physical.Plan, s *Stage) (physical.Plan, error) {
 	if e, ok := p.(*physical.Exchange); ok {
 		if _, done := c.byExchange[e.ID]; !done {
-			st, err := c.stage(e.Child, &Output{e.ID, e.Partitioning, e.Order})
+			st, err := c.stage(e.Child, &Output{e.ID, e.Partitioning, e.Order, e.Filters})
 			if err != nil {
 				return nil, err
 			}
@@ -232,6 +238,49 @@ func (c *cutter) drivers(p physical.Plan) ([]Driver, error) {
 	return groups, nil
 }
 
+// await finds out which stages use the runtime filters of others. A stage whose
+// rows may be others when it runs again makes none: what its filter dropped
+// elsewhere could be wanted then.
+func await(stages []*Stage) {
+	makers := map[int]int{}
+	for _, s := range stages {
+		if s.Out == nil {
+			continue
+		}
+		if s.Class == Unstable {
+			s.Out.Filters = nil
+		}
+		for _, f := range s.Out.Filters {
+			makers[f.ID] = s.ID
+		}
+	}
+	for _, s := range stages {
+		users(s.Root, func(f physical.RuntimeFilter) {
+			if m, ok := makers[f.ID]; ok && !slices.Contains(s.Awaits, m) {
+				s.Awaits = append(s.Awaits, m)
+				s.Class = max(s.Class, Unordered)
+			}
+		})
+	}
+}
+
+// users calls f for each runtime filter that a node below p applies.
+func users(p physical.Plan, f func(physical.RuntimeFilter)) {
+	switch x := p.(type) {
+	case *physical.Scan:
+		for _, r := range x.RuntimeFilters {
+			f(r)
+		}
+	case *physical.Filter:
+		for _, r := range x.RuntimeFilters {
+			f(r)
+		}
+	}
+	for _, k := range p.Children() {
+		users(k, f)
+	}
+}
+
 // String renders the graph for EXPLAIN and goldens.
 func (g *Graph) String() string {
 	var b strings.Builder
@@ -239,8 +288,14 @@ func (g *Graph) String() string {
 		fmt.Fprintf(&b, "stage %d %s", s.ID, s.Class)
 		if s.Out != nil {
 			fmt.Fprintf(&b, " → exchange %d %s", s.Out.Exchange, s.Out.Partitioning)
+			for _, f := range s.Out.Filters {
+				fmt.Fprintf(&b, ", runtime filter %d of %s", f.ID, s.Root.Schema().Fields[f.Column].Name)
+			}
 		} else {
 			b.WriteString(" → result")
+		}
+		if len(s.Awaits) > 0 {
+			fmt.Fprintf(&b, ", awaits %v", s.Awaits)
 		}
 		b.WriteString("\n")
 		for _, l := range strings.Split(strings.TrimRight(physical.Tree(s.Root), "\n"), "\n") {

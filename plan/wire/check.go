@@ -19,12 +19,7 @@ func check(p physical.Plan) error {
 		if x.Read == nil || len(x.Columns) != x.Read.Len() {
 			return malformed("columns of a scan")
 		}
-		for _, r := range x.RuntimeFilters {
-			if r.Column < 0 || r.Column >= x.Read.Len() {
-				return malformed("runtime filter of a scan")
-			}
-		}
-		return firstError(positions(x.Project, x.Read.Len()), bound(x.Read, x.Filters...))
+		return firstError(positions(x.Project, x.Read.Len()), bound(x.Read, x.Filters...), runtimeFilters(x.RuntimeFilters, x.Read.Len()))
 	case *physical.Values:
 		if x.Out == nil {
 			return malformed("values without a schema")
@@ -40,7 +35,7 @@ func check(p physical.Plan) error {
 		}
 		return boundOrder(x.Out, x.Order)
 	case *physical.Filter:
-		return bound(x.Child.Schema(), x.Conjuncts...)
+		return firstError(bound(x.Child.Schema(), x.Conjuncts...), runtimeFilters(x.RuntimeFilters, x.Child.Schema().Len()))
 	case *physical.Project:
 		if x.Out == nil || len(x.Exprs) != x.Out.Len() {
 			return malformed("columns of a projection")
@@ -48,6 +43,11 @@ func check(p physical.Plan) error {
 		return bound(x.Child.Schema(), x.Exprs...)
 	case *physical.Aggregate:
 		return checkAggregate(x)
+	case *physical.Accumulate:
+		if x.Sum && (len(x.List) != 1 || !x.List[0].Type().Equal(columnar.Int64Type) && !x.List[0].Type().Equal(columnar.Float64Type)) {
+			return malformed("what an accumulator sums up")
+		}
+		return bound(x.Child.Schema(), x.List...)
 	case *physical.HashJoin:
 		if x.Out == nil || len(x.Output) != x.Out.Len() || len(x.LeftKeys) == 0 || len(x.LeftKeys) != len(x.RightKeys) ||
 			len(x.NullSafe) != len(x.LeftKeys) || len(x.RuntimeFilters) != 0 && len(x.RuntimeFilters) != len(x.LeftKeys) {

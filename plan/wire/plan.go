@@ -26,6 +26,7 @@ const (
 	planWrite
 	planWindow
 	planExpand
+	planAccumulate
 )
 
 func (e *encoder) plan(f int, p physical.Plan) {
@@ -58,6 +59,7 @@ func (e *encoder) plan(f int, p physical.Plan) {
 			e.message(planFilter, func(e *encoder) {
 				e.exprs(1, x.Conjuncts)
 				e.plan(2, x.Child)
+				e.runtimeFilters(3, x.RuntimeFilters)
 			})
 		case *physical.Project:
 			e.message(planProject, func(e *encoder) {
@@ -125,6 +127,14 @@ func (e *encoder) plan(f int, p physical.Plan) {
 				e.ints(6, x.PartitionBy)
 				e.plan(7, x.Child)
 			})
+		case *physical.Accumulate:
+			e.message(planAccumulate, func(e *encoder) {
+				e.int(1, int64(x.ID))
+				e.string(2, x.Name)
+				e.bool(3, x.Sum)
+				e.exprs(4, x.List)
+				e.plan(5, x.Child)
+			})
 		case *physical.Window:
 			e.message(planWindow, func(e *encoder) { e.window(x) })
 		case *physical.Expand:
@@ -160,12 +170,7 @@ func (e *encoder) scan(x *physical.Scan) {
 	e.schema(6, x.Read)
 	e.exprs(7, x.Filters)
 	e.ints(8, x.Project)
-	for _, r := range x.RuntimeFilters {
-		e.message(9, func(e *encoder) {
-			e.int(1, int64(r.ID))
-			e.int(2, int64(r.Column))
-		})
-	}
+	e.runtimeFilters(9, x.RuntimeFilters)
 	e.float(10, x.Rows)
 }
 
@@ -236,6 +241,8 @@ func (d *decoder) plan(b []byte) (p physical.Plan, err error) {
 					err = d.exprs(f.data, &x.Conjuncts)
 				case 2:
 					x.Child, err = d.plan(f.data)
+				case 3:
+					err = runtimeFilter(f, &x.RuntimeFilters)
 				}
 				return err
 			})
@@ -305,6 +312,23 @@ func (d *decoder) plan(b []byte) (p physical.Plan, err error) {
 			p, err = d.window(f.data)
 		case planExpand:
 			p, err = d.expand(f.data)
+		case planAccumulate:
+			x := &physical.Accumulate{}
+			p, err = x, fields(f.data, func(f field) (err error) {
+				switch f.num {
+				case 1:
+					x.ID = f.int()
+				case 2:
+					x.Name = f.string()
+				case 3:
+					x.Sum = f.bool()
+				case 4:
+					err = d.exprs(f.data, &x.List)
+				case 5:
+					x.Child, err = d.plan(f.data)
+				}
+				return err
+			})
 		default:
 			err = malformed("plan field %d", f.num)
 		}
@@ -355,17 +379,7 @@ func (d *decoder) scan(b []byte) (*physical.Scan, error) {
 		case 8:
 			x.Project, err = f.ints()
 		case 9:
-			var r physical.RuntimeFilter
-			err = fields(f.data, func(f field) error {
-				switch f.num {
-				case 1:
-					r.ID = f.int()
-				case 2:
-					r.Column = f.int()
-				}
-				return nil
-			})
-			x.RuntimeFilters = append(x.RuntimeFilters, r)
+			err = runtimeFilter(f, &x.RuntimeFilters)
 		case 10:
 			x.Rows = f.float()
 		}

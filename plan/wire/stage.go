@@ -42,6 +42,7 @@ func EncodeStage(s *stage.Stage, conf []catalog.Option) ([]byte, error) {
 			e.int(3, int64(s.Out.Partitioning.Count))
 			e.ints(4, s.Out.Partitioning.Keys)
 			e.order(5, s.Out.Order)
+			e.runtimeFilters(6, s.Out.Filters)
 		})
 	}
 	e.uint(6, uint64(s.Class))
@@ -119,7 +120,7 @@ func DecodeStage(b []byte) (*StageSpec, error) {
 	}
 	if s.Out != nil {
 		n := s.Plan.Schema().Len()
-		if err := firstError(positions(s.Out.Partitioning.Keys, n), boundOrder(s.Plan.Schema(), s.Out.Order)); err != nil {
+		if err := firstError(positions(s.Out.Partitioning.Keys, n), boundOrder(s.Plan.Schema(), s.Out.Order), runtimeFilters(s.Out.Filters, n)); err != nil {
 			return nil, err
 		}
 	}
@@ -149,6 +150,8 @@ func (d *decoder) output(b []byte) (*stage.Output, error) {
 			o.Partitioning.Keys, err = f.ints()
 		case 5:
 			err = d.order(f.data, &o.Order)
+		case 6:
+			err = runtimeFilter(f, &o.Filters)
 		}
 		return err
 	})

@@ -199,6 +199,11 @@ func (m *Memory) BeginJob(ctx context.Context, job int, shared, task int64) (err
 	return err
 }
 
+// Publish implements cluster.Backend.
+func (m *Memory) Publish(job int, keys exec.Keys) {
+	m.each(func(x *executor.Executor) { x.Publish(job, keys) })
+}
+
 // EndStage implements cluster.Backend.
 func (m *Memory) EndStage(id exec.StageID) { m.each(func(x *executor.Executor) { x.EndStage(id) }) }
 

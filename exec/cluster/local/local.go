@@ -78,6 +78,9 @@ func (b *Backend) BeginJob(ctx context.Context, job int, shared, task int64) err
 	return b.exec.BeginJob(ctx, job, shared, task)
 }
 
+// Publish implements cluster.Backend.
+func (b *Backend) Publish(job int, keys exec.Keys) { b.exec.Publish(job, keys) }
+
 // EndExchange implements cluster.Forgetful: what read the exchange is as safe as it
 // was, so its blocks go.
 func (b *Backend) EndExchange(job, exchange int) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"sync"
 	"time"
 
@@ -78,7 +79,11 @@ func Run(ctx context.Context, c AgentConfig) (err error) {
 	}
 	defer s.Cancel(transport.CodeContext)
 	a.messages = message.New(s, maxMessage)
-	if err := a.messages.Send(kindHello, hello{Version: version, Slots: c.Executor.Slots, Blocks: string(listener.Addr())}); err != nil {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // nobody is on the same one then
+	}
+	if err := a.messages.Send(kindHello, hello{Version: version, Slots: c.Executor.Slots, Host: host, Blocks: string(listener.Addr())}); err != nil {
 		return err
 	}
 	k, body, err := a.messages.Read()
@@ -133,6 +138,8 @@ func (a *agent) obey(ctx context.Context) error {
 			err = on(body, func(m kill) { a.kill(m.ID) })
 		case kindBeginJob:
 			err = on(body, func(m beginJob) { a.tasks.Go(func() { a.begin(ctx, m) }) })
+		case kindPublish:
+			err = on(body, func(m publish) { a.executor.Publish(m.Job, m.Keys) })
 		case kindEndStage:
 			err = on(body, func(m endStage) { a.executor.EndStage(m.ID) })
 		case kindEndJob:

@@ -82,6 +82,11 @@ type peer struct {
 	known  map[exchangeID]uint64
 }
 
+// executor is the peer as the scheduler sees it.
+func (p *peer) executor() *cluster.Executor {
+	return &cluster.Executor{ID: p.id, Slots: p.hello.Slots, Host: p.hello.Host}
+}
+
 // envelope is a message to be sent.
 type envelope struct {
 	kind message.Kind
@@ -139,7 +144,7 @@ func (b *Backend) Executors() []cluster.Executor {
 	b.listed = true
 	var out []cluster.Executor
 	for _, p := range b.peers {
-		out = append(out, cluster.Executor{ID: p.id, Slots: p.hello.Slots})
+		out = append(out, *p.executor())
 	}
 	slices.SortFunc(out, func(x, y cluster.Executor) int { return strings.Compare(string(x.ID), string(y.ID)) })
 	return out
@@ -251,7 +256,7 @@ func (b *Backend) add(p *peer) bool {
 		b.Joined(p.id)
 	}
 	if listed {
-		b.tell(cluster.Report{Executor: p.id, Added: &cluster.Executor{ID: p.id, Slots: p.hello.Slots}})
+		b.tell(cluster.Report{Executor: p.id, Added: p.executor()})
 	}
 	return true
 }
@@ -392,6 +397,15 @@ func (b *Backend) begun(executor exec.ExecutorID, m begun) {
 	if c, ok := b.begins[id]; ok {
 		delete(b.begins, id)
 		c <- err
+	}
+}
+
+// Publish implements cluster.Backend.
+func (b *Backend) Publish(job int, keys exec.Keys) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.peers {
+		p.send(kindPublish, publish{job, keys})
 	}
 }
 

@@ -33,12 +33,14 @@ const (
 	kindResult
 	kindChunk
 	kindTaken
+	kindPublish
 )
 
 // hello opens an executor's control stream.
 type hello struct {
 	Version int
 	Slots   int
+	Host    string // that it runs on
 	Blocks  string // the address where it serves its blocks
 }
 
@@ -71,6 +73,12 @@ type begun struct {
 	Failure []byte `json:",omitempty"`
 }
 
+// publish makes a runtime filter known.
+type publish struct {
+	Job  int
+	Keys exec.Keys
+}
+
 // endStage and endJob release what the executor keeps for them.
 type (
 	endStage struct{ ID exec.StageID }
@@ -92,6 +100,8 @@ type report struct {
 	Failure []byte             `json:",omitempty"` // exec.EncodeFailure
 	Status  *shuffle.MapStatus `json:",omitempty"`
 	Reads   []shuffle.Read     `json:",omitempty"`
+	Keys    []exec.Keys        `json:",omitempty"`
+	Updates []exec.Update      `json:",omitempty"`
 	Metrics []event.OperatorStats
 	Millis  float64
 	Peak    int64
@@ -99,7 +109,7 @@ type report struct {
 }
 
 func reportOf(r cluster.Report) report {
-	m := report{Task: r.Task, Status: r.Status, Reads: r.Reads, Metrics: r.Metrics, Millis: r.Millis, Peak: r.Peak, Spilled: r.Spilled}
+	m := report{Task: r.Task, Status: r.Status, Reads: r.Reads, Keys: r.Keys, Updates: r.Updates, Metrics: r.Metrics, Millis: r.Millis, Peak: r.Peak, Spilled: r.Spilled}
 	if r.Failure != nil {
 		m.Failure = exec.EncodeFailure(r.Failure)
 	}
@@ -107,7 +117,7 @@ func reportOf(r cluster.Report) report {
 }
 
 func (m report) of(executor exec.ExecutorID) (cluster.Report, error) {
-	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Reads: m.Reads, Metrics: m.Metrics, Millis: m.Millis, Peak: m.Peak, Spilled: m.Spilled}
+	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Reads: m.Reads, Keys: m.Keys, Updates: m.Updates, Metrics: m.Metrics, Millis: m.Millis, Peak: m.Peak, Spilled: m.Spilled}
 	if m.Status != nil {
 		if err := m.Status.Check(); err != nil {
 			return r, err

@@ -17,12 +17,17 @@
 //     stopped and submitted again, under a new attempt, when it is back.
 //   - D6 Rows of two runs of an Unstable stage are never mixed: once somebody
 //     consumed the first run, everybody who did starts afresh.
+//   - D7 A stage that could use what others tell of their rows waits for them, until
+//     it is hurried; so that alone never keeps a job from its end.
 //
 // It imports the standard library only and is tested by stories (testdata) and,
 // together with package task, by simulation.
 package dag
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // MaxAttempts bounds how often in a row a stage is tried because its inputs were
 // gone.
@@ -32,10 +37,12 @@ const MaxAttempts = 4
 // reads. Unstable: a second run may yield other rows, so that everything that
 // read its output is rolled back with it. Whole: its tasks share state that a
 // run of some of them cannot rebuild (a join's table that remembers which rows
-// matched), so that all of them run again or none.
+// matched), so that all of them run again or none. Awaits are stages whose end is
+// worth waiting for, though nothing of theirs is needed (D7).
 type Stage struct {
 	ID       int
 	Parents  []int
+	Awaits   []int
 	Tasks    int
 	Unstable bool
 	Whole    bool
@@ -48,6 +55,7 @@ type Event struct {
 	FetchFailed *FetchFailed
 	OutputsLost *OutputsLost
 	SetFailed   *SetFailed
+	Hurry       *Hurry
 	Cancel      *Cancel
 }
 
@@ -84,6 +92,9 @@ type SetFailed struct {
 	Job, Stage, Attempt int
 	Err                 error
 }
+
+// Hurry starts the stages of a job that wait for nothing that they need (D7).
+type Hurry struct{ Job int }
 
 // Cancel ends a job.
 type Cancel struct {
@@ -141,7 +152,9 @@ type stage struct {
 	children []*stage
 	attempt  int
 	running  bool
-	failures int // in a row, because of inputs that were gone
+	waits    bool // for others that it could do without
+	hurried  bool // it waits no more
+	failures int  // in a row, because of inputs that were gone
 	done     []bool
 	left     int
 }
@@ -151,6 +164,19 @@ func (st *stage) progressed() bool { return st.running || st.left < st.Tasks }
 
 // Jobs returns the number of jobs that have not ended.
 func (s *Scheduler) Jobs() int { return len(s.jobs) }
+
+// Waiting returns the jobs with stages that wait for nothing that they need,
+// ascending.
+func (s *Scheduler) Waiting() []int {
+	var out []int
+	for id, j := range s.jobs {
+		if slices.ContainsFunc(j.stages, func(st *stage) bool { return st.waits }) {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // Step takes an event and returns what to do, in order.
 func (s *Scheduler) Step(e Event) []Action {
@@ -170,6 +196,13 @@ func (s *Scheduler) Step(e Event) []Action {
 			return nil
 		}
 		return s.end(j, nil, f.Err)
+	case e.Hurry != nil:
+		if j, ok := s.jobs[e.Hurry.Job]; ok {
+			for _, st := range j.stages {
+				st.hurried = st.hurried || st.waits
+			}
+			return s.advance(j, nil)
+		}
 	case e.Cancel != nil:
 		if j, ok := s.jobs[e.Cancel.Job]; ok {
 			return s.end(j, nil, e.Cancel.Err)
@@ -232,7 +265,11 @@ func (s *Scheduler) advance(j *job, acts []Action) []Action {
 		return s.end(j, acts, nil)
 	}
 	for i, st := range j.stages {
+		st.waits = false
 		if !needed[i] || st.left == 0 || st.running || !j.ready(st) {
+			continue
+		}
+		if st.waits = !st.hurried && slices.ContainsFunc(st.Awaits, func(a int) bool { return needed[a] && j.stages[a].left > 0 }); st.waits {
 			continue
 		}
 		r := &Run{Job: j.id, Stage: st.ID, Attempt: st.attempt}

@@ -17,9 +17,9 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the goldens")
 // A story is a text: lines that start with a word are events, indented lines are
 // the actions that followed. Comments start with #.
 //
-//	job J: ID[flags] tasks N [after P,P]; …     flags: u unstable, w whole
+//	job J: ID[flags] tasks N [after P,P] [awaits A,A]; …     flags: u unstable, w whole
 //	done J S.A T        fetch J S.A from W M      lost J S/T S/T …
-//	fail J S.A          cancel J
+//	fail J S.A          hurry J                   cancel J
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -81,13 +81,17 @@ func parseEvent(line string) (e Event, err error) {
 			if _, err = fmt.Sscan(words[2], &st.Tasks); err != nil {
 				return e, err
 			}
-			if len(words) > 3 {
+			for ; len(words) > 3; words = words[2:] {
+				list := &st.Parents
+				if words[3] == "awaits" {
+					list = &st.Awaits
+				}
 				for _, p := range strings.Split(words[4], ",") {
 					var n int
 					if _, err = fmt.Sscan(p, &n); err != nil {
 						return e, err
 					}
-					st.Parents = append(st.Parents, n)
+					*list = append(*list, n)
 				}
 			}
 			sub.Stages = append(sub.Stages, st)
@@ -114,6 +118,9 @@ func parseEvent(line string) (e Event, err error) {
 	case "fail":
 		_, err = fmt.Sscanf(rest, "%d %d.%d", &a, &b, &c)
 		e.SetFailed = &SetFailed{a, b, c, errors.New("division by zero")}
+	case "hurry":
+		_, err = fmt.Sscan(rest, &a)
+		e.Hurry = &Hurry{a}
 	case "cancel":
 		_, err = fmt.Sscan(rest, &a)
 		e.Cancel = &Cancel{a, errors.New("cancelled")}

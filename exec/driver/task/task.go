@@ -13,10 +13,14 @@
 //     slot, so that other jobs go on. Of its own set only earlier tasks start
 //     meanwhile: it is them whom the consumer may be waiting for, and later ones
 //     would only come to wait as well.
+//   - T5 A task that prefers some executors waits for them, or then for their
+//     hosts, for a bounded time in which its set starts nothing there; it never
+//     waits for executors that are gone (locality.go).
 package task
 
 import (
 	"sort"
+	"time"
 
 	"github.com/millrace-engine/millrace/exec"
 )
@@ -24,8 +28,9 @@ import (
 // MaxAttempts bounds how often a task is tried.
 const MaxAttempts = 4
 
-// Event is what happened. Exactly one field is set.
+// Event is what happened. At most one field but Now is set; none: time has passed.
 type Event struct {
+	Now   time.Duration // since some fixed moment; it never goes back
 	Added *ExecutorAdded
 	Lost  *ExecutorLost
 	Set   *Set
@@ -39,15 +44,17 @@ type Event struct {
 type ExecutorAdded struct {
 	ID    exec.ExecutorID
 	Slots int
+	Host  string // "": not known
 }
 
 // ExecutorLost tells that an executor and its tasks are gone.
 type ExecutorLost struct{ ID exec.ExecutorID }
 
-// Set is tasks to run.
+// Set is tasks to run. Prefer says where each does best; nil: none has a preference.
 type Set struct {
-	Stage exec.StageID
-	Tasks []int
+	Stage  exec.StageID
+	Tasks  []int
+	Prefer []Place
 }
 
 // Ended reports the end of a task attempt.
@@ -90,20 +97,28 @@ type Scheduler struct {
 	running   map[exec.TaskID]exec.ExecutorID
 	parked    map[exec.TaskID]bool // of those running
 	sets      map[exec.StageID]*set
+	wait      time.Duration // for a better place (T5)
+	now       time.Duration
 }
 
 // set is the live tasks of a stage attempt: attempts that failed, by task. The
 // loss of an executor is nobody's failure and does not count.
-type set struct{ failures map[int]int }
+type set struct {
+	failures map[int]int
+	prefer   map[int]Place // by task; of those that do
+	since    time.Duration // when it came, or last started a task where it prefers to be
+}
 
 type executor struct {
 	id         exec.ExecutorID
+	host       string
 	slots, use int
 }
 
-// New returns a scheduler without executors.
-func New() *Scheduler {
-	return &Scheduler{running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, sets: map[exec.StageID]*set{}}
+// New returns a scheduler without executors. Tasks wait for a better place for as
+// long as wait: for their executors, and as long again for their hosts.
+func New(wait time.Duration) *Scheduler {
+	return &Scheduler{wait: wait, running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, sets: map[exec.StageID]*set{}}
 }
 
 // Running returns the number of attempts that have not ended.
@@ -112,12 +127,23 @@ func (s *Scheduler) Running() int { return len(s.running) }
 // Pending returns the number of tasks that wait for a slot.
 func (s *Scheduler) Pending() int { return len(s.pending) }
 
+// Idle reports whether a slot is free.
+func (s *Scheduler) Idle() bool {
+	for _, e := range s.executors {
+		if e.use < e.slots {
+			return true
+		}
+	}
+	return false
+}
+
 // Executors returns the number of executors.
 func (s *Scheduler) Executors() int { return len(s.executors) }
 
 // Step takes an event and returns what to do, in order.
 func (s *Scheduler) Step(e Event) []Action {
 	var acts []Action
+	s.now = max(s.now, e.Now)
 	switch {
 	case e.Added != nil:
 		for _, x := range s.executors {
@@ -125,12 +151,12 @@ func (s *Scheduler) Step(e Event) []Action {
 				return nil
 			}
 		}
-		s.executors = append(s.executors, &executor{id: e.Added.ID, slots: e.Added.Slots})
+		s.executors = append(s.executors, &executor{id: e.Added.ID, host: e.Added.Host, slots: e.Added.Slots})
 		sort.Slice(s.executors, func(i, j int) bool { return s.executors[i].id < s.executors[j].id })
 	case e.Lost != nil:
 		acts = s.lost(e.Lost.ID)
 	case e.Set != nil:
-		s.sets[e.Set.Stage] = &set{failures: map[int]int{}}
+		s.sets[e.Set.Stage] = newSet(e.Set, s.now)
 		for _, t := range e.Set.Tasks {
 			s.pending = append(s.pending, exec.TaskID{Job: e.Set.Stage.Job, Stage: e.Set.Stage.Stage, StageAttempt: e.Set.Stage.Attempt, Task: t})
 		}
@@ -274,22 +300,13 @@ func (s *Scheduler) lost(id exec.ExecutorID) []Action {
 	return acts
 }
 
-// offer gives free slots to waiting tasks, the least loaded executor first.
+// offer gives free slots to waiting tasks.
 func (s *Scheduler) offer() []Action {
 	var acts []Action
-	for len(s.pending) > 0 {
-		var best *executor
-		for _, e := range s.executors {
-			if e.use < e.slots && (best == nil || e.use*best.slots < best.use*e.slots) {
-				best = e
-			}
-		}
+	for {
+		at, best := s.pick()
 		if best == nil {
-			break
-		}
-		at := s.next()
-		if at < 0 {
-			break
+			return acts
 		}
 		id := s.pending[at]
 		copy(s.pending[1:], s.pending[:at])
@@ -298,13 +315,12 @@ func (s *Scheduler) offer() []Action {
 		s.running[id] = best.id
 		acts = append(acts, Action{Launch: &Launch{best.id, id}})
 	}
-	return acts
 }
 
-// next returns the place of the first waiting task that may start (T4), or −1.
-func (s *Scheduler) next() int {
+// startable returns a test of which waiting tasks may start (T4).
+func (s *Scheduler) startable() func(exec.TaskID) bool {
 	if len(s.parked) == 0 {
-		return 0
+		return func(exec.TaskID) bool { return true }
 	}
 	first := map[exec.StageID]int{}
 	for id := range s.parked {
@@ -312,10 +328,8 @@ func (s *Scheduler) next() int {
 			first[stageOf(id)] = id.Task
 		}
 	}
-	for i, id := range s.pending {
-		if t, ok := first[stageOf(id)]; !ok || id.Task < t {
-			return i
-		}
+	return func(id exec.TaskID) bool {
+		t, ok := first[stageOf(id)]
+		return !ok || id.Task < t
 	}
-	return -1
 }

@@ -48,13 +48,13 @@ func ended(job, st, task, attempt int, kind exec.FailureKind) Event {
 // Tasks fill slots, the emptiest executor first; jobs in the order they came,
 // and within one the earlier stage first.
 func TestOrder(t *testing.T) {
-	s := New()
-	s.expect(t, Event{Set: &Set{stage(2, 0), []int{0}}})
-	s.expect(t, Event{Set: &Set{stage(1, 1), []int{0, 1}}})
-	s.expect(t, Event{Set: &Set{stage(1, 0), []int{7}}})
-	s.expect(t, Event{Added: &ExecutorAdded{"b", 1}}, "launch job 1 stage 0.0 task 7.0 on b")
-	s.expect(t, Event{Added: &ExecutorAdded{"a", 2}}, "launch job 1 stage 1.0 task 0.0 on a", "launch job 1 stage 1.0 task 1.0 on a")
-	s.expect(t, Event{Added: &ExecutorAdded{"a", 2}}) // once is enough
+	s := New(0)
+	s.expect(t, Event{Set: &Set{Stage: stage(2, 0), Tasks: []int{0}}})
+	s.expect(t, Event{Set: &Set{Stage: stage(1, 1), Tasks: []int{0, 1}}})
+	s.expect(t, Event{Set: &Set{Stage: stage(1, 0), Tasks: []int{7}}})
+	s.expect(t, Event{Added: &ExecutorAdded{ID: "b", Slots: 1}}, "launch job 1 stage 0.0 task 7.0 on b")
+	s.expect(t, Event{Added: &ExecutorAdded{ID: "a", Slots: 2}}, "launch job 1 stage 1.0 task 0.0 on a", "launch job 1 stage 1.0 task 1.0 on a")
+	s.expect(t, Event{Added: &ExecutorAdded{ID: "a", Slots: 2}}) // once is enough
 	s.expect(t, ended(1, 0, 7, 0, 0), "succeeded job 1 stage 0.0 task 7.0", "launch job 2 stage 0.0 task 0.0 on b")
 	s.expect(t, ended(1, 0, 7, 0, 0)) // a report that comes twice
 }
@@ -62,14 +62,14 @@ func TestOrder(t *testing.T) {
 // A transient failure is tried four times, before others; the loss of an
 // executor is not the task's failure and does not count.
 func TestRetries(t *testing.T) {
-	s := New()
-	s.Step(Event{Added: &ExecutorAdded{"a", 1}})
-	s.expect(t, Event{Set: &Set{stage(1, 0), []int{0, 1}}}, "launch job 1 stage 0.0 task 0.0 on a")
+	s := New(0)
+	s.Step(Event{Added: &ExecutorAdded{ID: "a", Slots: 1}})
+	s.expect(t, Event{Set: &Set{Stage: stage(1, 0), Tasks: []int{0, 1}}}, "launch job 1 stage 0.0 task 0.0 on a")
 	s.expect(t, ended(1, 0, 0, 0, exec.Transient), "launch job 1 stage 0.0 task 0.1 on a")
 	s.expect(t, ended(1, 0, 0, 1, exec.Transient), "launch job 1 stage 0.0 task 0.2 on a")
 	s.expect(t, Event{Lost: &ExecutorLost{"a"}})
 	s.expect(t, ended(1, 0, 0, 2, 0)) // too late
-	s.expect(t, Event{Added: &ExecutorAdded{"b", 1}}, "launch job 1 stage 0.0 task 0.3 on b")
+	s.expect(t, Event{Added: &ExecutorAdded{ID: "b", Slots: 1}}, "launch job 1 stage 0.0 task 0.3 on b")
 	s.expect(t, ended(1, 0, 0, 3, exec.Transient), "launch job 1 stage 0.0 task 0.4 on b")
 	s.expect(t, ended(1, 0, 0, 4, exec.Transient), "failed job 1 stage 0.0: transient: cause")
 	if s.Pending() != 0 || s.Running() != 0 {
@@ -81,17 +81,17 @@ func TestRetries(t *testing.T) {
 // end means nothing any more. A lost input is for the DAG to judge.
 func TestFatal(t *testing.T) {
 	for _, kind := range []exec.FailureKind{exec.User, exec.Bug} {
-		s := New()
-		s.Step(Event{Added: &ExecutorAdded{"a", 2}})
-		s.Step(Event{Set: &Set{stage(1, 0), []int{0, 1, 2}}})
-		s.Step(Event{Set: &Set{stage(2, 0), []int{0}}})
+		s := New(0)
+		s.Step(Event{Added: &ExecutorAdded{ID: "a", Slots: 2}})
+		s.Step(Event{Set: &Set{Stage: stage(1, 0), Tasks: []int{0, 1, 2}}})
+		s.Step(Event{Set: &Set{Stage: stage(2, 0), Tasks: []int{0}}})
 		want := (&exec.Failure{Kind: kind, Cause: errors.New("cause")}).Error()
 		s.expect(t, ended(1, 0, 0, 0, kind), "kill job 1 stage 0.0 task 1.0", "failed job 1 stage 0.0: "+want, "launch job 2 stage 0.0 task 0.0 on a")
 		s.expect(t, ended(1, 0, 1, 0, 0))
 	}
-	s := New()
-	s.Step(Event{Added: &ExecutorAdded{"a", 1}})
-	s.Step(Event{Set: &Set{stage(1, 1), []int{0}}})
+	s := New(0)
+	s.Step(Event{Added: &ExecutorAdded{ID: "a", Slots: 1}})
+	s.Step(Event{Set: &Set{Stage: stage(1, 1), Tasks: []int{0}}})
 	s.expect(t, ended(1, 1, 0, 0, exec.FetchFailed), "fetch failed job 1 stage 1.0 task 0.0")
 	id := stage(1, 1)
 	s.expect(t, Event{Kill: &id})
@@ -108,12 +108,12 @@ func TestParked(t *testing.T) {
 		}
 		return Event{Resumed: &id}
 	}
-	s := New()
-	s.expect(t, Event{Added: &ExecutorAdded{"a", 2}})
-	s.expect(t, Event{Set: &Set{stage(1, 0), []int{0, 1, 2, 3}}}, "launch job 1 stage 0.0 task 0.0 on a", "launch job 1 stage 0.0 task 1.0 on a")
+	s := New(0)
+	s.expect(t, Event{Added: &ExecutorAdded{ID: "a", Slots: 2}})
+	s.expect(t, Event{Set: &Set{Stage: stage(1, 0), Tasks: []int{0, 1, 2, 3}}}, "launch job 1 stage 0.0 task 0.0 on a", "launch job 1 stage 0.0 task 1.0 on a")
 	s.expect(t, event(true, id(1, 1, 0))) // task 2 would only wait as well
 	s.expect(t, event(true, id(1, 1, 0))) // once is enough
-	s.expect(t, Event{Set: &Set{stage(2, 0), []int{0, 1}}}, "launch job 2 stage 0.0 task 0.0 on a")
+	s.expect(t, Event{Set: &Set{Stage: stage(2, 0), Tasks: []int{0, 1}}}, "launch job 2 stage 0.0 task 0.0 on a")
 	s.expect(t, ended(1, 0, 0, 0, exec.Transient), "launch job 1 stage 0.0 task 0.1 on a") // an earlier one
 	s.expect(t, event(false, id(1, 1, 0)))                                                 // three run on two slots
 	s.expect(t, ended(1, 0, 0, 1, 0), "succeeded job 1 stage 0.0 task 0.1")

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/op/keyset"
 	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/shuffle"
@@ -28,7 +29,8 @@ type Sink struct {
 	out     *stage.Output
 	schema  *columnar.Schema
 	parts   []part
-	next    int // round robin
+	next    int                 // round robin
+	keys    []*keyset.Collector // of the output's runtime filters
 	scratch *memory.Scratch
 	memory  memory.Reservation
 }
@@ -56,6 +58,9 @@ func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *co
 	for i := range s.parts {
 		s.parts[i].appender = kernel.NewAppender(types, s.memory)
 	}
+	for _, f := range out.Filters {
+		s.keys = append(s.keys, keyset.NewCollector(types[f.Column], s.memory))
+	}
 	id := cache.BlockID{Job: task.Job, Exchange: out.Exchange, Map: task.Task, Attempt: attempt(task)}
 	s.writer = store.NewWriter(id, len(s.parts), o.Level)
 	return s
@@ -67,6 +72,10 @@ func attempt(t exec.TaskID) int { return t.Attempt + t.StageAttempt*1000 }
 // Write adds a batch's selected rows to their partitions. Round robin deals
 // batches, from a partition that depends on the task alone.
 func (s *Sink) Write(ctx context.Context, b *columnar.Batch) error {
+	for i, f := range s.out.Filters {
+		s.scratch.Reset()
+		s.keys[i].Add(&b.Cols[f.Column], b.Sel, s.scratch)
+	}
 	switch {
 	case len(s.parts) == 1:
 		return s.add(ctx, 0, b, b.Sel, b.Selected())
@@ -156,6 +165,15 @@ func (s *Sink) Commit(ctx context.Context) (shuffle.MapStatus, error) {
 	return shuffle.NewMapStatus(s.task.Task, attempt(s.task), s.hashed, parts), nil
 }
 
+// Keys returns the keys of what was written, encoded, by runtime filter.
+func (s *Sink) Keys() []exec.Keys {
+	var out []exec.Keys
+	for i, f := range s.out.Filters {
+		out = append(out, exec.Keys{Filter: f.ID, Set: s.keys[i].Set().Append(nil)})
+	}
+	return out
+}
+
 // Usage returns the most bytes that the sink held in the task's memory, and those
 // that it wrote to disk.
 func (s *Sink) Usage() (peak, spilled int64) { return s.memory.Peak(), s.writer.Spilled() }
@@ -167,6 +185,9 @@ func (s *Sink) Abort() {
 }
 
 func (s *Sink) close() {
+	for _, k := range s.keys {
+		k.Close()
+	}
 	s.scratch.Close()
 	s.memory.Close()
 }

@@ -16,6 +16,7 @@ type filter struct {
 	node    *physical.Filter
 	child   op.Operator
 	eval    *eval.Filter
+	runtime *runtime // nil: there are none
 	scratch *memory.Scratch
 	sel     []uint16
 	out     columnar.Batch
@@ -29,6 +30,9 @@ func New(n *physical.Filter, child op.Operator) op.Operator {
 func (f *filter) Open(ctx context.Context, t *op.TaskContext) (err error) {
 	f.scratch = memory.NewScratch(t.Memory)
 	f.sel = make([]uint16, 0, columnar.MaxRows)
+	if len(f.node.RuntimeFilters) > 0 && t.Filters != nil {
+		f.runtime = newRuntime(f.node.RuntimeFilters, t.Filters)
+	}
 	if f.eval, err = eval.CompileFilter(f.node.Conjuncts, t.EvalOptions()); err != nil {
 		return err
 	}
@@ -40,6 +44,14 @@ func (f *filter) Next(ctx context.Context) (*columnar.Batch, error) {
 		b, err := f.child.Next(ctx)
 		if err != nil {
 			return nil, err
+		}
+		if f.runtime != nil {
+			if b = f.runtime.apply(b); b.Selected() == 0 {
+				continue
+			}
+		}
+		if len(f.node.Conjuncts) == 0 {
+			return b, nil
 		}
 		f.scratch.Reset()
 		sel, err := f.eval.Select(b, f.scratch, f.sel[:0])

@@ -8,6 +8,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/op/keyset"
 	"github.com/millrace-engine/millrace/exec/spill"
 	"github.com/millrace-engine/millrace/plan/physical"
 )
@@ -110,9 +111,9 @@ func (j *hashJoin) publish() {
 		}
 		var f op.RuntimeFilter
 		if x := j.side; x.runs == nil {
-			f = newRuntimeFilter(&x.table.keys[i], x.table.rows, x.memory)
-		} else if x.ranges[i].ordered && x.ranges[i].lo <= x.ranges[i].hi {
-			f = &x.ranges[i]
+			f = keyset.NewFilter(&x.table.keys[i], x.table.rows, x.memory)
+		} else {
+			f = x.ranges[i].Filter()
 		}
 		if f != nil {
 			j.task.Filters.Publish(id, f, false)

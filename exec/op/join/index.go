@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
+	"github.com/millrace-engine/millrace/exec/op/keyset"
 )
 
 // maxDirect bounds the span of keys that are looked up directly, in values.
@@ -22,7 +23,7 @@ func (t *table) index(s *shape, workers int) {
 	}
 	skip := t.unmatchable(s)
 	if s.exact {
-		words := keyWords(&t.keys[0], nil)
+		words := keyset.Words(&t.keys[0], nil)
 		if lo, hi, any := bounds(&t.keys[0], words, skip); !any || t.fitsDirect(lo, hi) {
 			t.indexDirect(words, skip, lo, hi, any, workers)
 			return

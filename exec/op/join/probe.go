@@ -7,6 +7,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/op/keyset"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/eval"
 	"github.com/millrace-engine/millrace/plan/logical"
@@ -131,7 +132,7 @@ func (p *prober) start(ctx context.Context, b *columnar.Batch) error {
 	p.vectors, p.live = vs, p.matchable(b, vs, p.live[:0])
 	var hashes []uint64
 	if p.exact && p.table.dir == nil && p.aside == nil {
-		p.words = keyWords(&vs[0], p.scratch)
+		p.words = keyset.Words(&vs[0], p.scratch)
 	} else {
 		p.words, hashes = p.hash(vs, b.Rows, p.scratch)
 	}

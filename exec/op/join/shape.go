@@ -4,6 +4,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/exec/op/keyset"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 	"github.com/millrace-engine/millrace/plan/physical"
@@ -43,7 +44,7 @@ func newShape(n *physical.HashJoin) *shape {
 		s.keyAt = append(s.keyAt, len(s.types))
 		s.types, s.computed = append(s.types, k.Type()), append(s.computed, k)
 	}
-	s.exact = len(keys) == 1 && wordable(keys[0].Type()) && !n.NullSafe[0]
+	s.exact = len(keys) == 1 && keyset.Wordable(keys[0].Type()) && !n.NullSafe[0]
 	switch n.Kind {
 	case logical.Inner:
 		s.pairs = true
@@ -68,7 +69,7 @@ func newShape(n *physical.HashJoin) *shape {
 func (s *shape) hash(keys []columnar.Vector, n int, scratch *memory.Scratch) (words, hashes []uint64) {
 	hashes = memory.Slice[uint64](scratch, n)
 	if s.exact {
-		words = keyWords(&keys[0], scratch)
+		words = keyset.Words(&keys[0], scratch)
 		hashWords(words, hashes)
 		return words, hashes
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/op/keyset"
 	"github.com/millrace-engine/millrace/exec/spill"
 	"github.com/millrace-engine/millrace/plan/eval"
 )
@@ -21,8 +21,8 @@ type side struct {
 	whole  totals
 	runs   []*spill.Run // by partition, nil where its rows are in the table; nil: nothing was spilled
 	memory memory.Reservation
-	bytes  int64       // spilled
-	ranges []keyFilter // of each key, where something was spilled
+	bytes  int64          // spilled
+	ranges []keyset.Range // of each key, where something was spilled
 	tally  tally
 }
 
@@ -146,7 +146,7 @@ func (g *gathering) split(ctx context.Context) error {
 	held := g.all
 	g.all, g.parts, g.runs = pages{}, make([]pages, fanout), make([]*spill.Run, fanout)
 	for _, at := range g.keyAt {
-		g.ranges = append(g.ranges, keyFilter{ordered: filterable(g.types[at]), lo: math.MaxInt64, hi: math.MinInt64})
+		g.ranges = append(g.ranges, keyset.NewRange(g.types[at]))
 	}
 	// Rows move one batch at a time, so what is not moved stays charged.
 	share := held.held
@@ -168,9 +168,7 @@ func (g *gathering) scatter(ctx context.Context, b *columnar.Batch) error {
 	g.keys = g.keysOf(b, g.keys[:0])
 	_, hashes := g.hash(g.keys, b.Rows, g.work)
 	for i := range g.ranges {
-		if f := &g.ranges[i]; f.ordered {
-			f.lo, f.hi = extend(f.lo, f.hi, &g.keys[i], keyWords(&g.keys[i], g.work), b.Sel)
-		}
+		g.ranges[i].Extend(&g.keys[i], b.Sel, g.work)
 	}
 	rows, ends := partition(hashes, b, 0, g.work)
 	from, c := uint32(0), *b

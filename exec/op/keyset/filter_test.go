@@ -1,4 +1,4 @@
-package join
+package keyset
 
 import (
 	"math/rand/v2"
@@ -24,7 +24,7 @@ func TestRuntimeFilter(t *testing.T) {
 			both := optest.Random(r, 2*n, optest.Column{Type: typ, Distinct: distinct, Nulls: 0.1})
 			v := kernel.Flatten(&both.Cols[0], nil)
 			build, probe := kernel.Slice(&v, 0, n, nil), kernel.Slice(&v, n, n, nil)
-			f := newRuntimeFilter(&build, n, budget)
+			f := NewFilter(&build, n, budget)
 			if f == nil {
 				t.Errorf("%v: no filter", typ)
 				continue

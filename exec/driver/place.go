@@ -1,0 +1,71 @@
+package driver
+
+import (
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/driver/task"
+	"github.com/millrace-engine/millrace/plan/physical"
+)
+
+// An executor is preferred by a task that reads partitions when it holds this
+// share of the task's input; less than smallInput bytes are fetched sooner than
+// waited for.
+const (
+	preferShare = 0.6
+	smallInput  = 1 << 20
+)
+
+// maxPlaces bounds the work of finding places: outputs times tasks.
+const maxPlaces = 4 << 20
+
+// places returns where tasks of a stage do best: where most of the partitions that
+// they read lies. It is nil when no task cares.
+func (d *Driver) places(j *job, st int, tasks []int) []task.Place {
+	out := make([]task.Place, len(tasks))
+	held := make([]map[string]int64, len(tasks))
+	for _, in := range j.graph.Stages[st].Inputs {
+		if in.Mode == physical.ReadAll {
+			continue
+		}
+		_, maps := d.Tracker.Outputs(j.id, in.Exchange)
+		if len(maps)*len(tasks) > maxPlaces {
+			return nil
+		}
+		for i, t := range tasks {
+			for _, l := range j.tasks[st][t] {
+				if l.Leaf != in.Leaf || l.Split != nil {
+					continue
+				}
+				if held[i] == nil {
+					held[i] = map[string]int64{}
+				}
+				for _, m := range maps {
+					held[i][m.Executor] += m.Bytes(l.Partition)
+				}
+			}
+		}
+	}
+	cares := false
+	for i := range tasks {
+		out[i] = most(held[i])
+		cares = cares || out[i] != nil
+	}
+	if !cares {
+		return nil
+	}
+	return out
+}
+
+// most returns the executor that holds most of some input, if there is one.
+func most(held map[string]int64) task.Place {
+	all, best := int64(0), ""
+	for id, n := range held {
+		all += n
+		if b := held[best]; n > b || n == b && id < best {
+			best = id
+		}
+	}
+	if all < smallInput || float64(held[best]) < preferShare*float64(all) {
+		return nil
+	}
+	return task.Place{exec.ExecutorID(best)}
+}
