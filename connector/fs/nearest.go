@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // maxSiblings bounds how many names are looked at for a suggestion.
@@ -31,7 +33,7 @@ func nearest(path string) string {
 		if hidden(n) || len(n) > 200 {
 			continue
 		}
-		k := distance(strings.ToLower(name), strings.ToLower(n))
+		k := diag.Slips(name, n)
 		if stem(n) == strings.ToLower(name) || stem(name) == strings.ToLower(n) { // the ending alone differs
 			k = min(k, 1)
 		}
@@ -47,25 +49,4 @@ func nearest(path string) string {
 
 func stem(name string) string {
 	return strings.ToLower(strings.TrimSuffix(name, filepath.Ext(name)))
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := last
-			if a[i] != b[j] {
-				cost++
-			}
-			last = row[j+1]
-			row[j+1] = min(cost, last+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -187,11 +187,15 @@ func (s *Set) Put(key, value, origin string) error {
 		}
 	}
 	e := diag.New(diag.UnknownSetting, "there is no setting %q (from %s)", key, origin)
-	best := ""
+	best, keys := "", []string{}
 	for _, x := range All() {
+		keys = append(keys, x.Key)
 		if strings.Contains(x.Key, key) || strings.Contains(key, x.Key) || tail(x.Key) == tail(key) {
 			best = x.Key
 		}
+	}
+	if near := diag.Nearest(key, keys, 1+len(key)/5); near != "" {
+		best = near
 	}
 	if best != "" {
 		return e.WithRemedy("did you mean %s?", best)

@@ -203,39 +203,8 @@ func unresolved(n *expr.Name, s *scope) error {
 	return e.WithRemedy("the query has no FROM")
 }
 
-// nearest returns the name with the least edit distance, without case, if it is
-// small against the length; the first of equals.
+// nearest returns the known name that a misspelt one was probably meant to be, or
+// "": a third of its letters may be wrong.
 func nearest(name string, names []string) string {
-	name = strings.ToLower(name)
-	best, limit := "", 1+len(name)/3
-	for _, n := range names {
-		if d := distance(name, strings.ToLower(n)); d <= limit && (best == "" || d < limit) {
-			best, limit = n, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's, in bytes; long names count as far apart.
-func distance(a, b string) int {
-	if len(a) > 128 || len(b) > 128 {
-		return 128
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(row[j+1]+1, row[j]+1, cost)
-		}
-	}
-	return row[len(b)]
+	return diag.Nearest(name, names, 1+len(name)/3)
 }

@@ -113,51 +113,21 @@ func shorten(s string) string {
 	return s
 }
 
-// nearest returns the candidate that a word was probably meant to be, or "":
-// one slip in a short word, two in a long one. Equal words are no misspelling.
+// nearest returns the keyword that a word was probably meant to be, or "": one
+// slip in a short word, two in a long one. Equal words are no misspelling.
 func nearest(word string, candidates []string) string {
 	if len(word) < 3 || len(word) > 16 {
 		return ""
 	}
-	word = strings.ToUpper(word)
-	best, limit := "", 1
+	var keywords []string
+	for _, c := range candidates {
+		if len(c) >= 3 && c == strings.ToUpper(c) && !strings.EqualFold(c, word) {
+			keywords = append(keywords, c)
+		}
+	}
+	limit := 1
 	if len(word) > 5 {
 		limit = 2
 	}
-	for _, c := range candidates {
-		if len(c) < 3 || c != strings.ToUpper(c) || c == word {
-			continue
-		}
-		if d := slips(word, c); d <= limit && (best == "" || d < slips(word, best)) {
-			best = c
-		}
-	}
-	return best
-}
-
-// slips is the optimal string alignment distance: insertions, deletions,
-// replacements and swaps of neighbours.
-func slips(a, b string) int {
-	var rows [3][20]int
-	if len(a) > 18 || len(b) > 18 {
-		return 99
-	}
-	for j := range len(b) + 1 {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur, prev, before := &rows[i%3], &rows[(i+2)%3], &rows[(i+1)%3]
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], before[j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)%3][len(b)]
+	return diag.Nearest(word, keywords, limit)
 }
