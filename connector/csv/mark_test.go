@@ -38,3 +38,19 @@ func TestMark(t *testing.T) {
 		}
 	}
 }
+
+// FuzzMark compares the assembly with Go.
+func FuzzMark(f *testing.F) {
+	f.Add([]byte("a,b\r\n\"c,\",d\n"), byte(','), byte('\n'), byte('\r'))
+	f.Add([]byte{0, 0xff, 0x80, 0x7f, 1}, byte(0), byte(0x80), byte(0xff))
+	f.Fuzz(func(t *testing.T, text []byte, sep, a, b byte) {
+		text = text[:min(len(text), groupBytes)]
+		text = append(text, make([]byte, -len(text)&63)...)
+		var fast, words [2 * groupBytes / 64]uint64
+		mark(&fast, text, sep, a, b)
+		markWords(&words, text, sep, a, b)
+		if fast != words {
+			t.Fatalf("%q with %q %q %q", text, sep, a, b)
+		}
+	})
+}

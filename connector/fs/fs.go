@@ -37,6 +37,14 @@ type File struct {
 	Root string `json:"-"`
 }
 
+// Size is how many bytes files have together.
+func Size(files []File) (n int64) {
+	for _, f := range files {
+		n += f.Size
+	}
+	return n
+}
+
 // maxDepth bounds how deep directories are read, against loops of links.
 const maxDepth = 128
 

@@ -47,54 +47,38 @@ func (c *Connector) Name() string { return "arrow" }
 // Extensions implements connector.Connector.
 func (c *Connector) Extensions() []string { return []string{".arrow", ".arrows", ".feather", ".ipc"} }
 
-type table struct {
-	name   string
-	schema *columnar.Schema
-	stats  catalog.Statistics
-	desc   catalog.Descriptor
-}
-
-func (t *table) Name() string                   { return t.name }
-func (t *table) Schema() *columnar.Schema       { return t.schema }
-func (t *table) Statistics() catalog.Statistics { return t.stats }
-func (t *table) Descriptor() catalog.Descriptor { return t.desc }
-
 // Open implements connector.Connector.
 func (c *Connector) Open(_ context.Context, ref catalog.TableRef) (connector.Table, error) {
 	found, err := fs.Find(ref.Path)
 	if err != nil {
 		return nil, err
 	}
-	t := &table{name: "arrow " + ref.Path, stats: catalog.Unknown()}
+	var schema *columnar.Schema
 	for i, f := range found {
 		s, err := open(f.Path, nil)
 		if err != nil {
 			return nil, err
 		}
 		if i == 0 {
-			t.schema = s.schema
-		} else if !t.schema.Equal(s.schema) {
+			schema = s.schema
+		} else if !schema.Equal(s.schema) {
 			err = diag.New(diag.TypeMismatch, "%s and %s have different columns", found[0].Path, f.Path).WithPath(f.Path).WithRemedy("read files with different columns one by one")
 		}
 		if err = errors.Join(err, s.close()); err != nil {
 			return nil, err
 		}
-		t.stats.Bytes = max(t.stats.Bytes, 0) + float64(f.Size)
 	}
-	t.stats.Rows = t.stats.Bytes / 50
-	data, err := json.Marshal(found)
-	if err != nil {
-		return nil, err
-	}
-	t.desc = catalog.Descriptor{Connector: c.Name(), Data: data}
-	return t, nil
+	stats := catalog.Unknown()
+	stats.Bytes = float64(fs.Size(found))
+	stats.Rows = stats.Bytes / 50
+	return connector.NewTable(c, ref.Path, schema, stats, found)
 }
 
 // Splits implements connector.Connector.
 func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, req connector.ScanRequest) ([]connector.Split, error) {
 	var found []fs.File
-	if err := json.Unmarshal(d.Data, &found); err != nil {
-		return nil, diag.New(diag.Internal, "the description of an Arrow table is damaged: %v", err)
+	if err := connector.Describe(d, &found); err != nil {
+		return nil, err
 	}
 	var out []connector.Split
 	for i, f := range found {

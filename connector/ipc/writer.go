@@ -136,11 +136,8 @@ func (e *encoder) Flush() error {
 	all := e.rows.Len()
 	b := e.rows.Take(e.schema)
 	for from := 0; from < all; from += e.perRec {
-		part := columnar.Batch{Schema: e.schema, Rows: min(e.perRec, all-from)}
-		for i := range b.Cols {
-			part.Cols = append(part.Cols, kernel.Slice(&b.Cols[i], from, part.Rows, nil))
-		}
-		rec, err := ipc.ToArrow(&part, e.arrow)
+		part := kernel.SliceBatch(b, from, min(e.perRec, all-from), nil)
+		rec, err := ipc.ToArrow(part, e.arrow)
 		if err != nil {
 			return err
 		}

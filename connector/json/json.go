@@ -24,7 +24,6 @@ package json
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
@@ -56,18 +55,6 @@ type descriptor struct {
 	Table records.Table `json:"t"`
 }
 
-type table struct {
-	name   string
-	schema *columnar.Schema
-	stats  catalog.Statistics
-	desc   catalog.Descriptor
-}
-
-func (t *table) Name() string                   { return t.name }
-func (t *table) Schema() *columnar.Schema       { return t.schema }
-func (t *table) Statistics() catalog.Statistics { return t.stats }
-func (t *table) Descriptor() catalog.Descriptor { return t.desc }
-
 // Open implements connector.Connector. Without a schema, all documents tell the
 // columns and their types; columns are in the order of their names.
 func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (connector.Table, error) {
@@ -89,10 +76,6 @@ func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (connector.T
 			return nil, err
 		}
 	}
-	size := int64(0)
-	for _, f := range found {
-		size += f.Size
-	}
 	open := &columnar.Schema{}
 	for _, f := range schema.Fields {
 		if !supported(f.Type) {
@@ -103,12 +86,8 @@ func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (connector.T
 		open.Fields = append(open.Fields, f)
 		d.Table.Names, d.Table.Types = append(d.Table.Names, f.Name), append(d.Table.Types, f.Type)
 	}
-	data, err := json.Marshal(d)
-	if err != nil {
-		return nil, err
-	}
-	return &table{name: "json " + ref.Path, schema: open, desc: catalog.Descriptor{Connector: c.Name(), Data: data},
-		stats: catalog.Statistics{Rows: float64(size) / 100, Bytes: float64(size)}}, nil
+	size := float64(fs.Size(found))
+	return connector.NewTable(c, ref.Path, open, catalog.Statistics{Rows: size / 100, Bytes: size}, d)
 }
 
 // supported reports the types that vectors are made of.
@@ -140,8 +119,8 @@ func nullable(t columnar.Type) columnar.Type {
 // Splits implements connector.Connector.
 func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, req connector.ScanRequest) ([]connector.Split, error) {
 	var desc descriptor
-	if err := json.Unmarshal(d.Data, &desc); err != nil {
-		return nil, diag.New(diag.Internal, "the description of a JSON table is damaged: %v", err)
+	if err := connector.Describe(d, &desc); err != nil {
+		return nil, err
 	}
 	return records.Splits(desc.Files, desc.Opts.MultiLine, req), nil
 }
@@ -149,8 +128,8 @@ func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, req connecto
 // Scan implements connector.Connector.
 func (c *Connector) Scan(_ context.Context, d catalog.Descriptor, split []byte, req connector.ScanRequest) (connector.Reader, error) {
 	var desc descriptor
-	if err := json.Unmarshal(d.Data, &desc); err != nil {
-		return nil, diag.New(diag.Internal, "the description of a JSON table is damaged: %v", err)
+	if err := connector.Describe(d, &desc); err != nil {
+		return nil, err
 	}
 	part, err := records.Decode(desc.Files, split)
 	if err != nil {

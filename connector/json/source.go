@@ -1,9 +1,6 @@
 package json
 
 import (
-	"errors"
-	"io"
-
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector/cells"
@@ -11,9 +8,6 @@ import (
 	"github.com/millrace-engine/millrace/connector/records"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
-
-// batchBytes bounds the text of the records that are cut at once.
-const batchBytes = 4 << 20
 
 // scanner cuts text into documents and their values.
 type scanner struct {
@@ -199,13 +193,11 @@ func (s *scanner) broken(t []byte, at int, final, certain bool) int {
 // source implements records.Source.
 type source struct {
 	*scanner
-	in            *lines.Reader
+	records.Feed
 	table         *records.Table // for messages
 	rules, binary *cells.Rules
 	decoded       []byte
 	parts         map[*columnar.Nested]*keys
-	used          int // bytes of the text that the sheet before took
-	end           bool
 }
 
 var _ records.Source = (*source)(nil)
@@ -215,40 +207,18 @@ func newSource(part records.Range, s *scanner, t *records.Table, r memory.Reserv
 	if err != nil {
 		return nil, err
 	}
-	x := &source{scanner: s, in: in, table: t, parts: map[*columnar.Nested]*keys{}}
+	x := &source{scanner: s, Feed: records.Feed{In: in}, table: t, parts: map[*columnar.Nested]*keys{}}
 	x.rules, x.binary = s.o.rules()
 	return x, nil
 }
 
 // Next implements records.Source.
 func (x *source) Next(limit int) error {
-	x.sheet.Clear()
 	x.spans = x.spans[:0]
-	x.in.Skip(x.used)
-	x.used = 0
-	for !x.end {
-		final := x.in.Done()
-		x.used = x.scan(x.in.Text(), x.used, x.in.Left(), final, limit)
-		if x.sheet.Rows >= limit || x.sheet.Rows > 0 && x.used > batchBytes {
-			break
-		}
-		if final || x.scanner.done || x.used >= x.in.Left() && !x.array {
-			x.end = true
-			break
-		}
-		if x.sheet.Rows == 0 { // nothing refers to the text yet
-			x.in.Skip(x.used)
-			x.used = 0
-		}
-		if err := x.in.More(); err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-	}
-	if x.sheet.Rows == 0 {
-		return io.EOF
-	}
-	x.sheet.Text = x.in.Text()
-	return nil
+	return x.Fill(&x.sheet, limit, func(text []byte, at, left int, final bool) (int, bool, error) {
+		next := x.scan(text, at, left, final, limit)
+		return next, x.scanner.done || next >= left && !x.array, nil
+	})
 }
 
 // Sheet implements records.Source.
@@ -257,23 +227,17 @@ func (x *source) Sheet() *cells.Sheet { return &x.sheet }
 // Span implements records.Source.
 func (x *source) Span(row int) (begin, end int) { return x.spans[row].Span() }
 
-// BytesRead implements records.Source.
-func (x *source) BytesRead() int64 { return x.in.BytesRead() }
-
-// Close implements records.Source.
-func (x *source) Close() error { return x.in.Close() }
-
 // Malformed implements records.Source.
 func (x *source) Malformed() error {
 	row, k := x.sheet.FirstRow, x.sheet.FirstColumn
 	begin, end := x.Span(row)
-	line := lines.LineAt(x.in.Path, x.in.Offset()+int64(begin))
+	line := x.Line(begin)
 	if k < 0 {
-		return diag.New(diag.MalformedRecord, "%q is no JSON object (%s, line %d)", records.Clip(x.sheet.Text[begin:end]), x.in.Path, line).WithPath(x.in.Path).
+		return diag.New(diag.MalformedRecord, "%q is no JSON object (%s, line %d)", records.Clip(x.sheet.Text[begin:end]), x.In.Path, line).WithPath(x.In.Path).
 			WithRemedy("correct it, set multiLine = true if documents span lines, or read with mode = PERMISSIVE to get nulls")
 	}
 	from, to := x.sheet.Cells[row*x.sheet.Width+k].Span()
 	c := x.table.Field(k)
-	return diag.New(diag.MalformedRecord, "a record has %q in column %s, which is not %s (%s, line %d, column %d)", records.Clip(x.sheet.Text[from:to]), x.table.Names[c], x.table.Types[c], x.in.Path, line, from-begin+1).
-		WithPath(x.in.Path).WithRemedy("correct the record, give a schema with other types, or read with mode = PERMISSIVE to get nulls")
+	return diag.New(diag.MalformedRecord, "a record has %q in column %s, which is not %s (%s, line %d, column %d)", records.Clip(x.sheet.Text[from:to]), x.table.Names[c], x.table.Types[c], x.In.Path, line, from-begin+1).
+		WithPath(x.In.Path).WithRemedy("correct the record, give a schema with other types, or read with mode = PERMISSIVE to get nulls")
 }

@@ -25,7 +25,6 @@ package parquet
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,18 +53,6 @@ type descriptor struct {
 	Files []fs.File `json:"f"`
 }
 
-type table struct {
-	name   string
-	schema *columnar.Schema
-	stats  catalog.Statistics
-	desc   catalog.Descriptor
-}
-
-func (t *table) Name() string                   { return t.name }
-func (t *table) Schema() *columnar.Schema       { return t.schema }
-func (t *table) Statistics() catalog.Statistics { return t.stats }
-func (t *table) Descriptor() catalog.Descriptor { return t.desc }
-
 // Open implements connector.Connector.
 func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (_ connector.Table, err error) {
 	defer guard(ref.Path, &err)
@@ -73,20 +60,21 @@ func (c *Connector) Open(ctx context.Context, ref catalog.TableRef) (_ connector
 	if err != nil {
 		return nil, err
 	}
-	t := &table{name: "parquet " + ref.Path}
+	var t summary
 	if err := c.each(ctx, found, func(x fs.File, f *file) error { return t.add(found[0].Path, x, f) }); err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(descriptor{found})
-	if err != nil {
-		return nil, err
-	}
-	t.desc = catalog.Descriptor{Connector: c.Name(), Data: data}
-	return t, nil
+	return connector.NewTable(c, ref.Path, t.schema, t.stats, descriptor{found})
 }
 
-// add takes the columns and statistics of a file into the table.
-func (t *table) add(first string, x fs.File, f *file) error {
+// summary is what the footers of a table's files say together.
+type summary struct {
+	schema *columnar.Schema
+	stats  catalog.Statistics
+}
+
+// add takes the columns and statistics of a file into it.
+func (t *summary) add(first string, x fs.File, f *file) error {
 	if t.schema == nil {
 		t.schema = &columnar.Schema{Fields: append([]columnar.Field(nil), f.cols...)}
 		t.stats.Columns = make([]catalog.ColumnStatistics, len(f.cols))
@@ -136,8 +124,8 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 		}
 	}()
 	var desc descriptor
-	if err := json.Unmarshal(d.Data, &desc); err != nil {
-		return nil, diag.New(diag.Internal, "the description of a Parquet table is damaged: %v", err)
+	if err := connector.Describe(d, &desc); err != nil {
+		return nil, err
 	}
 	files := desc.Files
 	if req.Skip != nil {

@@ -9,9 +9,6 @@ package text
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"sort"
 	"strings"
 
@@ -81,18 +78,6 @@ type descriptor struct {
 	Table records.Table `json:"t"`
 }
 
-type table struct {
-	name   string
-	schema *columnar.Schema
-	stats  catalog.Statistics
-	desc   catalog.Descriptor
-}
-
-func (t *table) Name() string                   { return t.name }
-func (t *table) Schema() *columnar.Schema       { return t.schema }
-func (t *table) Statistics() catalog.Statistics { return t.stats }
-func (t *table) Descriptor() catalog.Descriptor { return t.desc }
-
 // Open implements connector.Connector. A schema can only name the column.
 func (c *Connector) Open(_ context.Context, ref catalog.TableRef) (connector.Table, error) {
 	found, err := fs.Find(ref.Path)
@@ -110,23 +95,16 @@ func (c *Connector) Open(_ context.Context, ref catalog.TableRef) (connector.Tab
 		}
 		schema = columnar.NewSchema(columnar.Field{Name: s.Fields[0].Name, Type: columnar.StringType, Nullable: true})
 	}
-	size := int64(0)
-	for _, f := range found {
-		size += f.Size
-	}
-	data, err := json.Marshal(descriptor{Files: found, Opts: o, Table: records.Table{Names: []string{schema.Fields[0].Name}, Types: []columnar.Type{columnar.StringType}}})
-	if err != nil {
-		return nil, err
-	}
-	return &table{name: "text " + ref.Path, schema: schema, desc: catalog.Descriptor{Connector: c.Name(), Data: data},
-		stats: catalog.Statistics{Rows: float64(size) / 80, Bytes: float64(size)}}, nil
+	size := float64(fs.Size(found))
+	return connector.NewTable(c, ref.Path, schema, catalog.Statistics{Rows: size / 80, Bytes: size},
+		descriptor{Files: found, Opts: o, Table: records.Table{Names: []string{schema.Fields[0].Name}, Types: []columnar.Type{columnar.StringType}}})
 }
 
 // Splits implements connector.Connector.
 func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, req connector.ScanRequest) ([]connector.Split, error) {
 	var desc descriptor
-	if err := json.Unmarshal(d.Data, &desc); err != nil {
-		return nil, diag.New(diag.Internal, "the description of a text table is damaged: %v", err)
+	if err := connector.Describe(d, &desc); err != nil {
+		return nil, err
 	}
 	return records.Splits(desc.Files, desc.Opts.Whole, req), nil
 }
@@ -134,8 +112,8 @@ func (c *Connector) Splits(_ context.Context, d catalog.Descriptor, req connecto
 // Scan implements connector.Connector.
 func (c *Connector) Scan(_ context.Context, d catalog.Descriptor, split []byte, req connector.ScanRequest) (connector.Reader, error) {
 	var desc descriptor
-	if err := json.Unmarshal(d.Data, &desc); err != nil {
-		return nil, diag.New(diag.Internal, "the description of a text table is damaged: %v", err)
+	if err := connector.Describe(d, &desc); err != nil {
+		return nil, err
 	}
 	part, err := records.Decode(desc.Files, split)
 	if err != nil {
@@ -146,66 +124,42 @@ func (c *Connector) Scan(_ context.Context, d catalog.Descriptor, split []byte, 
 		if err != nil {
 			return nil, err
 		}
-		return &source{in: in, o: desc.Opts, rules: cells.Rules{KeepEmpty: true}, sheet: cells.Sheet{Width: 1}}, nil
+		return &source{Feed: records.Feed{In: in}, o: desc.Opts, rules: cells.Rules{KeepEmpty: true}, sheet: cells.Sheet{Width: 1}}, nil
 	})
 }
 
-// batchBytes bounds the text of the lines that are cut at once.
-const batchBytes = 4 << 20
-
 // source implements records.Source.
 type source struct {
-	in    *lines.Reader
+	records.Feed
 	o     options
 	rules cells.Rules
 	sheet cells.Sheet
-	used  int // bytes of the text that the sheet before took
-	done  bool
 }
 
 // Next implements records.Source.
 func (x *source) Next(limit int) error {
-	x.sheet.Clear()
-	x.in.Skip(x.used)
-	x.used = 0
-	for !x.done {
-		t, final := x.in.Text(), x.in.Done()
-		left := min(x.in.Left(), len(t))
-		for x.sheet.Rows < limit && x.used < left {
+	return x.Fill(&x.sheet, limit, func(t []byte, at, left int, final bool) (int, bool, error) {
+		for x.sheet.Rows < limit && at < min(left, len(t)) {
 			n := -1
 			if !x.o.Whole {
-				n = lines.End(t[x.used:], x.o.Stop)
+				n = lines.End(t[at:], x.o.Stop)
 			}
-			end, next := x.used+n, 0
+			end, next := at+n, 0
 			switch {
 			case n >= 0 && (final || t[end] != '\r' || end+1 < len(t)):
-				next = x.used + lines.Behind(t[x.used:], n)
+				next = at + lines.Behind(t[at:], n)
 			case final:
 				end, next = len(t), len(t)
 			}
 			if next == 0 {
 				break
 			}
-			x.sheet.Cells = append(x.sheet.Cells, cells.Make(cells.Plain, x.used, end))
+			x.sheet.Cells = append(x.sheet.Cells, cells.Make(cells.Plain, at, end))
 			x.sheet.Rows++
-			x.used = next
+			at = next
 		}
-		if x.sheet.Rows >= limit || x.sheet.Rows > 0 && x.used > batchBytes {
-			break
-		}
-		if final || x.used >= x.in.Left() {
-			x.done = true
-			break
-		}
-		if err := x.in.More(); err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-	}
-	if x.sheet.Rows == 0 {
-		return io.EOF
-	}
-	x.sheet.Text = x.in.Text()
-	return nil
+		return at, at >= left, nil
+	})
 }
 
 // Sheet implements records.Source.
@@ -221,12 +175,6 @@ func (x *source) Vector(k int, t columnar.Type, rows []uint16, mem *memory.Scrat
 
 // Malformed implements records.Source; no line is.
 func (x *source) Malformed() error { return nil }
-
-// BytesRead implements records.Source.
-func (x *source) BytesRead() int64 { return x.in.BytesRead() }
-
-// Close implements records.Source.
-func (x *source) Close() error { return x.in.Close() }
 
 // Check implements connector.WriterConnector.
 func (c *Connector) Check(spec connector.WriteSpec) error {

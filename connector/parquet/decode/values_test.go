@@ -145,6 +145,22 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
+// FuzzUnpack compares the assembly with Go.
+func FuzzUnpack(f *testing.F) {
+	f.Add([]byte("packed numbers of some bits each"), byte(3))
+	f.Add(bytes.Repeat([]byte{0xa5}, 300), byte(17))
+	f.Fuzz(func(t *testing.T, b []byte, w byte) {
+		width := 1 + int(w)%32
+		n := len(b) / width
+		got, want := make([]uint32, 8*n), make([]uint32, 8*n)
+		unpack(got, b, width)
+		unpackRest(want, b, width)
+		if !slices.Equal(got, want) {
+			t.Fatalf("width %d: %v, want %v", width, got, want)
+		}
+	})
+}
+
 // BenchmarkStrings moves strings like lineitem's comments together.
 func BenchmarkStrings(b *testing.B) {
 	rnd := rand.New(rand.NewSource(1))
