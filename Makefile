@@ -42,7 +42,9 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzDecode -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./columnar/chunk
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet
 	go test -run '^$$' -fuzz FuzzDecode -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet/snappy
+	go test -run '^$$' -fuzz FuzzUnpack -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet/decode
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/csv
+	go test -run '^$$' -fuzz FuzzMark -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/csv
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/json
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/ipc
 	go test -run '^$$' -fuzz FuzzServer -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./transport/internal/link
@@ -66,8 +68,11 @@ bench: build peers-spark
 	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 1 --engines millrace --runs 3 --out bench/results/tpch-sf10-t1.json
 	$(BENCH) micro --sf 1 --data $(BENCH_DATA)/micro --threads 2 --engines millrace,duckdb --runs 5 --out bench/results/micro.json
 	bin/millrace bench kernels --json bench/results/kernels.json
-	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,polars,datafusion,spark --runs 3 --out bench/results/tpch-sf1-others.json
-	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,polars,datafusion,spark --runs 1 --budget 2h --out bench/results/tpch-sf10-others.json
+	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,duckdb --runs 3 --files duckdb --out bench/results/tpch-sf10-duckdb-files.json
+	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,polars,datafusion --runs 3 --out bench/results/tpch-sf1-others.json
+	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,polars,datafusion --runs 1 --out bench/results/tpch-sf10-others.json
+	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,spark --runs 3 --out bench/results/tpch-sf1-spark.json
+	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,spark --runs 1 --out bench/results/tpch-sf10-spark.json
 	bin/millrace bench report
 
 # The profile that the compiler reads when it builds the binary: TPC-H at scale
