@@ -147,7 +147,7 @@ func loops() []Kernel {
 	}))
 	sorts := func(name string, v columnar.Vector) {
 		list = append(list, simple(name, v.Len, size(v)+int64(4*v.Len), v.Len, func(s *memory.Scratch) func() int {
-			return func() int { return len(row.EncodeIn(s, []row.Key{{}}, []columnar.Vector{v}, v.Len).Sort()) }
+			return func() int { return len(row.EncodeIn(s, []row.Key{{}}, []columnar.Vector{v}, v.Len).Sort(s)) }
 		}))
 	}
 	sorts("radix sort of 10⁶ bigint", ints(1_000_000, 1<<62))

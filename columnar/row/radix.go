@@ -1,10 +1,9 @@
 package row
 
 // radix sorts words by bits from … from+n−1, least significant digits first. It
-// returns the sorted words, in ws or in a buffer of its own.
-func radix(ws []uint64, from, n int) []uint64 {
+// returns the sorted words, in ws or in other, which is as long.
+func radix(ws, other []uint64, from, n int) []uint64 {
 	var counts [1 << radixBits]uint32
-	other := make([]uint64, len(ws))
 	for shift := from; shift < from+n; shift += radixBits {
 		mask := uint64(1)<<min(radixBits, from+n-shift) - 1
 		clear(counts[:])
@@ -25,9 +24,8 @@ func radix(ws []uint64, from, n int) []uint64 {
 }
 
 // radixItems is radix for rows with their words.
-func radixItems(items []item, n int) []item {
+func radixItems(items, other []item, n int) []item {
 	var counts [1 << radixBits]uint32
-	other := make([]item, len(items))
 	for shift := 0; shift < n; shift += radixBits {
 		mask := uint64(1)<<min(radixBits, n-shift) - 1
 		clear(counts[:])

@@ -45,6 +45,14 @@ type tail struct {
 	desc bool
 }
 
+// flip is what the words of a key are inverted by.
+func (t *tail) flip() uint64 {
+	if t.desc {
+		return ^uint64(0)
+	}
+	return 0
+}
+
 // Len returns the number of rows.
 func (k *Keys) Len() int { return k.n }
 
@@ -95,10 +103,7 @@ func (t *tail) compare(i int, o *tail, j int, w uint64) int {
 	c := 0
 	switch {
 	case t.v.Type.IsBytes():
-		if t.desc {
-			w = ^w
-		}
-		if w&0xff < long { // the words are the whole string, or the row is null
+		if (w^t.flip())&0xff < long { // the words are the whole string, or the row is null
 			return 0
 		}
 		c = bytes.Compare(t.v.BytesAt(i), o.v.BytesAt(j))

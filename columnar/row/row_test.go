@@ -236,8 +236,52 @@ func TestAgainstNaive(t *testing.T) {
 			want[i] = uint32(i)
 		}
 		slices.SortStableFunc(want, func(i, j uint32) int { return rows(a, int(i), a, int(j)) })
-		if got := ka.Sort(); !slices.Equal(got, want) {
+		if got := ka.Sort(nil); !slices.Equal(got, want) {
 			t.Fatalf("seed %d: %v %v sort as %v, want %v", seed, types, keys, got, want)
+		}
+	}
+}
+
+// TestManyAlike: rows whose keys differ only far behind where the words of the first
+// bits end are in order, equal ones in theirs.
+func TestManyAlike(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 2))
+	for range 40 {
+		n := mostCompared + r.IntN(6000)
+		deep := 1 + r.IntN(60)
+		off, b := make([]int32, n+1), []byte{}
+		valid := columnar.NewBitmap(n)
+		for i := range n {
+			at := len(b)
+			for len(b)-at < deep && r.IntN(40) > 0 { // mostly the same bytes
+				b = append(b, "ab\x00\xff"[min(3, r.IntN(90)/29)])
+			}
+			off[i+1] = int32(len(b))
+			valid.SetTo(i, r.IntN(20) > 0)
+		}
+		name := columnar.Vector{Type: columnar.StringType, Len: n, Data: columnar.BytesOf(off), Bytes: b, Valid: valid}
+		cols := []columnar.Vector{flat(r, columnar.DecimalType(38, 2), n), name, flat(r, columnar.Int64Type, n), name}
+		keys := make([]Key, len(cols))
+		for i := range keys {
+			keys[i] = Key{Desc: r.IntN(2) == 0, NullsLast: r.IntN(2) == 0}
+		}
+		from := r.IntN(2)
+		keys, cols = keys[from:], cols[from:]
+		want := make([]uint32, n)
+		for i := range want {
+			want[i] = uint32(i)
+		}
+		slices.SortStableFunc(want, func(i, j uint32) int {
+			for k := range keys {
+				if c := naive(keys[k], &cols[k], int(i), &cols[k], int(j)); c != 0 {
+					return c
+				}
+			}
+			return 0
+		})
+		if got := Encode(keys, cols, n).Sort(nil); !slices.Equal(got, want) {
+			t.Fatalf("seed %d: %d rows by %v are not in order", seed, n, keys)
 		}
 	}
 }
@@ -265,6 +309,11 @@ func benchVector(r *rand.Rand, kind string, n int) columnar.Vector {
 	}
 	off, b := make([]int32, n+1), []byte{}
 	for i := range n {
+		if kind == "path" {
+			b = fmt.Appendf(b, "%s/%012d", []string{"orders", "customers", "parts", "suppliers"}[r.IntN(4)], r.Int64N(1e12))
+			off[i+1] = int32(len(b))
+			continue
+		}
 		b = fmt.Appendf(b, "Customer#%09d", r.IntN(1e6))
 		off[i+1] = int32(len(b))
 	}
@@ -273,7 +322,7 @@ func benchVector(r *rand.Rand, kind string, n int) columnar.Vector {
 
 func BenchmarkSort(b *testing.B) {
 	n := 1 << 17
-	for _, c := range [][]string{{"key"}, {"date", "key"}, {"double"}, {"double", "key"}, {"name"}, {"date", "name"}} {
+	for _, c := range [][]string{{"key"}, {"date", "key"}, {"double"}, {"double", "key"}, {"name"}, {"path"}, {"date", "name"}} {
 		b.Run(fmt.Sprint(c), func(b *testing.B) {
 			r := rand.New(rand.NewPCG(1, 1))
 			var cols []columnar.Vector
@@ -283,7 +332,7 @@ func BenchmarkSort(b *testing.B) {
 			keys := make([]Key, len(c))
 			keys[0].Desc = true
 			for b.Loop() {
-				Encode(keys, cols, n).Sort()
+				Encode(keys, cols, n).Sort(nil)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/row")
 		})

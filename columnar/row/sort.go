@@ -1,44 +1,49 @@
 package row
 
 import (
-	"cmp"
 	"math/bits"
 	"slices"
+
+	"github.com/millrace-engine/millrace/columnar/memory"
 )
 
-// Sort returns the rows in order; equal ones keep theirs.
+// Sort returns the rows in order; equal ones keep theirs. What it takes is in s,
+// the result included; nil stands for the heap.
 //
 // The words are packed first: of each word only the bits that tell rows apart
 // are kept, so that most orders fit into one 64-bit word, which is sorted by
-// radix. Where they do not, rows that are equal so far are compared.
-func (k *Keys) Sort() []uint32 {
+// radix. Where they do not, rows are sorted by the first bits, and those that are
+// equal so far by what comes next, packed anew.
+func (k *Keys) Sort(s *memory.Scratch) []uint32 {
 	if k.n < 2 {
 		return make([]uint32, k.n)
 	}
-	p := k.pack()
+	p := k.pack(64, memory.Slice[uint64](s, k.n))
 	switch {
 	case p.exact && p.bits == 0:
-		return identity(k.n)
+		return identity(memory.Slice[uint32](s, k.n))
 	case p.exact && p.bits+bits.Len(uint(k.n-1)) <= 64:
-		return sortPacked(p)
+		return sortPacked(p, s)
+	case p.bits > packBits(k.n):
+		p = k.pack(packBits(k.n), p.words)
 	}
-	items := make([]item, k.n)
+	r := refiner{keys: k, items: memory.Slice[item](s, k.n), spare: memory.Slice[item](s, k.n)}
 	for i, w := range p.words {
-		items[i] = item{w, uint32(i)}
+		r.items[i] = item{w, uint32(i)}
 	}
-	items = sortItems(items, p.bits)
+	r.words = p.words
+	r.sort(0, k.n, p.bits)
 	if !p.exact {
-		k.settle(items)
+		r.settle(0, k.n, p.next)
 	}
-	out := make([]uint32, k.n)
-	for i, it := range items {
+	out := memory.Slice[uint32](s, k.n)
+	for i, it := range r.items {
 		out[i] = it.row
 	}
 	return out
 }
 
-func identity(n int) []uint32 {
-	out := make([]uint32, n)
+func identity(out []uint32) []uint32 {
 	for i := range out {
 		out[i] = uint32(i)
 	}
@@ -51,35 +56,41 @@ type packed struct {
 	words []uint64
 	bits  int // the low ones in use
 	exact bool
+	next  place // unless exact, what comes behind the bits
 }
 
-// pack squeezes as many bits of the keys as fit into a word per row, from the
-// most significant on.
-func (k *Keys) pack() packed {
-	p := packed{words: make([]uint64, k.n), exact: true}
+// place is how far rows are known to be equal: in all words before one, all tails
+// before one, and, inside of that tail, the bytes of strings before one.
+type place struct{ word, tail, byte int }
+
+// pack squeezes up to most bits of the keys into the given words, one per row, from
+// the most significant on.
+func (k *Keys) pack(most int, words []uint64) packed {
+	clear(words)
+	p := packed{words: words, exact: true}
 	t := 0
 	for w := range k.stride {
-		least, most := k.words[w], k.words[w]
+		lo, hi := k.words[w], k.words[w]
 		for at := w; at < len(k.words); at += k.stride {
-			least, most = min(least, k.words[at]), max(most, k.words[at])
+			lo, hi = min(lo, k.words[at]), max(hi, k.words[at])
 		}
-		if need := bits.Len64(most - least); need > 0 {
-			drop := max(0, p.bits+need-64)
+		if need := bits.Len64(hi - lo); need > 0 {
+			drop := max(0, p.bits+need-most)
 			keep := need - drop
 			if keep > 0 {
 				for i, at := 0, w; i < k.n; i, at = i+1, at+k.stride {
-					p.words[i] = p.words[i]<<keep | (k.words[at]-least)>>drop
+					p.words[i] = p.words[i]<<keep | (k.words[at]-lo)>>drop
 				}
 			}
 			p.bits += keep
 			if drop > 0 {
-				p.exact = false
+				p.exact, p.next = false, place{w, t, 0}
 				return p
 			}
 		}
 		if t < len(k.tails) && k.tails[t].last == w {
 			if k.open(t) {
-				p.exact = false
+				p.exact, p.next = false, place{w, t, inWords}
 				return p
 			}
 			t++
@@ -94,10 +105,7 @@ func (k *Keys) open(t int) bool {
 	if !tail.v.Type.IsBytes() {
 		return true
 	}
-	flip := uint64(0)
-	if tail.desc {
-		flip = ^flip
-	}
+	flip := tail.flip()
 	for at := tail.last; at < len(k.words); at += k.stride {
 		if (k.words[at]^flip)&0xff == long {
 			return true
@@ -113,7 +121,7 @@ const radixBits = 11
 const radixLeast = 512
 
 // sortPacked sorts rows by their word with the row's number in its low bits.
-func sortPacked(p packed) []uint32 {
+func sortPacked(p packed, s *memory.Scratch) []uint32 {
 	n := len(p.words)
 	low := bits.Len(uint(n - 1))
 	for i, w := range p.words {
@@ -123,9 +131,9 @@ func sortPacked(p packed) []uint32 {
 	if n < radixLeast {
 		slices.Sort(ws)
 	} else {
-		ws = radix(ws, low, p.bits)
+		ws = radix(ws, memory.Slice[uint64](s, n), low, p.bits)
 	}
-	out := make([]uint32, n)
+	out := memory.Slice[uint32](s, n)
 	mask := uint64(1)<<low - 1
 	for i, w := range ws {
 		out[i] = uint32(w & mask)
@@ -137,38 +145,4 @@ func sortPacked(p packed) []uint32 {
 type item struct {
 	word uint64
 	row  uint32
-}
-
-// sortItems sorts rows by the low bits of their word; equal ones keep their
-// order.
-func sortItems(items []item, bits int) []item {
-	if len(items) < radixLeast {
-		slices.SortFunc(items, func(a, b item) int {
-			if c := cmp.Compare(a.word, b.word); c != 0 {
-				return c
-			}
-			return cmp.Compare(a.row, b.row)
-		})
-		return items
-	}
-	return radixItems(items, bits)
-}
-
-// settle orders runs of rows with equal words by comparing their keys.
-func (k *Keys) settle(items []item) {
-	for from := 0; from < len(items); {
-		to := from + 1
-		for to < len(items) && items[to].word == items[from].word {
-			to++
-		}
-		if to-from > 1 {
-			slices.SortFunc(items[from:to], func(a, b item) int {
-				if c := Compare(k, int(a.row), k, int(b.row)); c != 0 {
-					return c
-				}
-				return cmp.Compare(a.row, b.row)
-			})
-		}
-		from = to
-	}
 }

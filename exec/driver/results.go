@@ -119,7 +119,7 @@ func (r *results) admit(t *taskRows, b *columnar.Batch, first bool, m room) verd
 			t.skip -= k
 			return taken
 		}
-		b = after(b, int(k))
+		b = kernel.SliceBatch(b, int(k), b.Rows-int(k), nil)
 	}
 	n := b.MemoryBytes()
 	switch {
@@ -142,15 +142,6 @@ func (r *results) admit(t *taskRows, b *columnar.Batch, first bool, m room) verd
 	t.queue, t.bytes = append(t.queue, held{b, n}), t.bytes+n
 	r.held += n
 	return taken
-}
-
-// after returns a batch without its first k rows.
-func after(b *columnar.Batch, k int) *columnar.Batch {
-	out := &columnar.Batch{Schema: b.Schema, Rows: b.Rows - k}
-	for i := range b.Cols {
-		out.Cols = append(out.Cols, kernel.Slice(&b.Cols[i], k, out.Rows, nil))
-	}
-	return out
 }
 
 // complete says that the current attempt of a task succeeded.

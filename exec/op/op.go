@@ -10,7 +10,7 @@
 //   - O2 A returned batch has at least one selected row, unless it is the end.
 //   - O3 Close is idempotent, legal after any error and before Open, and closes
 //     the operator's inputs.
-//   - O4 An operator runs on one goroutine; what tasks of one stage share lives in
+//   - O4 An operator is called on one goroutine, whatever it starts itself; what tasks of one stage share lives in
 //     TaskContext.Shared.
 //   - O5 Memory that outlives a Next is reserved before it is used.
 //

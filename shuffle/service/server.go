@@ -113,11 +113,7 @@ func from(b *columnar.Batch, n int) *columnar.Batch {
 		out.Sel = b.Sel[n:]
 		return &out
 	}
-	out := &columnar.Batch{Schema: b.Schema, Rows: b.Rows - n}
-	for i := range b.Cols {
-		out.Cols = append(out.Cols, kernel.Slice(&b.Cols[i], n, out.Rows, nil))
-	}
-	return out
+	return kernel.SliceBatch(b, n, b.Rows-n, nil)
 }
 
 // sender writes chunks of one fetch.

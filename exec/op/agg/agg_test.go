@@ -17,16 +17,12 @@ import (
 	"github.com/millrace-engine/millrace/plan/physical"
 )
 
-func column(s *columnar.Schema, i int) expr.Expr {
-	return &expr.Column{Index: i, Name: s.Fields[i].Name, Typ: s.Fields[i].Type, Null: s.Fields[i].Nullable}
-}
-
 // calls are all aggregate functions over the columns of table that they take.
 func calls(s *columnar.Schema) (out []physical.AggCall) {
 	add := func(fn string, at int, result columnar.Type) {
 		c := physical.AggCall{Fn: fn, Result: result, Null: true}
 		if at >= 0 {
-			c.Args, c.ArgTypes = []expr.Expr{column(s, at)}, []columnar.Type{s.Fields[at].Type}
+			c.Args, c.ArgTypes = []expr.Expr{optest.Ref(s, at)}, []columnar.Type{s.Fields[at].Type}
 		}
 		out = append(out, c)
 	}
@@ -47,7 +43,7 @@ func calls(s *columnar.Schema) (out []physical.AggCall) {
 	add("var_pop", number, columnar.Float64Type)
 	add("collect_list", text, columnar.ListType(columnar.StringType, false))
 	add("collect_list", number, columnar.ListType(columnar.Int64Type, false))
-	out[2].Filter = column(s, boolean)
+	out[2].Filter = optest.Ref(s, boolean)
 	return out
 }
 
@@ -95,7 +91,7 @@ func TestAggregate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var ks []expr.Expr
 			for _, k := range keys {
-				ks = append(ks, column(s, k))
+				ks = append(ks, optest.Ref(s, k))
 			}
 			many := name == "integer" || name == "string" || name == "all" || name == "wide"
 			c := optest.Case{Tables: []*columnar.Batch{b}, New: func(in ...op.Operator) op.Operator {
@@ -113,7 +109,7 @@ func TestAggregate(t *testing.T) {
 				p := node(physical.AggPartial, s, ks, calls(s))
 				var fk []expr.Expr
 				for i := range keys {
-					fk = append(fk, column(p.Out, i))
+					fk = append(fk, optest.Ref(p.Out, i))
 				}
 				half := agg.New(p, optest.NewSource(b, optest.Shape{Rows: 900, Selection: true}))
 				optest.Same(t, "in two halves", complete, optest.Rows(t, agg.New(node(physical.AggFinal, p.Out, fk, calls(s)), half), budget))
@@ -126,7 +122,7 @@ func TestAggregate(t *testing.T) {
 // operations are.
 func TestDistinct(t *testing.T) {
 	b := table(t, 20_000)
-	n := node(physical.AggComplete, b.Schema, []expr.Expr{column(b.Schema, 0), column(b.Schema, 1)}, nil)
+	n := node(physical.AggComplete, b.Schema, []expr.Expr{optest.Ref(b.Schema, 0), optest.Ref(b.Schema, 1)}, nil)
 	optest.Check(t, optest.Case{Tables: []*columnar.Batch{b}, Tiny: 1 << 20, New: func(in ...op.Operator) op.Operator { return agg.New(n, in[0]) },
 		Want: func(tables []*columnar.Batch) (out []string) {
 			x := *tables[0]
@@ -141,8 +137,8 @@ func TestDistinct(t *testing.T) {
 // and one that is not is not.
 func TestOneGroup(t *testing.T) {
 	b := optest.Random(rand.New(rand.NewPCG(3, 3)), 60_000, optest.Column{Type: columnar.Int64Type, Distinct: 1}, optest.Column{Type: columnar.StringType, Distinct: 60_000, Longest: 90})
-	list := physical.AggCall{Fn: "collect_list", Args: []expr.Expr{column(b.Schema, 1)}, ArgTypes: []columnar.Type{columnar.StringType}, Result: columnar.ListType(columnar.StringType, false)}
-	n := node(physical.AggComplete, b.Schema, []expr.Expr{column(b.Schema, 0)}, []physical.AggCall{list})
+	list := physical.AggCall{Fn: "collect_list", Args: []expr.Expr{optest.Ref(b.Schema, 1)}, ArgTypes: []columnar.Type{columnar.StringType}, Result: columnar.ListType(columnar.StringType, false)}
+	n := node(physical.AggComplete, b.Schema, []expr.Expr{optest.Ref(b.Schema, 0)}, []physical.AggCall{list})
 	run := func(budget int64) ([]string, error) {
 		return optest.Try(agg.New(n, optest.NewSource(b, optest.Shape{Rows: 1000})), budget)
 	}

@@ -27,39 +27,22 @@ func table(t *testing.T, n int) *columnar.Batch {
 		optest.Column{Type: columnar.StringType, Distinct: 300, Nulls: 0.1, Longest: 20}, optest.Column{Type: columnar.Int64Type, Distinct: 9})
 }
 
-func column(s *columnar.Schema, i int) expr.Expr {
-	return &expr.Column{Index: i, Name: s.Fields[i].Name, Typ: s.Fields[i].Type, Null: s.Fields[i].Nullable}
-}
-
-func call(t *testing.T, name string, args ...expr.Expr) expr.Expr {
-	t.Helper()
-	f, ok := expr.Builtins().Lookup(name)
-	if !ok {
-		t.Fatal(name)
-	}
-	sig, err := f.Resolve(args)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &expr.Call{Fn: f, Args: args, Typ: sig.Result, Null: expr.CallNullable(f, args, sig)}
-}
-
 // TestStreaming: operators that keep no rows.
 func TestStreaming(t *testing.T) {
 	b := table(t, 3000)
 	s := b.Schema
 	child := &physical.Values{Out: s}
-	sum := call(t, "+", column(s, 0), column(s, 2))
+	sum := optest.Call(t, "+", optest.Ref(s, 0), optest.Ref(s, 2))
 	cases := map[string]func(in ...op.Operator) op.Operator{
 		"filter": func(in ...op.Operator) op.Operator {
-			return filter.New(&physical.Filter{Conjuncts: []expr.Expr{call(t, ">", column(s, 0), column(s, 2)), call(t, "isnotnull", column(s, 1))}, Child: child}, in[0])
+			return filter.New(&physical.Filter{Conjuncts: []expr.Expr{optest.Call(t, ">", optest.Ref(s, 0), optest.Ref(s, 2)), optest.Call(t, "isnotnull", optest.Ref(s, 1))}, Child: child}, in[0])
 		},
 		"filter of all rows": func(in ...op.Operator) op.Operator {
-			return filter.New(&physical.Filter{Conjuncts: []expr.Expr{call(t, "isnotnull", column(s, 2))}, Child: child}, in[0])
+			return filter.New(&physical.Filter{Conjuncts: []expr.Expr{optest.Call(t, "isnotnull", optest.Ref(s, 2))}, Child: child}, in[0])
 		},
 		"project": func(in ...op.Operator) op.Operator {
 			out := columnar.NewSchema(columnar.Field{Name: "u", Type: columnar.StringType, Nullable: true}, columnar.Field{Name: "s", Type: columnar.Int64Type, Nullable: true}, s.Fields[0])
-			return project.New(&physical.Project{Exprs: []expr.Expr{call(t, "upper", column(s, 1)), sum, column(s, 0)}, Out: out, Child: child}, in[0])
+			return project.New(&physical.Project{Exprs: []expr.Expr{optest.Call(t, "upper", optest.Ref(s, 1)), sum, optest.Ref(s, 0)}, Out: out, Child: child}, in[0])
 		},
 		"limit": func(in ...op.Operator) op.Operator {
 			return limit.New(&physical.Limit{Count: 400, Offset: 77, Child: child}, in[0])

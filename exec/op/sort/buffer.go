@@ -53,13 +53,13 @@ func (b *buffer) add(ctx context.Context, rows *columnar.Batch) (short bool, err
 
 // take returns all rows with their order and empties the buffer. What they take
 // stays charged until release.
-func (b *buffer) take(s *memory.Scratch) (*columnar.Batch, []uint32, error) {
+func (b *buffer) take() (*columnar.Batch, []uint32, error) {
 	all := b.appender.Take(b.schema)
-	k, err := b.keys.encodeLong(all, s)
+	k, err := b.keys.encodeLong(all, nil) // paid for as the rows came
 	if err != nil {
 		return nil, nil, err
 	}
-	return all, k.Sort(), nil
+	return all, k.Sort(nil), nil
 }
 
 // release gives back what was charged for rows that are gone.

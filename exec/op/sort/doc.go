@@ -5,7 +5,7 @@
 //	              │ memory refused
 //	              ▼
 //	        sorted run on disk ─┐
-//	        sorted run on disk ─┼─► loser tree ─► batches
+//	        sorted run on disk ─┼─► merger ─► batches
 //	        sorted run on disk ─┘   (several passes if memory cannot hold a
 //	                                 chunk of each run)
 //

@@ -11,12 +11,14 @@ import (
 
 // keyer computes the sort keys of batches.
 type keyer struct {
+	order   []expr.SortOrder
+	options eval.Options
 	keys    []row.Key
 	program *eval.Program
 }
 
 func newKeyer(order []expr.SortOrder, o eval.Options) (*keyer, error) {
-	k := &keyer{}
+	k := &keyer{order: order, options: o}
 	es := make([]expr.Expr, len(order))
 	for i, s := range order {
 		es[i] = s.Expr
@@ -40,8 +42,8 @@ func (k *keyer) encode(b *columnar.Batch, s *memory.Scratch) (*row.Keys, error) 
 	return row.EncodeIn(s, k.keys, vs, b.Rows), nil
 }
 
-// encodeLong returns the keys of a batch of any length; expressions are
-// computed a piece at a time.
+// encodeLong returns the keys of a batch of any length, in s, which may be nil;
+// expressions are computed a piece at a time.
 func (k *keyer) encodeLong(all *columnar.Batch, s *memory.Scratch) (*row.Keys, error) {
 	vs := make([]columnar.Vector, 0, len(k.keys))
 	plain := true
@@ -53,11 +55,10 @@ func (k *keyer) encodeLong(all *columnar.Batch, s *memory.Scratch) (*row.Keys, e
 		vs = append(vs, all.Cols[e])
 	}
 	if plain {
-		return row.Encode(k.keys, vs, all.Rows), nil
+		return row.EncodeIn(s, k.keys, vs, all.Rows), nil
 	}
 	a := kernel.NewAppender(k.program.Types(), nil)
 	for from := 0; from < all.Rows; from += columnar.MaxRows {
-		s.Reset()
 		piece := kernel.SliceBatch(all, from, min(columnar.MaxRows, all.Rows-from), s)
 		out, err := k.program.Eval(piece, s)
 		if err != nil {
@@ -67,7 +68,7 @@ func (k *keyer) encodeLong(all *columnar.Batch, s *memory.Scratch) (*row.Keys, e
 			return nil, err
 		}
 	}
-	return row.Encode(k.keys, a.Take(nil).Cols, all.Rows), nil
+	return row.EncodeIn(s, k.keys, a.Take(nil).Cols, all.Rows), nil
 }
 
 func types(s *columnar.Schema) []columnar.Type {

@@ -35,7 +35,7 @@ func (m *merge) Open(ctx context.Context, t *op.TaskContext) error {
 	if err != nil {
 		return err
 	}
-	m.merged, err = newMerger(ctx, keys, m.node.Out, t.BatchRows, inputs, m.memory)
+	m.merged, err = newMerger(ctx, keys, m.node.Out, t.BatchRows, t.Slots, inputs, m.memory)
 	return err
 }
 

@@ -106,7 +106,7 @@ func (x *runs) merge(ctx context.Context) (*merger, error) {
 
 func (x *runs) merger(ctx context.Context, inputs []op.BatchIterator) (*merger, error) {
 	size := min(int64(x.size), max(64, mergeBytes*x.rows/max(x.bytes, 1)))
-	return newMerger(ctx, x.keys, x.schema, int(size), inputs, x.memory)
+	return newMerger(ctx, x.keys, x.schema, int(size), 1, inputs, x.memory)
 }
 
 // open opens as many of the first runs as memory allows, two at least unless

@@ -70,7 +70,7 @@ func (s *sorter) consume(ctx context.Context) error {
 		}
 	}
 	if len(s.runs.list) == 0 {
-		all, order, err := s.buffer.take(s.scratch)
+		all, order, err := s.buffer.take()
 		s.sorted = newRows(all, order, s.size, s.scratch)
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *sorter) consume(ctx context.Context) error {
 
 // spill writes what the buffer holds as a run.
 func (s *sorter) spill(ctx context.Context) error {
-	all, order, err := s.buffer.take(s.scratch)
+	all, order, err := s.buffer.take()
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package sort_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -48,16 +49,12 @@ func listed(b *columnar.Batch) *columnar.Batch {
 	return out
 }
 
-func column(s *columnar.Schema, i int) expr.Expr {
-	return &expr.Column{Index: i, Name: s.Fields[i].Name, Typ: s.Fields[i].Type, Null: s.Fields[i].Nullable}
-}
-
 func TestSort(t *testing.T) {
 	b := listed(rows(t, 12_000))
 	for name, order := range map[string][]expr.SortOrder{
-		"int, string": {{Expr: column(b.Schema, 0), Desc: true, NullsLast: true}, {Expr: column(b.Schema, 1)}},
-		"string":      {{Expr: column(b.Schema, 1), NullsLast: true}},
-		"decimal":     {{Expr: column(b.Schema, 2), Desc: true}},
+		"int, string": {{Expr: optest.Ref(b.Schema, 0), Desc: true, NullsLast: true}, {Expr: optest.Ref(b.Schema, 1)}},
+		"string":      {{Expr: optest.Ref(b.Schema, 1), NullsLast: true}},
+		"decimal":     {{Expr: optest.Ref(b.Schema, 2), Desc: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			node := &physical.Sort{Order: order, Child: &physical.Values{Out: b.Schema}}
@@ -69,7 +66,7 @@ func TestSort(t *testing.T) {
 
 func TestTopN(t *testing.T) {
 	b := rows(t, 12_000)
-	order := []expr.SortOrder{{Expr: column(b.Schema, 1), Desc: true}, {Expr: column(b.Schema, 2)}, {Expr: column(b.Schema, 3)}}
+	order := []expr.SortOrder{{Expr: optest.Ref(b.Schema, 1), Desc: true}, {Expr: optest.Ref(b.Schema, 2)}, {Expr: optest.Ref(b.Schema, 3)}}
 	for _, n := range []*physical.TopN{{Count: 10, Offset: 3}, {Count: 9_000}, {Count: 7_000, Offset: 2000, Partial: true}, {Count: 6_000, Offset: 5_000}} {
 		n.Order, n.Child = order, &physical.Values{Out: b.Schema}
 		c := optest.Case{Tables: []*columnar.Batch{b}, Ordered: true, New: func(in ...op.Operator) op.Operator { return sort.NewTopN(n, in[0]) }}
@@ -85,6 +82,7 @@ func TestTopN(t *testing.T) {
 type sorted struct {
 	op.Operator
 	inputs []op.Operator
+	slots  int
 }
 
 func (s *sorted) Open(ctx context.Context, t *op.TaskContext) error {
@@ -93,7 +91,7 @@ func (s *sorted) Open(ctx context.Context, t *op.TaskContext) error {
 			return err
 		}
 	}
-	t.Leaves[0], t.Exchanges = op.Assignment{}, s
+	t.Leaves[0], t.Exchanges, t.Slots = op.Assignment{}, s, s.slots
 	return s.Operator.Open(ctx, t)
 }
 
@@ -119,11 +117,24 @@ func (s *sorted) Runs(context.Context, int, int, *columnar.Schema) (out []op.Bat
 }
 
 // TestMerge: merged runs are what sorting all of their rows gives, equal rows in
-// the order of the runs.
+// the order of the runs, whether one worker merges or several do; also where runs
+// lie behind each other.
 func TestMerge(t *testing.T) {
 	tables := []*columnar.Batch{rows(t, 3000), rows(t, 1), rows(t, 2500), rows(t, 700), rows(t, 1200)}
 	s := tables[0].Schema
-	order := []expr.SortOrder{{Expr: column(s, 0)}, {Expr: column(s, 1), Desc: true}}
+	for name, order := range map[string][]expr.SortOrder{
+		"int, string": {{Expr: optest.Ref(s, 0)}, {Expr: optest.Ref(s, 1), Desc: true}},
+		"number":      {{Expr: optest.Ref(s, 3)}},
+		"computed":    {{Expr: optest.Call(t, "length", optest.Ref(s, 1))}, {Expr: optest.Ref(s, 2), Desc: true}},
+	} {
+		for _, slots := range []int{1, 4} {
+			t.Run(fmt.Sprint(name, ", ", slots), func(t *testing.T) { merges(t, tables, order, slots) })
+		}
+	}
+}
+
+func merges(t *testing.T, tables []*columnar.Batch, order []expr.SortOrder, slots int) {
+	s := tables[0].Schema
 	node := &physical.Sort{Order: order, Child: &physical.Values{Out: s}}
 	optest.Check(t, optest.Case{Tables: tables, Ordered: true,
 		New: func(in ...op.Operator) op.Operator {
@@ -131,7 +142,7 @@ func TestMerge(t *testing.T) {
 			for _, x := range in {
 				runs = append(runs, sort.NewSort(node, x))
 			}
-			return &sorted{sort.NewMerge(&physical.Source{Mode: physical.ReadMerge, Order: order, Out: s}), runs}
+			return &sorted{sort.NewMerge(&physical.Source{Mode: physical.ReadMerge, Order: order, Out: s}), runs, slots}
 		},
 		Want: func(tables []*columnar.Batch) []string {
 			a := kernel.NewAppender([]columnar.Type{s.Fields[0].Type, s.Fields[1].Type, s.Fields[2].Type, s.Fields[3].Type}, nil)

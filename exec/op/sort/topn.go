@@ -163,7 +163,7 @@ func (t *topN) add(ctx context.Context, b *columnar.Batch) error {
 
 // first returns the rows collected and the order of the first of them.
 func (t *topN) first() (*columnar.Batch, []uint32, error) {
-	all, order, err := t.buffer.take(t.scratch)
+	all, order, err := t.buffer.take()
 	if err == nil && int64(len(order)) > t.keep {
 		order = order[:t.keep]
 	}
