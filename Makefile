@@ -27,10 +27,15 @@ slow: metamorphic memory
 metamorphic:
 	MILLRACE_SLOW=1 go test -timeout 30m -run Metamorphic .
 
-# Random budgets, a thousand jobs, ten million operations on blocks.
+# Random budgets, faults of the disk, 24 queries at once, a thousand jobs, many
+# million operations on blocks. What is random logs its seed; MILLRACE_SEED=… and
+# -seed replay it.
 memory:
-	MILLRACE_SLOW=1 go test -timeout 30m -run 'Budgets|ConcurrentQueries|ManyJobs|FullDisk' .
-	MILLRACE_SLOW=1 CGO_ENABLED=1 go test -race -tags invariants -timeout 60m -run Random ./cache
+	MILLRACE_SLOW=1 go test -timeout 30m -v -run 'Budgets|Fault|FullDisk' .
+	MILLRACE_SLOW=1 go test -timeout 30m -v -run ManyJobs .
+	MILLRACE_SLOW=1 go test -timeout 30m -v -run ConcurrentQueries .
+	go test -timeout 30m -v -run Random ./cache -operations 100000000
+	CGO_ENABLED=1 go test -race -tags invariants -timeout 30m -v -run Random ./cache -operations 10000000
 
 race:
 	CGO_ENABLED=1 go test -race ./exec/... ./shuffle/... ./cache/... ./columnar/memory/... ./transport/...
@@ -69,6 +74,10 @@ bench: build peers-spark
 	$(BENCH) micro --sf 1 --data $(BENCH_DATA)/micro --threads 2 --engines millrace,duckdb --runs 5 --out bench/results/micro.json
 	bin/millrace bench kernels --json bench/results/kernels.json
 	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,duckdb --runs 3 --files duckdb --out bench/results/tpch-sf10-duckdb-files.json
+	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --memory 128MiB --engines millrace,duckdb --runs 3 --out bench/results/tpch-sf1-128MiB.json
+	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --memory 1GiB --engines millrace,duckdb --runs 3 --out bench/results/tpch-sf10-1GiB.json
+	$(BENCH) memory --sf 1 --data $(BENCH_DATA)/memory1 --threads 2 --memory 96MiB --engines millrace,duckdb --runs 1 --out bench/results/memory-sf1-96MiB.json
+	$(BENCH) memory --sf 5 --data $(BENCH_DATA)/memory5 --threads 2 --memory 512MiB --engines millrace,duckdb --runs 1 --limit 10m --out bench/results/memory-sf5-512MiB.json
 	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,polars,datafusion --runs 3 --out bench/results/tpch-sf1-others.json
 	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,polars,datafusion --runs 1 --out bench/results/tpch-sf10-others.json
 	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,spark --runs 3 --out bench/results/tpch-sf1-spark.json

@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
-	"strings"
+	"runtime/debug"
+	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,12 +29,46 @@ var slow = os.Getenv("MILLRACE_SLOW") != ""
 
 var leastBudget = regexp.MustCompile(`^the query needs a memory budget of at least (\d+) MiB; it is \d+ MiB$`)
 
-// answer runs a query of TPC-H and checks its rows.
-func answer(t *testing.T, s *millrace.Session, n int) error {
+// seedOf returns the seed of a random test and logs it; MILLRACE_SEED replays one.
+func seedOf(t *testing.T) uint64 {
 	t.Helper()
-	a, _, err := tpch.AnswersAt(0.01)
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("MILLRACE_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("MILLRACE_SEED=%d", seed)
+	return seed
+}
+
+// scaled returns a directory with TPC-H at the scale factor of a test's long form,
+// made for it, or of 0.01.
+func scaled(t *testing.T, long float64) (sf float64, dir string) {
+	t.Helper()
+	var err error
+	if !slow {
+		dir, err = data()
+		sf = 0.01
+	} else {
+		dir, sf = filepath.Join(t.TempDir(), "tpch"), long
+		err = tpch.Gen(t.Context(), tpch.GenOptions{SF: sf, Format: "parquet", Dir: dir, Workers: 2})
+	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	return sf, dir
+}
+
+// answer runs a query of TPC-H at scale factor 0.01 and checks its rows.
+func answer(t *testing.T, s *millrace.Session, n int) error { return answerAt(t, s, 0.01, n) }
+
+func answerAt(t *testing.T, s *millrace.Session, sf float64, n int) error {
+	t.Helper()
+	a, ok, err := tpch.AnswersAt(sf)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
 	}
 	q, err := tpch.Query(n)
 	if err != nil {
@@ -41,72 +81,160 @@ func answer(t *testing.T, s *millrace.Session, n int) error {
 	return a.Check(n, r.Schema, rows)
 }
 
-// TestBudgets answers TPC-H under random budgets: each query is right, or refused
-// at its start with the least budget that it needs, under which it then is right.
-// 6 budgets, 200 with MILLRACE_SLOW.
+// TestBudgets answers TPC-H under random budgets from 16 MiB up: each query is
+// right, or refused at its start with the least budget that it needs, under which
+// it then is right. 6 budgets at scale factor 0.01; 200 at 0.1 with MILLRACE_SLOW.
 func TestBudgets(t *testing.T) {
-	seed, rounds := uint64(time.Now().UnixNano()), 6
+	seed, rounds := seedOf(t), 6
 	if slow {
 		rounds = 200
 	}
+	sf, dir := scaled(t, 0.1)
 	r := rand.New(rand.NewPCG(seed, 3))
+	refused := 0
 	for round := range rounds {
-		mib := 16 + r.IntN(1+r.IntN(64))
+		mib := int(16 * math.Exp2(4*r.Float64()*r.Float64())) // up to 256, half of them below 30
 		if round == 0 {
 			mib = 16
 		}
-		s := openTPCH(t, fmt.Sprintf("local[%d]", 1+r.IntN(8)), millrace.WithSetting("memory", fmt.Sprintf("%dMiB", mib)),
-			millrace.WithSetting("sql.shuffle.partitions", []string{"0", "1", "50"}[r.IntN(3)]))
+		master, parts := fmt.Sprintf("local[%d]", 1+r.IntN(8)), []string{"0", "1", "50"}[r.IntN(3)]
+		start := func(mib string) *millrace.Session {
+			return openData(t, dir, master, millrace.WithSetting("memory", mib+"MiB"), millrace.WithSetting("sql.shuffle.partitions", parts))
+		}
+		what := fmt.Sprintf("under %d MiB, %s, %s partitions", mib, master, parts)
+		s := start(strconv.Itoa(mib))
 		for n := 1; n <= tpch.Queries; n++ {
-			err := answer(t, s, n)
+			err := answerAt(t, s, sf, n)
 			var d *diag.Error
 			if errors.As(err, &d) && d.Class == diag.MemoryLimit {
 				m := leastBudget.FindStringSubmatch(d.Message)
 				if m == nil {
-					t.Fatalf("seed %d: q%02d under %d MiB fails half-way: %v", seed, n, mib, err)
+					t.Fatalf("seed %d: q%02d fails half-way %s: %v", seed, n, what, err)
 				}
-				err = answer(t, openTPCH(t, "local[2]", millrace.WithSetting("memory", m[1]+"MiB")), n)
+				refused++
+				enough := start(m[1])
+				if err = answerAt(t, enough, sf, n); err != nil {
+					err = fmt.Errorf("in the %s MiB that it asked for: %w", m[1], err)
+				}
+				enough.Close()
 			}
 			if err != nil {
-				t.Errorf("seed %d: q%02d under %d MiB: %v", seed, n, mib, err)
+				t.Errorf("seed %d: q%02d %s: %v", seed, n, what, err)
 			}
-			if left := s.Reserved(); left != 0 {
-				t.Fatalf("seed %d: %d bytes are reserved after q%02d under %d MiB", seed, left, n, mib)
+			if left := s.Reserved() + s.Spill().Live(); left != 0 {
+				t.Fatalf("seed %d: %d bytes are reserved or on disk after q%02d %s", seed, left, n, what)
 			}
 		}
+		s.Close() // not all of them at the end
+	}
+	t.Logf("%d budgets: %d of %d queries refused at first", rounds, refused, rounds*tpch.Queries)
+}
+
+// heavy returns queries over TPC-H that need more memory than those of the suite.
+func heavy(sf float64) []string {
+	return []string{
+		"SELECT count(*), sum(n), max(l_comment) FROM (SELECT l_comment, count(*) n FROM lineitem GROUP BY l_comment)",
+		"SELECT l_comment, l_orderkey FROM lineitem ORDER BY l_comment, l_orderkey, l_linenumber LIMIT 20000",
+		fmt.Sprintf("SELECT l_comment, l_orderkey, l_partkey FROM lineitem ORDER BY l_comment, l_orderkey, l_linenumber OFFSET %d", int(6e6*sf)),
+		"SELECT count(*), sum(l_quantity), max(concat(l_comment, o_comment)) FROM lineitem JOIN orders ON l_orderkey = o_orderkey",
+		"SELECT l_returnflag, count(DISTINCT l_partkey), count(DISTINCT l_orderkey) FROM lineitem GROUP BY l_returnflag ORDER BY 1",
+		"SELECT n, count(*) FROM (SELECT size(collect_list(l_comment)) n FROM lineitem GROUP BY l_orderkey) GROUP BY n ORDER BY n",
 	}
 }
 
-// TestConcurrentQueries runs many queries at once in a budget that does not hold
-// them all: none fails, all are right, nothing is left.
+// TestConcurrentQueries runs 24 random queries at a time in a budget that does not
+// hold them all: none fails, all are right, nothing is left. With MILLRACE_SLOW
+// for two minutes at scale factor 1 in 2 GiB, where the process's memory must stay
+// within the budget and a tenth, and must not grow.
 func TestConcurrentQueries(t *testing.T) {
-	seed, each := uint64(time.Now().UnixNano()), 2
+	seed, budget, each, length := seedOf(t), int64(48<<20), 2, time.Duration(0)
 	if slow {
-		each = 40
+		budget, length = 2<<30, 2*time.Minute
 	}
-	s := openTPCH(t, "local[2]", millrace.WithSetting("memory", "48MiB"))
+	sf, dir := scaled(t, 1)
+	s := openData(t, dir, "local[2]", millrace.WithSetting("memory", fmt.Sprintf("%dMiB", budget>>20)))
+	heavy := heavy(sf)
+	want := make([][][]string, len(heavy))
+	for i, q := range heavy {
+		var err error
+		if want[i], _, err = text(t, s, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	debug.FreeOSMemory() // of the generator
+	start := time.Now()
+	rss := sample(100 * time.Millisecond)
 	var wg sync.WaitGroup
+	var ran atomic.Int64
 	for g := range 24 {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(g)))
-			for range each {
-				n := 1 + r.IntN(tpch.Queries)
-				if err := answer(t, s, n); err != nil {
-					t.Errorf("seed %d: q%02d: %v", seed, n, err)
+			for i := 0; i < each || time.Since(start) < length; i++ {
+				ran.Add(1)
+				if n := 1 + r.IntN(tpch.Queries+len(heavy)); n <= tpch.Queries {
+					if err := answerAt(t, s, sf, n); err != nil {
+						t.Errorf("seed %d: q%02d: %v", seed, n, err)
+					}
+				} else {
+					q := n - tpch.Queries - 1
+					if rows, _, err := text(t, s, heavy[q]); err != nil || !reflect.DeepEqual(rows, want[q]) {
+						t.Errorf("seed %d: %s: %d rows, want %d (%v)", seed, heavy[q], len(rows), len(want[q]), err)
+					}
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if n := s.Reserved(); n != 0 {
-		t.Errorf("seed %d: %d bytes are reserved at the end", seed, n)
+	all := rss()
+	if n := s.Reserved() + s.Spill().Live(); n != 0 {
+		t.Errorf("seed %d: %d bytes are reserved or on disk at the end", seed, n)
+	}
+	if !slow || len(all) == 0 {
+		return // what other tests left in the process counts too, or nothing is known
+	}
+	all = all[len(all)/10:] // the first queries fill it
+	early, late := mean(all[:len(all)/2]), mean(all[len(all)/2:])
+	t.Logf("%d queries in %s; resident %d MiB at most, %d MiB in the first half, %d MiB in the second", ran.Load(), time.Since(start).Round(time.Second), slices.Max(all)>>20, early>>20, late>>20)
+	if most := slices.Max(all); most > budget+budget/10 {
+		t.Errorf("seed %d: %d MiB are resident, the budget is %d MiB", seed, most>>20, budget>>20)
+	}
+	if late > early+budget/20 {
+		t.Errorf("seed %d: memory grows from %d MiB to %d MiB", seed, early>>20, late>>20)
 	}
 }
 
-// wide sorts rows that take some 50 MiB, half of them when compressed.
-func wide() string {
-	return "SELECT sha1(CAST(x AS STRING)) AS s, md5(CAST(x AS STRING)) AS m FROM (SELECT t.id * 1000 + u.id AS x FROM " +
-		ids(1000) + " CROSS JOIN " + strings.Replace(ids(700), "t(id)", "u(id)", 1) + ") ORDER BY s"
+// sample measures the resident bytes of the process at intervals until the
+// function that it returns is called. There are none where there is no /proc.
+func sample(every time.Duration) (end func() []int64) {
+	stop, out := make(chan struct{}), make(chan []int64, 1)
+	go func() {
+		var all []int64
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				out <- all
+				return
+			case <-tick.C:
+				if b, err := os.ReadFile("/proc/self/statm"); err == nil {
+					var size, resident int64
+					if _, err := fmt.Sscan(string(b), &size, &resident); err == nil {
+						all = append(all, resident*int64(os.Getpagesize()))
+					}
+				}
+			}
+		}
+	}()
+	return func() []int64 { close(stop); return <-out }
+}
+
+func mean(all []int64) int64 {
+	sum := int64(0)
+	for _, x := range all {
+		sum += x
+	}
+	return sum / int64(max(1, len(all)))
 }
 
 // drain runs a query and returns the number of its rows.
@@ -126,29 +254,6 @@ func drain(t *testing.T, s *millrace.Session, query string) (int, error) {
 	return n, nil
 }
 
-// A disk that is full while rows are spilled fails the query with path and bytes,
-// leaves no file, and does not harm the next one.
-func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, "local[2]", millrace.WithSetting("memory", "24MiB"), millrace.WithSetting("spill.dir", dir), millrace.WithSetting("spill.limit", "16MiB"))
-	for range 2 {
-		_, err := drain(t, s, wide())
-		var d *diag.Error
-		if !errors.As(err, &d) || d.Class != diag.SpillFailed || d.Path != dir || !strings.Contains(d.Message, "KiB more could not be spilled") {
-			t.Fatalf("got %v", err)
-		}
-		if n := s.Reserved(); n != 0 {
-			t.Errorf("%d bytes are reserved after the failure", n)
-		}
-		if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
-			t.Errorf("left in %s: %v, %v", dir, files, err)
-		}
-		if n, err := drain(t, s, "SELECT * FROM "+ids(1000)); n != 1000 || err != nil {
-			t.Fatalf("the next query: %d rows, %v", n, err)
-		}
-	}
-}
-
 // After many jobs, some of which spill, some fail and some are left alone half
 // read, nothing is left of them. 60 jobs, 1,000 with MILLRACE_SLOW.
 func TestManyJobs(t *testing.T) {
@@ -161,7 +266,7 @@ func TestManyJobs(t *testing.T) {
 	if err := answer(t, s, 1); err != nil {
 		t.Fatal(err)
 	}
-	before := runtime.NumGoroutine()
+	goroutines, files := runtime.NumGoroutine(), descriptors()
 	for i := range rounds {
 		switch i % 6 {
 		case 0:
@@ -189,19 +294,26 @@ func TestManyJobs(t *testing.T) {
 			}
 		}
 	}
-	if n := s.Reserved(); n != 0 {
-		t.Errorf("%d bytes are reserved after %d jobs", n, rounds)
-	}
-	if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
-		t.Errorf("left in %s: %v, %v", dir, files, err)
-	}
-	for i := 0; runtime.NumGoroutine() > before && i < 100; i++ { // ends of tasks are told before their goroutines end
+	for i := 0; (runtime.NumGoroutine() > goroutines || descriptors() > files) && i < 100; i++ { // ends of tasks are told before their goroutines end
 		runtime.Gosched()
 		time.Sleep(10 * time.Millisecond)
 	}
-	if n := runtime.NumGoroutine(); n > before {
-		t.Errorf("%d goroutines after %d jobs, %d before", n, rounds, before)
+	nothingLeft(t, s, dir)
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines after %d jobs, %d before", n, rounds, goroutines)
 	}
+	if n := descriptors(); n > files { // what is spilled has no name
+		t.Errorf("%d files are open after %d jobs, %d before", n, rounds, files)
+	}
+}
+
+// descriptors counts the files that the process has open, where that is known.
+func descriptors() int {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(all)
 }
 
 // A query that runs between two batches of another one gets memory although the

@@ -55,6 +55,12 @@ func openTPCH(t *testing.T, master string, opts ...millrace.Option) *millrace.Se
 	if err != nil {
 		t.Fatal(err)
 	}
+	return openData(t, dir, master, opts...)
+}
+
+// openData opens a session over the tables of TPC-H in a directory.
+func openData(t *testing.T, dir, master string, opts ...millrace.Option) *millrace.Session {
+	t.Helper()
 	s := open(t, master, opts...)
 	for _, x := range dbgen.Tables() {
 		register(t, s, x.Name, s.Read().Parquet(filepath.Join(dir, x.Name+".parquet")))

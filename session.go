@@ -34,7 +34,8 @@ type Session struct {
 	broker *memory.Broker
 	tables *connector.Registry
 	bus    *event.Bus
-	govern func() // ends the hold on the collector
+	spill  *spill.Space // of executors in this process; nil if there are none
+	govern func()       // ends the hold on the collector
 
 	mu    sync.Mutex
 	conf  *settings.Set
@@ -119,9 +120,9 @@ func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, resul
 		if err != nil {
 			return nil, err
 		}
-		space := spill.NewSpace(dir)
-		space.Limit = limit
-		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: space, Keep: keep}), nil
+		s.spill = spill.NewSpace(dir)
+		s.spill.Limit = limit
+		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep}), nil
 	}
 	return process.Start(ctx, process.Config{Executors: s.place.Executors, Slots: s.place.Slots, Memory: s.place.Memory,
 		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Keep: kept, Outputs: tracker, Results: results})

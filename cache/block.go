@@ -52,6 +52,8 @@ type Run interface {
 	Append(ctx context.Context, b *columnar.Batch) error
 	// Stored returns the bytes on disk.
 	Stored() int64
+	// Drop gives its space back. Nobody may be reading it.
+	Drop()
 	// Open returns the batches appended so far. What a reader needs is charged to
 	// r, which may be nil, until it is closed: memory.ErrSpill if that is refused.
 	Open(ctx context.Context, r memory.Reservation) (Reader, error)

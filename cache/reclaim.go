@@ -109,6 +109,7 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 	case err != nil: // it stays in memory, and the run is never read (B3)
 		b.state = ready
 		h.mu.Unlock()
+		run.Drop()
 		return 0, err
 	}
 	b.state, b.spare = ready, run

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
-	"os"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
@@ -264,114 +259,5 @@ func TestFullDisk(t *testing.T) {
 	s.Close()
 	if broker.Reserved() != 0 || space.Live() != 0 {
 		t.Errorf("%d reserved, %d on disk at the end", broker.Reserved(), space.Live())
-	}
-}
-
-// Random puts, gets, pins, evictions and deletions from many goroutines: no
-// promised block is lost, none is ever seen changed, and nothing is left at the
-// end. MILLRACE_SLOW=1 makes it ten million operations.
-func TestRandom(t *testing.T) {
-	const workers = 64
-	ops := 50_000
-	if os.Getenv("MILLRACE_SLOW") != "" {
-		ops = 10_000_000
-	}
-	seed := uint64(time.Now().UnixNano())
-	broker, space := memory.NewBroker(16<<20), spill.NewSpace(t.TempDir())
-	s := cache.NewStore(broker, "blocks", disk{space})
-	var newest [workers]atomic.Int64
-	var evicted, dropped, found atomic.Int64
-	first := func(id cache.BlockID) int64 { return int64(id.Job)<<40 | int64(id.Map)<<8 }
-	var wg sync.WaitGroup
-	for g := range workers {
-		wg.Go(func() {
-			r := rand.New(rand.NewPCG(seed, uint64(g)))
-			rows := map[cache.BlockID]int{}
-			var ids []cache.BlockID
-			var pins []*cache.Pinned
-			drop := func(i int) {
-				id := ids[i]
-				ids[i] = ids[len(ids)-1]
-				ids = ids[:len(ids)-1]
-				delete(rows, id)
-				s.Drop(id)
-			}
-			for i := range ops / workers {
-				switch k := r.IntN(20); {
-				case k < 4:
-					id, level := cache.BlockID{Job: g, Map: i}, cache.Level(r.IntN(8))
-					if level > cache.DiskOnly {
-						level = cache.MemoryAndDisk
-					}
-					sizes := []int{1 + r.IntN(60), 1 + r.IntN(2000)}[:1+r.IntN(2)]
-					if err := put(t, s, id, level, first(id), sizes...); err != nil {
-						if level != cache.MemoryOnly || diag.ClassOf(err) != diag.MemoryLimit {
-							t.Errorf("seed %d: %v", seed, err)
-						}
-						continue
-					}
-					if level == cache.MemoryOnly {
-						continue // anybody may drop it
-					}
-					for _, n := range sizes {
-						rows[id] += n
-					}
-					ids = append(ids, id)
-					newest[g].Store(int64(i))
-					if len(ids) > 40 {
-						drop(r.IntN(len(ids)))
-					}
-				case k < 10 && len(ids) > 0: // its own: it must be there
-					id := ids[r.IntN(len(ids))]
-					p, ok := s.Get(id)
-					if !ok {
-						t.Errorf("seed %d: %s is lost", seed, id)
-						continue
-					}
-					if n := read(t, p, first(id)); n != rows[id] {
-						t.Errorf("seed %d: %s has %d rows, want %d", seed, id, n, rows[id])
-					}
-					p.Close()
-				case k < 15: // another's: it may be deleted at any time
-					o := r.IntN(workers)
-					id := cache.BlockID{Job: o, Map: int(newest[o].Load())}
-					if p, ok := s.Get(id); ok {
-						found.Add(1)
-						if r.IntN(3) == 0 && len(pins) < 4 {
-							pins = append(pins, p)
-							continue
-						}
-						read(t, p, first(id))
-						p.Close()
-					}
-				case k < 17 && len(pins) > 0:
-					pins[0].Close()
-					pins = pins[1:]
-				case k < 18 && len(ids) > 0:
-					drop(r.IntN(len(ids)))
-					dropped.Add(1)
-				case k == 18 && r.IntN(20) == 0:
-					evicted.Add(s.Reclaim(t.Context(), 1+r.Int64N(1<<20)))
-				}
-			}
-			for _, p := range pins {
-				p.Close()
-			}
-			for len(ids) > 0 {
-				drop(0)
-			}
-		})
-	}
-	wg.Wait()
-	if evicted.Load() == 0 || dropped.Load() == 0 || found.Load() == 0 || s.Spilled() == 0 {
-		t.Errorf("seed %d: %d bytes evicted, %d blocks dropped, %d of others read, %d bytes spilled", seed, evicted.Load(), dropped.Load(), found.Load(), s.Spilled())
-	}
-	s.DropWhere(func(cache.BlockID) bool { return true }) // those of memory alone
-	if s.Bytes() != 0 || s.Len() != 0 || space.Live() != 0 {
-		t.Errorf("seed %d: %d blocks of %d bytes, %d on disk at the end", seed, s.Len(), s.Bytes(), space.Live())
-	}
-	s.Close()
-	if broker.Reserved() != 0 {
-		t.Errorf("seed %d: %d reserved at the end", seed, broker.Reserved())
 	}
 }

@@ -113,6 +113,9 @@ func (r *keptRun) Append(ctx context.Context, b *columnar.Batch) error {
 
 func (r *keptRun) Stored() int64 { return r.stored }
 
+// Drop does nothing: the space comes back with the whole file.
+func (r *keptRun) Drop() {}
+
 func (r *keptRun) Open(ctx context.Context, to memory.Reservation) (cache.Reader, error) {
 	r.file.mu.Lock()
 	f := r.file.file

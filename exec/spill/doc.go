@@ -21,5 +21,6 @@
 //
 // The package imports columnar, columnar/chunk, columnar/kernel, columnar/memory
 // and internal/diag. It is tested by random round trips, concurrent readers and
-// a device that becomes full.
+// devices that fail: spilltest makes those, for tests of operators and queries
+// too.
 package spill

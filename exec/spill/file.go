@@ -17,7 +17,7 @@ type File struct {
 	space *Space
 
 	mu     sync.RWMutex // device and closed
-	device device
+	device Device
 	closed bool
 
 	end     atomic.Int64 // where the next chunk goes
@@ -57,7 +57,7 @@ func (f *File) Close() error {
 }
 
 // opened returns the device, opened if it is not yet.
-func (f *File) opened() (device, error) {
+func (f *File) opened() (Device, error) {
 	f.mu.RLock()
 	d, closed := f.device, f.closed
 	f.mu.RUnlock()
@@ -102,22 +102,26 @@ func (f *File) write(b *columnar.Batch, raw int64) (extent, error) {
 	return extent{at: at, stored: n, raw: raw, rows: b.Selected()}, nil
 }
 
-// store writes data and counts it.
+// store writes data and counts it. Close waits for it.
 func (f *File) store(data []byte, at int64) error {
-	d, err := f.opened()
-	if err != nil {
+	if _, err := f.opened(); err != nil {
 		return err
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.closed {
+		return os.ErrClosed
 	}
 	n := int64(len(data))
 	if err := f.space.take(n); err != nil {
 		return err
 	}
-	f.live.Add(n)
-	if _, err := d.WriteAt(data, at); err != nil {
+	if _, err := f.device.WriteAt(data, at); err != nil {
+		f.device.Punch(at, n) // a part of it may be there
 		f.space.live.Add(-n)
-		f.live.Add(-n)
 		return err
 	}
+	f.live.Add(n)
 	f.spilled.Add(n)
 	f.space.written.Add(n)
 	return nil
@@ -148,12 +152,9 @@ func (f *File) release(x extent) {
 	if f.closed {
 		return // all is given back
 	}
-	if p, ok := f.device.(puncher); ok {
-		p.punch(x.at, x.stored)
+	if f.device != nil {
+		f.device.Punch(x.at, x.stored)
 	}
 	f.live.Add(-x.stored)
 	f.space.live.Add(-x.stored)
 }
-
-// puncher is a device that can give a part of its space back.
-type puncher interface{ punch(at, n int64) }

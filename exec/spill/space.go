@@ -20,6 +20,9 @@ type Space struct {
 	// Limit is how many bytes may lie in the space at a time; 0 means as many as
 	// the device has. It is set before the first File.
 	Limit int64
+	// Open opens a new file in a directory; it is what all bytes go through. Tests
+	// replace it before the first File, to make it fail.
+	Open func(dir string) (Device, error)
 
 	dir     string // as asked for; "" = a fresh one below os.TempDir
 	mu      sync.Mutex
@@ -30,21 +33,21 @@ type Space struct {
 	written atomic.Int64
 	live    atomic.Int64
 	codec   breakEven
-
-	open func(dir string) (device, error) // replaced by tests
 }
 
-// device is what a file needs of the operating system.
-type device interface {
+// Device is what a file needs of the operating system.
+type Device interface {
 	ReadAt(p []byte, off int64) (int, error)
 	WriteAt(p []byte, off int64) (int, error)
+	// Punch gives n bytes back, which nobody reads any more, where that is possible.
+	Punch(at, n int64)
 	Close() error
 }
 
 // NewSpace returns a space in a directory, which is made with mode 0700 at the
 // first write if it is not there. "" stands for a fresh one below os.TempDir.
 func NewSpace(dir string) *Space {
-	return &Space{dir: dir, files: map[*File]struct{}{}, open: openUnlinked}
+	return &Space{dir: dir, files: map[*File]struct{}{}, Open: openUnlinked}
 }
 
 // File returns a file of the space. Nothing is on disk yet.
@@ -147,14 +150,14 @@ func sweep(parent string) {
 
 // device opens a new file in the directory, which somebody may have taken for one
 // that nobody uses any more.
-func (s *Space) device() (device, error) {
+func (s *Space) device() (Device, error) {
 	dir, err := s.directory()
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.open(dir)
+	d, err := s.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) && os.MkdirAll(dir, 0o700) == nil {
-		d, err = s.open(dir)
+		d, err = s.Open(dir)
 	}
 	return d, err
 }
@@ -186,7 +189,7 @@ func (s *Space) failed(n int64, cause error) error {
 
 // openUnlinked opens a file that has no name any more where the system permits
 // that, so that a crash leaves nothing (P1).
-func openUnlinked(dir string) (device, error) {
+func openUnlinked(dir string) (Device, error) {
 	f, err := os.CreateTemp(dir, "millrace-*.spill")
 	if err != nil {
 		return nil, err

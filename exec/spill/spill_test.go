@@ -194,7 +194,7 @@ func TestMemory(t *testing.T) {
 
 // full is a device that takes a number of bytes and then no more.
 type full struct {
-	device
+	Device
 	left int
 }
 
@@ -202,7 +202,7 @@ func (f *full) WriteAt(p []byte, off int64) (int, error) {
 	if f.left -= len(p); f.left < 0 {
 		return 0, &os.PathError{Op: "write", Path: "there", Err: syscall.ENOSPC}
 	}
-	return f.device.WriteAt(p, off)
+	return f.Device.WriteAt(p, off)
 }
 
 // TestFull: a full device is told with place, amount and remedy; what lies
@@ -215,7 +215,7 @@ func TestFull(t *testing.T) {
 		if limit {
 			s.Limit = 1 << 20
 		} else {
-			s.open = func(dir string) (device, error) {
+			s.Open = func(dir string) (Device, error) {
 				d, err := openUnlinked(dir)
 				return &full{d, 1 << 20}, err
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/spill"
+	"github.com/millrace-engine/millrace/exec/spill/spilltest"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -160,6 +161,39 @@ func (c *Case) ends(t *testing.T) {
 	}
 	cancel()
 	x.close(t, root, inputs)
+	c.faults(t)
+}
+
+// faults fails a call to the disk halfway through, after a run that counts them.
+func (c *Case) faults(t *testing.T) {
+	t.Helper()
+	calls := make([]int64, spilltest.Kinds)
+	for k := -1; k < spilltest.Kinds; k++ {
+		if k >= 0 && calls[k] == 0 {
+			continue // nothing is read back
+		}
+		f := &spilltest.Faults{}
+		x := newRig(c.Tiny, 0)
+		f.Install(x.space)
+		if k >= 0 {
+			f.Arm(spilltest.Kind(k), (calls[k]+1)/2, true)
+		}
+		root, inputs := c.operator(c.Tables, Shape{Rows: columnar.MaxRows})
+		err := root.Open(x.ctx, x.task)
+		for err == nil {
+			_, err = root.Next(x.ctx)
+		}
+		for i := range calls {
+			calls[i] = max(calls[i], f.Calls(spilltest.Kind(i)))
+		}
+		if fails := diag.ClassOf(err) == diag.SpillFailed; f.Disarm() != fails || fails != (k >= 0) {
+			t.Errorf("fault %d: %v", k, err)
+		}
+		x.close(t, root, inputs)
+		if n := f.Files(); n != 0 {
+			t.Errorf("fault %d: %d files are open", k, n)
+		}
+	}
 }
 
 func heads(tables []*columnar.Batch, n int) []*columnar.Batch {
