@@ -322,6 +322,9 @@ func (r *runner) profile(ctx context.Context, list []*contender, q Query) error 
 // error too, for the caller, who looks at ctx.
 func (r *runner) run(ctx context.Context, c *contender, q Query, rows bool, profile string) (*Reply, error) {
 	req := Request{Op: "run", SQL: q.SQL, Rows: rows, Profile: profile}
+	if sql, ok := q.Dialects[c.s.engine.Name]; ok {
+		req.SQL = sql
+	}
 	if q.Convert != nil {
 		req.Op, req.CSV, req.Columns = "convert", q.Convert.CSV, q.Convert.Columns
 		req.Out = filepath.Join(r.o.Scratch, c.s.engine.Name, "converted")

@@ -13,11 +13,13 @@ type Suite struct {
 
 // Query is one thing to measure.
 type Query struct {
-	Name    string // as q01: the key in results, notes and --queries
-	Title   string // for readers; may be empty
-	SQL     string
-	Ordered bool        // rows are compared in order; else as a set, because ties are open
-	Convert *Conversion // nil for a plain query
+	Name  string // as q01: the key in results, notes and --queries
+	Title string // for readers; may be empty
+	SQL   string
+	// Dialects have the SQL of engines that spell something otherwise.
+	Dialects map[string]string
+	Ordered  bool        // rows are compared in order; else as a set, because ties are open
+	Convert  *Conversion // nil for a plain query
 }
 
 // Conversion is the work of writing a CSV file, which has a header, as Parquet.

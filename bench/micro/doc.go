@@ -13,10 +13,7 @@
 // a key has no more values than its table has rows. With two threads a run of
 // ten queries takes about ten seconds per engine.
 //
-// It keeps these promises:
-//
-//   - M1 The files of a scale factor are the same on every machine: numbers come
-//     from the row's number by integer arithmetic alone.
-//   - M2 Results are small and need all rows of the work that is measured, or they
-//     are in a total order, so that they can be compared between engines.
+// bench/table makes them, the same on every machine. One promise more, M1:
+// results are small and need all rows of the work that is measured, or they
+// are in a total order, so that they can be compared between engines.
 package micro

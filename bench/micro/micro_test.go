@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/bench/micro"
+	"github.com/millrace-engine/millrace/bench/table"
 )
 
 const sf = 0.001
@@ -45,7 +46,7 @@ func TestGen(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		dir := t.TempDir()
 		made := 0
-		o := micro.Options{SF: sf, Dir: dir, Workers: workers, Progress: func(string) { made++ }}
+		o := micro.Options{SF: sf, Options: table.Options{Dir: dir, Workers: workers, Progress: func(string) { made++ }}}
 		if err := micro.Gen(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +73,7 @@ func TestGen(t *testing.T) {
 	if sums[0] != sums[1] {
 		t.Errorf("files of one worker %s, of three %s", sums[0], sums[1])
 	}
-	if err := micro.Gen(t.Context(), micro.Options{SF: 0, Dir: t.TempDir()}); err == nil {
+	if err := micro.Gen(t.Context(), micro.Options{SF: 0, Options: table.Options{Dir: t.TempDir()}}); err == nil {
 		t.Error("a scale factor of 0 was taken")
 	}
 }
@@ -80,7 +81,7 @@ func TestGen(t *testing.T) {
 // The queries mean what their names say: groups, matches and rows are counted.
 func TestQueries(t *testing.T) {
 	dir := t.TempDir()
-	if err := micro.Gen(t.Context(), micro.Options{SF: sf, Dir: dir, Workers: 2}); err != nil {
+	if err := micro.Gen(t.Context(), micro.Options{SF: sf, Options: table.Options{Dir: dir, Workers: 2}}); err != nil {
 		t.Fatal(err)
 	}
 	s, err := millrace.Open(t.Context(), "local[2]")
@@ -88,8 +89,8 @@ func TestQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, table := range micro.Tables(sf) {
-		if err := s.Read().Parquet(filepath.Join(dir, table.Name+".parquet")).CreateOrReplaceTempView(t.Context(), table.Name); err != nil {
+	for _, x := range micro.Tables(sf) {
+		if err := s.Read().Parquet(filepath.Join(dir, x.Name+".parquet")).CreateOrReplaceTempView(t.Context(), x.Name); err != nil {
 			t.Fatal(err)
 		}
 	}

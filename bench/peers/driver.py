@@ -42,7 +42,8 @@ class DuckDB:
         import duckdb
 
         self.con = duckdb.connect()
-        settings = {"threads": threads, "temp_directory": scratch, "parquet_metadata_cache": True}
+        self.ordered = not memory  # its guide says so for work beyond memory
+        settings = {"threads": threads, "temp_directory": scratch, "parquet_metadata_cache": True, "preserve_insertion_order": self.ordered}
         if memory:
             settings["memory_limit"] = f"{memory // 1024}KiB"
         for key, value in settings.items():
@@ -65,7 +66,7 @@ class DuckDB:
             f"COPY (SELECT * FROM read_csv({quoted(csv)}, header = true, columns = {{{types}}})) "
             f"TO {quoted(out)} (FORMAT parquet, COMPRESSION snappy)"
         )
-        self.con.execute("SET preserve_insertion_order = true")
+        self.con.execute(f"SET preserve_insertion_order = {self.ordered}")
 
     def copy(self, name, out):
         self.con.execute(f"COPY (SELECT * FROM {name}) TO {quoted(out)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 122880)")

@@ -38,7 +38,7 @@ func chart(r Run) string {
 	height := axis + len(r.Queries)*rowHeight + 34
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="12">`+"\n", chartWidth, height, chartWidth, height)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" rx="6" fill="#ffffff" stroke="#dddddd"/>`+"\n", chartWidth, height)
-	text(&b, 14, 24, "start", "14", fmt.Sprintf("%s, %d threads: total time", r.Title, r.Threads))
+	text(&b, 14, 24, "start", "14", fmt.Sprintf("%s, %d threads: total time", label(r), r.Threads))
 	totals(&b, r)
 	text(&b, 14, axis-30, "start", "14", "time ÷ Millrace's, by query")
 	dots(&b, r, axis)

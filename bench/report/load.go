@@ -82,6 +82,8 @@ func before(a, b Run) int {
 		return sign(a.SF < b.SF)
 	case a.Threads != b.Threads:
 		return sign(a.Threads > b.Threads)
+	case a.Memory != b.Memory: // first as much as it takes
+		return sign(a.Memory < b.Memory)
 	case a.Data != b.Data:
 		return strings.Compare(a.Data, b.Data)
 	}

@@ -31,6 +31,7 @@ func Make(in *Inputs, charts string) *Report {
 	if len(in.Runs) > 0 {
 		summary(w, in.Runs)
 		scaling(w, in.Runs)
+		limited(w, in.Runs)
 		for _, run := range in.Runs {
 			name := run.Name + ".svg"
 			r.Charts[name] = chart(run)
@@ -107,6 +108,14 @@ func ratio(x float64) string {
 
 func mib(b int64) string { return fmt.Sprintf("%d MiB", b>>20) }
 
+// size renders a limit as people write it.
+func size(b int64) string {
+	if b%(1<<30) == 0 {
+		return fmt.Sprintf("%d GiB", b>>30)
+	}
+	return mib(b)
+}
+
 // summary has a row for each rival of each run.
 func summary(w *writer, runs []Run) {
 	w.line("## In short")
@@ -128,15 +137,25 @@ func summary(w *writer, runs []Run) {
 			if mine.RSS > 0 && theirs.RSS > 0 {
 				memory = ratio(float64(mine.RSS) / float64(theirs.RSS))
 			}
-			w.row(fmt.Sprintf("[%s](#%s)", r.Title, anchor(r)), fmt.Sprint(r.Threads), files, name, fmt.Sprintf("%d of %d", d.queries, d.of), ms(d.ours), ms(d.theirs),
+			w.row(link(r), fmt.Sprint(r.Threads), files, name, fmt.Sprintf("%d of %d", d.queries, d.of), ms(d.ours), ms(d.theirs),
 				ratio(d.ours/d.theirs), ratio(d.geomean), ratio(d.worst)+" "+d.worstQuery, ratio(d.processor), memory)
 		}
 	}
 	w.line("")
 }
 
-// title is a section's heading, anchor what links to it.
-func title(r Run) string { return r.Name + ": " + r.Title }
+// label names the work of a run, title is its section's heading, anchor what
+// links to that.
+func label(r Run) string {
+	if r.Memory > 0 {
+		return r.Title + ", in " + size(r.Memory)
+	}
+	return r.Title
+}
+
+func title(r Run) string { return r.Name + ": " + label(r) }
+
+func link(r Run) string { return fmt.Sprintf("[%s](#%s)", label(r), anchor(r)) }
 
 func anchor(r Run) string {
 	var b strings.Builder
@@ -154,7 +173,7 @@ func anchor(r Run) string {
 // again reports whether there was a run of the same work before.
 func again(runs []Run, r Run) bool {
 	return slices.ContainsFunc(runs, func(o Run) bool {
-		return o.Suite == r.Suite && o.SF == r.SF && o.Threads == r.Threads && o.Data == r.Data
+		return o.Suite == r.Suite && o.SF == r.SF && o.Threads == r.Threads && o.Data == r.Data && o.Memory == r.Memory
 	})
 }
 
@@ -172,7 +191,7 @@ func scaling(w *writer, runs []Run) {
 	}
 	for i, a := range runs {
 		for j, b := range runs {
-			if again(runs[:i], a) || again(runs[:j], b) || a.Suite != b.Suite || a.Data != b.Data || (a.SF == b.SF) == (a.Threads == b.Threads) {
+			if again(runs[:i], a) || again(runs[:j], b) || a.Suite != b.Suite || a.Data != b.Data || a.Memory != b.Memory || (a.SF == b.SF) == (a.Threads == b.Threads) {
 				continue
 			}
 			both := map[string]bool{}

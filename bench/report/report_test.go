@@ -22,11 +22,11 @@ func measure(ms ...float64) harness.Measure {
 }
 
 // results writes result files as runs have them: two scale factors, two numbers
-// of threads, a rival that refuses a query and one that is wrong.
+// of threads, two limits of memory, a rival that refuses a query and one that is wrong.
 func results(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	run := func(name string, threads int, sf, factor float64) {
+	run := func(name string, threads int, sf, factor float64, memory int64) {
 		ours, theirs := measure(10*factor, 11*factor, 12*factor), measure(20*factor, 22*factor, 21*factor)
 		ours.Runtime = &harness.Runtime{GC: 0.5 * factor, Busy: 10 * factor, Allocs: 400, Bytes: 1 << 20, Batches: 20, Operators: 4}
 		near := theirs
@@ -34,8 +34,9 @@ func results(t *testing.T) string {
 		wrong := measure(1, 1, 1)
 		wrong.Answer = "row 1, column x: 8, not 7 (millrace)"
 		slow := measure(30*factor, 33*factor, 30*factor)
-		r := &harness.Result{Format: harness.Format, Suite: "tpch", Title: "TPC-H, scale factor " + map[float64]string{1: "1", 10: "10"}[sf], SF: sf, Data: "Parquet files", Bytes: 5 << 20,
-			Threads: threads, Runs: 3, Command: "millrace bench run tpch", Started: "2026-01-02T03:04:05Z", Seconds: 12,
+		suite, _, _ := strings.Cut(name, "-")
+		r := &harness.Result{Format: harness.Format, Suite: suite, Title: map[string]string{"tpch": "TPC-H", "memory": "More than memory holds"}[suite] + ", scale factor " + map[float64]string{1: "1", 10: "10"}[sf], SF: sf, Data: "Parquet files", Bytes: 5 << 20,
+			Threads: threads, Memory: memory, Runs: 3, Command: "millrace bench run tpch", Started: "2026-01-02T03:04:05Z", Seconds: 12,
 			Machine: harness.Machine{CPU: "Test CPU", Cores: 2, Memory: 8 << 30, Kernel: "Linux"},
 			Engines: []harness.EngineInfo{{Name: "millrace", Version: "v1", RSS: 12 << 20}, {Name: "duckdb", Version: "2.0", RSS: 24 << 20, Settings: map[string]string{"threads": "2", "a": "b"}}, {Name: "polars", Version: "3.0", RSS: 6 << 20}},
 			Queries: []harness.QueryResult{
@@ -51,9 +52,11 @@ func results(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	run("tpch-sf10", 2, 10, 9)
-	run("tpch-sf1-t1", 1, 1, 1.9)
-	run("tpch-sf1-t2", 2, 1, 1)
+	run("tpch-sf10", 2, 10, 9, 0)
+	run("tpch-sf10-1GiB", 2, 10, 30, 1<<30)
+	run("tpch-sf1-t1", 1, 1, 1.9, 0)
+	run("tpch-sf1-t2", 2, 1, 1, 0)
+	run("memory-sf1", 2, 1, 4, 96<<20)
 	k := &kernels.Result{Started: "2026-01-02T03:04:05Z", Machine: harness.Machine{CPU: "Test CPU"}, Copy: 20, Kernels: []kernels.Timing{{Name: "hash", NS: 1.5, Bytes: 16, Share: 0.5}}}
 	if err := k.Write(filepath.Join(dir, "kernels.json")); err != nil {
 		t.Fatal(err)

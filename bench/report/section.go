@@ -14,7 +14,7 @@ func section(w *writer, r Run, notes Notes, image string) {
 	w.linef("## %s", title(r))
 	w.line("")
 	machine(w, r)
-	w.linef("![%s: time of each engine, and ratios by query](%s)", r.Title, image)
+	w.linef("![%s: time of each engine, and ratios by query](%s)", label(r), image)
 	w.line("")
 	times(w, r)
 	answers(w, r)
@@ -32,7 +32,7 @@ func machine(w *writer, r Run) {
 	w.linef("- %s, %d cores, %d GiB, %s", r.Machine.CPU, r.Machine.Cores, (r.Machine.Memory+1<<29)>>30, r.Machine.Kernel)
 	memory := "as much memory as each engine takes by itself"
 	if r.Memory > 0 {
-		memory = mib(r.Memory) + " for each engine"
+		memory = size(r.Memory) + " for each engine"
 	}
 	w.linef("- %d threads, %s; %d runs of each query; started %s, took %.0f s", r.Threads, memory, r.Runs, r.Started, r.Seconds)
 	w.linef("- %s: %d MiB", r.Data, r.Bytes>>20)

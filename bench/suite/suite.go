@@ -1,8 +1,8 @@
-// Package suite makes the suites that the benchmark harness runs: TPC-H and the
-// micro benchmarks, with their data.
+// Package suite makes the suites that the benchmark harness runs: TPC-H, the micro
+// benchmarks and those of little memory, with their data.
 //
-//	tpch, micro ─► Open ─► harness.Suite
-//	                 └──► files, where they are missing
+//	tpch, micro, memory ─► Open ─► harness.Suite
+//	                         └──► files, where they are missing
 package suite
 
 import (
@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 
 	"github.com/millrace-engine/millrace/bench/harness"
+	"github.com/millrace-engine/millrace/bench/memory"
 	"github.com/millrace-engine/millrace/bench/micro"
+	"github.com/millrace-engine/millrace/bench/table"
 	"github.com/millrace-engine/millrace/bench/tpch"
 	"github.com/millrace-engine/millrace/bench/tpch/dbgen"
 	"github.com/millrace-engine/millrace/internal/diag"
@@ -26,7 +28,7 @@ type Options struct {
 	Progress func(what string)
 }
 
-// Open returns a suite, tpch or micro, with its data in place.
+// Open returns a suite, tpch, micro or memory, with its data in place.
 func Open(ctx context.Context, name string, o Options) (*harness.Suite, error) {
 	s := &harness.Suite{Name: name, SF: o.SF, Tables: map[string]string{}}
 	switch name {
@@ -53,17 +55,27 @@ func Open(ctx context.Context, name string, o Options) (*harness.Suite, error) {
 			s.Queries = append(s.Queries, harness.Query{Name: fmt.Sprintf("q%02d", n), SQL: text})
 		}
 	case "micro":
-		if err := micro.Gen(ctx, micro.Options{SF: o.SF, Dir: o.Dir, Workers: o.Workers, Progress: o.Progress}); err != nil {
+		if err := micro.Gen(ctx, micro.Options{SF: o.SF, Options: table.Options{Dir: o.Dir, Workers: o.Workers, Progress: o.Progress}}); err != nil {
 			return nil, err
 		}
-		for _, t := range micro.Tables(o.SF) {
-			s.Tables[t.Name] = filepath.Join(o.Dir, t.Name+".parquet")
-		}
+		s.Tables = table.Paths(micro.Tables(o.SF), o.Dir)
 		s.Title = fmt.Sprintf("Micro benchmarks, scale factor %g", o.SF)
 		s.Data = "Parquet files of bench/micro"
 		s.Queries = micro.Queries(o.SF, o.Dir)
+	case "memory":
+		if !(o.SF > 0 && o.SF <= 1000) {
+			return nil, diag.New(diag.InvalidArgument, "the scale factor must be above 0 and at most 1000, not %g", o.SF)
+		}
+		tables := memory.Tables(o.SF)
+		if err := table.Gen(ctx, tables, table.Options{Dir: o.Dir, Workers: o.Workers, Progress: o.Progress}); err != nil {
+			return nil, err
+		}
+		s.Tables = table.Paths(tables, o.Dir)
+		s.Title = fmt.Sprintf("More than memory holds, scale factor %g", o.SF)
+		s.Data = "Parquet files of bench/memory"
+		s.Queries = memory.Queries(o.SF)
 	default:
-		return nil, diag.New(diag.InvalidArgument, "there is no suite %q", name).WithRemedy("use tpch or micro")
+		return nil, diag.New(diag.InvalidArgument, "there is no suite %q", name).WithRemedy("use tpch, micro or memory")
 	}
 	var err error
 	s.Bytes, err = harness.Size(s.Tables)

@@ -10,7 +10,7 @@ import (
 
 // A suite has its data in place, made where it is missing and taken where not.
 func TestOpen(t *testing.T) {
-	for name, want := range map[string]struct{ tables, queries int }{"tpch": {8, 22}, "micro": {6, 10}} {
+	for name, want := range map[string]struct{ tables, queries int }{"tpch": {8, 22}, "micro": {6, 10}, "memory": {5, 5}} {
 		dir := t.TempDir()
 		for _, fresh := range []bool{true, false} {
 			made := 0

@@ -35,7 +35,7 @@ type benchRun struct {
 func runCommand() *cobra.Command {
 	var o benchRun
 	c := &cobra.Command{
-		Use:   "run {tpch|micro}",
+		Use:   "run {tpch|micro|memory}",
 		Short: "Measure Millrace and its rivals on the same work",
 		Long: `Measure Millrace and its rivals on the same queries over the same files.
 
@@ -49,9 +49,10 @@ When the budget ends, the run stops with a note and keeps the queries that it
 measured. Ctrl-C writes nothing.`,
 		Example: `  make peers
   millrace bench run tpch --sf 1 --data /data/tpch1 --threads 2 --runs 5 --out bench/results/tpch-sf1-t2.json
+  millrace bench run memory --sf 1 --memory 96MiB --data /data/memory1 --runs 1 --out bench/results/memory-sf1.json
   millrace bench run micro --engines millrace,duckdb,polars --data /data/micro --runs 5 --out bench/results/micro-t2.json`,
 		Args:      cobra.ExactArgs(1),
-		ValidArgs: []string{"tpch", "micro"},
+		ValidArgs: []string{"tpch", "micro", "memory"},
 		RunE:      func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args[0]) },
 	}
 	f := c.Flags()

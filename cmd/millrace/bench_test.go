@@ -79,7 +79,7 @@ func TestBenchRunUsage(t *testing.T) {
 		{"run tpch --budget soon", "--budget", usage},
 		{"run", "arg(s)", usage},
 		{"run tpch --engines duckdb --python /nowhere/python", "make peers", failed},
-		{"run tpcds --engines millrace", "use tpch or micro", failed},
+		{"run tpcds --engines millrace", "use tpch, micro or memory", failed},
 		{"run tpch --memory 3", "16MiB", failed},
 		{"report --in /nowhere/r.json --out /nowhere/B.md", "/nowhere/r.json", failed},
 	} {
