@@ -23,6 +23,7 @@ lint:
 slow: metamorphic memory
 	MILLRACE_SLOW=1 go test -timeout 20m ./bench/...
 	MILLRACE_SLOW=1 go test -timeout 20m -run SpillLarge .
+	MILLRACE_SLOW=1 go test -timeout 30m -run FlippedBits ./shuffle/file
 
 metamorphic:
 	MILLRACE_SLOW=1 go test -timeout 30m -run Metamorphic .
@@ -45,6 +46,9 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzDecodeStage -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./plan/wire
 	go test -run '^$$' -fuzz FuzzDecodeTask -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./plan/wire
 	go test -run '^$$' -fuzz FuzzDecode -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./columnar/chunk
+	go test -run '^$$' -fuzz FuzzSchema -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./columnar/chunk
+	go test -run '^$$' -fuzz FuzzOpen -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./shuffle/file
+	go test -run '^$$' -fuzz FuzzStatus -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./shuffle
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet
 	go test -run '^$$' -fuzz FuzzDecode -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet/snappy
 	go test -run '^$$' -fuzz FuzzUnpack -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/parquet/decode

@@ -177,3 +177,26 @@ func TestExpected(t *testing.T) {
 		t.Error("a sketch is exact")
 	}
 }
+
+// FuzzStatus: a status that passes Check can be asked anything.
+func FuzzStatus(f *testing.F) {
+	for _, n := range []int{0, 3, MaxExact + 1} {
+		b, err := json.Marshal(NewMapStatus(1, 0, true, parts(rand.New(rand.NewPCG(1, 1)), n)))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var s MapStatus
+		if json.Unmarshal(data, &s) != nil || s.Check() != nil {
+			return
+		}
+		for p := All; p <= s.Partitions; p++ {
+			s.Bytes(p)
+			if sum, told := s.Sum(p); told && p >= 0 && s.Has(p) != (sum.Rows > 0) {
+				t.Fatalf("partition %d: %v, has %t", p, sum, s.Has(p))
+			}
+		}
+	})
+}

@@ -156,6 +156,11 @@ func hashVector(v *columnar.Vector, out []uint64, sel []uint16, combine bool) {
 		}
 		dst := out[base:]
 		switch {
+		case combine && sel == nil:
+			dst := dst[:len(h)]
+			for i, x := range h {
+				dst[i] = mum(dst[i]^seed2, x|1)
+			}
 		case combine:
 			for i, r := range rows {
 				dst[r] = mum(dst[r]^seed2, h[i]|1)

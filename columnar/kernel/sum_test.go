@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -79,13 +78,10 @@ func TestSumRowsTellsChanges(t *testing.T) {
 }
 
 func BenchmarkSumRows(b *testing.B) {
-	r := rand.New(rand.NewPCG(1, 1))
-	x := &columnar.Batch{Rows: columnar.MaxRows}
-	for _, t := range []columnar.Type{columnar.Int64Type, columnar.Int32Type, columnar.DecimalType(15, 2), columnar.DateType} {
-		x.Cols = append(x.Cols, vector(r, t, x.Rows))
-	}
-	b.SetBytes(int64(x.Rows))
+	s := shapes()
+	x := &columnar.Batch{Rows: columnar.MaxRows, Cols: []columnar.Vector{s["int64"], s["int32"], s["int64"], s["short"]}}
 	for b.Loop() {
 		SumRows(x, 0)
 	}
+	perRow(b, x.Rows)
 }
