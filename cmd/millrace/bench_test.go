@@ -12,10 +12,14 @@ import (
 	"github.com/millrace-engine/millrace/bench/harness"
 )
 
-// The test binary is the program too: bench run starts it again as an engine.
+// asProgram makes the test binary the program.
+const asProgram = "MILLRACE_TEST_PROGRAM"
+
+// The test binary is the program too: bench run starts it again as an engine, tests
+// of clusters as each of their parts.
 func TestMain(m *testing.M) {
 	millrace.Main()
-	if len(os.Args) > 1 && os.Args[1] == "bench" {
+	if len(os.Args) > 1 && os.Args[1] == "bench" || os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:]))
 	}
 	os.Exit(m.Run())

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
@@ -27,7 +29,8 @@ func Begin(stdin io.Reader, spec any, end func(orphan bool)) error {
 	if err := d.Decode(spec); err != nil {
 		return err
 	}
-	go func() { // ends with the process
+	signal.Ignore(syscall.SIGPIPE) // there is something to do yet when nobody reads what this process says
+	go func() {                    // ends with the process
 		rest, _ := io.ReadAll(io.MultiReader(d.Buffered(), stdin))
 		end(!bytes.Contains(rest, []byte(farewell)))
 	}()

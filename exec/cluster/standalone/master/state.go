@@ -14,7 +14,7 @@ const (
 	// WorkerGrace and AppGrace are how long a worker or an application may be away
 	// before it counts as lost.
 	WorkerGrace = 15 * time.Second
-	AppGrace    = 10 * time.Second
+	AppGrace    = 5 * time.Second
 	// answering bounds the time that an application takes to say what a placed
 	// executor has to know; starting how long that takes to reach its driver;
 	// recovery what executors and drivers that somebody
