@@ -58,6 +58,8 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzScan -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./connector/ipc
 	go test -run '^$$' -fuzz FuzzServer -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./transport/internal/link
 	go test -run '^$$' -fuzz FuzzRead -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./transport/message
+	go test -run '^$$' -fuzz FuzzRequest -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./shuffle/service
+	go test -run '^$$' -fuzz FuzzAnswer -fuzzminimizetime 1s -fuzztime $(FUZZTIME) ./shuffle/service
 
 # The engines that `millrace bench run` compares with.
 peers: .peers/bin/python
@@ -86,6 +88,7 @@ bench: build peers-spark
 	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,polars,datafusion --runs 1 --out bench/results/tpch-sf10-others.json
 	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,spark --runs 3 --out bench/results/tpch-sf1-spark.json
 	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,spark --runs 1 --out bench/results/tpch-sf10-spark.json
+	bin/millrace bench shuffle --data $(BENCH_DATA)/sf1 --json bench/results/shuffle.json || test -e bench/results/shuffle.json
 	bin/millrace bench report
 
 # The profile that the compiler reads when it builds the binary: TPC-H at scale

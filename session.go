@@ -24,6 +24,7 @@ import (
 	"github.com/millrace-engine/millrace/plan/logical"
 	"github.com/millrace-engine/millrace/plan/sql"
 	"github.com/millrace-engine/millrace/shuffle"
+	"github.com/millrace-engine/millrace/shuffle/service"
 )
 
 // Session runs queries on a master. It is safe for concurrent use. Close ends
@@ -125,7 +126,13 @@ func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, resul
 		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep}), nil
 	}
 	return process.Start(ctx, process.Config{Executors: s.place.Executors, Slots: s.place.Slots, Memory: s.place.Memory,
-		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Keep: kept, Outputs: tracker, Results: results})
+		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, Outputs: tracker, Results: results})
+}
+
+// fetchLimits are what executors may have in flight between each other.
+func fetchLimits(c *settings.Set) service.Limits {
+	return service.Limits{Task: c.Size(settings.FetchTask), Executor: c.Size(settings.FetchExecutor), Peer: c.Size(settings.FetchPeer),
+		Streams: c.Int(settings.FetchStreams), Request: c.Size(settings.FetchRequest), Serving: c.Size(settings.ServeOutstanding)}
 }
 
 // executorCount is how many executors the planner reckons with. On a cluster they

@@ -65,6 +65,9 @@ type Reader interface {
 	// NextStored is Next without decoding: the rows as columnar/chunk encodes them,
 	// and how many they are.
 	NextStored(ctx context.Context) (data []byte, rows int, err error)
+	// Skip passes over batches that have at most n rows together, without reading
+	// them, and returns how many rows those have, and whether there are more.
+	Skip(n int64) (skipped int64, more bool)
 	Close()
 }
 

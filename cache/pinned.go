@@ -62,6 +62,31 @@ func (p *Pinned) NextStored(ctx context.Context, r memory.Reservation) (b *colum
 	}
 }
 
+// Skip passes over batches from the front that have at most n rows together, and
+// returns how many rows those have. What lies on disk is not read for it.
+func (p *Pinned) Skip(ctx context.Context, n int64) (skipped int64, err error) {
+	for skipped < n {
+		ok, err := p.open(ctx, nil)
+		if err != nil {
+			return skipped, err
+		}
+		if ok {
+			k, more := p.reader.Skip(n - skipped)
+			if skipped += k; more {
+				return skipped, nil
+			}
+			p.shut()
+			continue
+		}
+		if len(p.batches) == 0 || int64(p.batches[0].Selected()) > n-skipped {
+			return skipped, nil
+		}
+		skipped += int64(p.batches[0].Selected())
+		p.batches = p.batches[1:]
+	}
+	return skipped, nil
+}
+
 // open makes sure that a run is open, unless all have been read.
 func (p *Pinned) open(ctx context.Context, r memory.Reservation) (bool, error) {
 	if err := ctx.Err(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/kernels"
+	"github.com/millrace-engine/millrace/bench/shuffle"
 	"github.com/millrace-engine/millrace/connector/fs"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
@@ -17,6 +18,7 @@ import (
 type Inputs struct {
 	Runs    []Run
 	Kernels *kernels.Result // nil if they were not measured
+	Shuffle *shuffle.Result // likewise
 	Notes   Notes
 }
 
@@ -26,8 +28,11 @@ type Run struct {
 	*harness.Result
 }
 
-// kernelsFile is the name of the kernels' result among the results.
-const kernelsFile = "kernels.json"
+// The names of results that are not of engines and queries.
+const (
+	kernelsFile = "kernels.json"
+	shuffleFile = "shuffle.json"
+)
 
 // Load reads result files, as named by paths, each a file or a pattern, and the
 // notes, which need not be there.
@@ -45,13 +50,18 @@ func Load(patterns []string, notes string) (*Inputs, error) {
 	}
 	slices.Sort(paths)
 	in := &Inputs{}
+	var err error
 	for _, p := range slices.Compact(paths) {
-		if filepath.Base(p) == kernelsFile {
-			k, err := kernels.Read(p)
-			if err != nil {
+		switch filepath.Base(p) {
+		case kernelsFile:
+			if in.Kernels, err = kernels.Read(p); err != nil {
 				return nil, err
 			}
-			in.Kernels = k
+			continue
+		case shuffleFile:
+			if in.Shuffle, err = shuffle.Read(p); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		r, err := harness.Read(p)
@@ -61,7 +71,8 @@ func Load(patterns []string, notes string) (*Inputs, error) {
 		in.Runs = append(in.Runs, Run{strings.TrimSuffix(filepath.Base(p), ".json"), r})
 	}
 	slices.SortStableFunc(in.Runs, before)
-	b, err := os.ReadFile(notes)
+	var b []byte
+	b, err = os.ReadFile(notes)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fs.Explain(err, notes)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/kernels"
 	"github.com/millrace-engine/millrace/bench/report"
+	"github.com/millrace-engine/millrace/bench/shuffle"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -59,6 +60,13 @@ func results(t *testing.T) string {
 	run("memory-sf1", 2, 1, 4, 96<<20)
 	k := &kernels.Result{Started: "2026-01-02T03:04:05Z", Machine: harness.Machine{CPU: "Test CPU"}, Copy: 20, Kernels: []kernels.Timing{{Name: "hash", NS: 1.5, Bytes: 16, Share: 0.5}}}
 	if err := k.Write(filepath.Join(dir, "kernels.json")); err != nil {
+		t.Fatal(err)
+	}
+	s := &shuffle.Result{Started: "2026-01-02T03:04:05Z", Machine: harness.Machine{CPU: "Test CPU", Cores: 2},
+		Gates: []shuffle.Gate{{Name: "fast enough", Value: 900, Unit: "MB/s", Limit: "memcpy", Of: 1000, Need: 0.5, Aim: 0.8}, {Name: "too slow", Value: 25, Unit: "ms", Need: 20, Most: true, Note: "p99 30 ms"},
+			{Name: "broken", Unit: "ms", Need: 1, Most: true, Error: "no network"}},
+		Ways: []shuffle.Way{{Name: "QUIC", Stream: 500, Fetch: 900, Processor: 2.5, Small: 300}}}
+	if err := s.Write(filepath.Join(dir, "shuffle.json")); err != nil {
 		t.Fatal(err)
 	}
 	notes := "# Notes\nfor readers\n\n## tpch\n- q02: the join\n  builds twice.\n## tpch 10\n- q02: at this scale the scan.\n"

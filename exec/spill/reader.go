@@ -72,6 +72,15 @@ func (d *Reader) NextStored(ctx context.Context) (data []byte, rows int, err err
 	return data, x.rows, d.file.read(data, x)
 }
 
+// Skip implements cache.Reader.
+func (d *Reader) Skip(n int64) (skipped int64, more bool) {
+	for len(d.chunks) > 0 && int64(d.chunks[0].rows) <= n-skipped {
+		skipped += int64(d.chunks[0].rows)
+		d.chunks = d.chunks[1:]
+	}
+	return skipped, len(d.chunks) > 0
+}
+
 // Close gives the reader's memory back. It is idempotent.
 func (d *Reader) Close() {
 	if d.stored != nil {

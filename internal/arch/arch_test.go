@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"functions":         {},
 	"functions/gen":     {"columnar", "plan/expr"},
 	"bench/kernels":     {"columnar", "plan", "connector", "exec", "bench"},
+	"bench/shuffle":     {"columnar", "plan", "connector", "exec", "bench", "cache", "shuffle", "transport", "internal/identity"},
 	"internal/settings": {},
 	"internal/shell":    {"plan/sql"},
 	"internal/identity": {},
@@ -50,6 +51,8 @@ var arrows = map[string][]string{
 // modules lists the third-party modules that a folder may use.
 var modules = map[string][]string{
 	".":                 {"github.com/apache/arrow-go/v18"},
+	"shuffle/service":   {"github.com/cespare/xxhash/v2"},
+	"bench/shuffle":     {"github.com/pierrec/lz4/v4", "github.com/quic-go/quic-go"},
 	"columnar/chunk":    {"github.com/cespare/xxhash/v2", "github.com/pierrec/lz4/v4"},
 	"shuffle/file":      {"github.com/cespare/xxhash/v2"},
 	"columnar/ipc":      {"github.com/apache/arrow-go/v18"},

@@ -38,6 +38,12 @@ const (
 	ResultBuffer      = "driver.result.buffer"
 	Transport         = "transport"
 	TimeZone          = "sql.session.timezone"
+	FetchTask         = "shuffle.fetch.task"
+	FetchExecutor     = "shuffle.fetch.executor"
+	FetchPeer         = "shuffle.fetch.peer"
+	FetchStreams      = "shuffle.fetch.streams"
+	FetchRequest      = "shuffle.fetch.request"
+	ServeOutstanding  = "shuffle.serve.outstanding"
 	AppName           = "app.name"
 	ClusterHost       = "cluster.host"
 	ClusterToken      = "cluster.token"
@@ -66,6 +72,12 @@ func All() []Setting {
 		{SpillLimit, "none", "the most that may lie there at a time: a size as 100GiB, or none", func(v string) error { _, err := SpillBytes(v); return err }},
 		{ShuffleKeep, "", "directory where the outputs of exchanges are kept as .mrs files, for millrace shuffle cat; empty for none", func(string) error { return nil }},
 		{Transport, "local", "what carries bytes between processes: local (sockets of one host, and between hosts of a cluster quic, else tcp), quic or tcp (TLS 1.3)", oneOf("local", "quic", "tcp")},
+		{FetchTask, "48MiB", "exchange output that a task may have asked other executors for and not used up", size(64 << 10)},
+		{FetchExecutor, "384MiB", "the same of all tasks of an executor", size(64 << 10)},
+		{FetchPeer, "64MiB", "the same of all tasks of an executor, from one other executor", size(64 << 10)},
+		{FetchStreams, "8", "requests for exchange output that an executor has at another one at a time", whole(1, 1<<10)},
+		{FetchRequest, "9.6MiB", "exchange output that one request asks for; a fifth of shuffle.fetch.task lets five executors send at once", size(64 << 10)},
+		{ServeOutstanding, "256MiB", "exchange output that an executor may be asked for and has not sent; above it others are told to come again", size(64 << 10)},
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{RuntimeFilters, "on", "whether joins tell scans which values they look for, on or off", oneOf("on", "off")},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
@@ -290,5 +302,6 @@ func TokenFile(v string) string {
 
 // Fixed reports whether a setting stays as it is once a session runs.
 func Fixed(key string) bool {
-	return slices.Contains([]string{Master, Memory, SpillDir, SpillLimit, ShuffleKeep, AppName, ClusterHost, ClusterToken, ClusterWait, ExecutorCores, ExecutorCount, ExecutorMemory}, key)
+	return slices.Contains([]string{Master, Memory, SpillDir, SpillLimit, ShuffleKeep, AppName, ClusterHost, ClusterToken, ClusterWait, ExecutorCores, ExecutorCount, ExecutorMemory,
+		Transport, FetchTask, FetchExecutor, FetchPeer, FetchStreams, FetchRequest, ServeOutstanding}, key)
 }

@@ -269,6 +269,16 @@ func (r *Reader) NextStored(ctx context.Context) (data []byte, rows int, err err
 	return r.chunk(ctx)
 }
 
+// Skip passes over chunks that have at most n rows together, without reading them,
+// and returns how many rows those have, and whether there are more.
+func (r *Reader) Skip(n int64) (skipped int64, more bool) {
+	for len(r.chunks) > 0 && int64(r.chunks[0].rows) <= n-skipped {
+		skipped += int64(r.chunks[0].rows)
+		r.chunks, r.skipped = r.chunks[1:], true
+	}
+	return skipped, len(r.chunks) > 0
+}
+
 // chunk reads the next chunk (M3).
 func (r *Reader) chunk(ctx context.Context) (data []byte, rows int, err error) {
 	if err := ctx.Err(); err != nil {

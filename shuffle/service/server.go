@@ -4,106 +4,260 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
+	"runtime"
 	"slices"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
-	"github.com/millrace-engine/millrace/columnar/chunk"
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/shuffle"
 	"github.com/millrace-engine/millrace/transport"
 	"github.com/millrace-engine/millrace/transport/message"
 )
 
 // Server answers fetches out of a store.
 type Server struct {
-	Store *cache.Store
-	Codec chunk.Codec // of what is sent
+	store  *cache.Store
+	limits Limits
+	codecs map[string]Codec
+	reads  *transport.Egress // whose turn it is to read and encode
+
+	mu  sync.Mutex
+	due int64 // bytes asked for and not sent yet
 }
 
-// Serve is a transport.Handler.
+// NewServer returns a server of a store.
+func NewServer(store *cache.Store, o Options) *Server {
+	o = o.filled()
+	return &Server{store: store, limits: o.Limits, codecs: codecs(o.Codec), reads: transport.NewEgress(max(2, runtime.GOMAXPROCS(0)), o.Policy.Before)}
+}
+
+// Serve is a transport.Handler. A stream that says nothing it understands is
+// cancelled, which the reader takes for a loss.
 func (s *Server) Serve(ctx context.Context, _ identity.Name, stream transport.Stream) {
-	m := message.New(stream, maxMessage)
+	m := message.New(stream, maxRequest)
 	k, body, err := m.Read()
-	if err != nil || k != kindFetch {
+	if err != nil {
 		return
 	}
-	f, err := message.Decode[fetch](body)
-	if err != nil || f.Version != version || len(f.Blocks) > maxBlocks || f.Skip < 0 {
+	switch k {
+	case kindFetch:
+		r, perr := parseRequest(body)
+		if perr != nil {
+			return
+		}
+		err = s.fetch(ctx, message.New(stream, maxMessage), r)
+	case kindDiagnose:
+		q, perr := parseDiagnose(body)
+		if perr != nil {
+			return
+		}
+		err = m.Write(kindDiagnosis, []byte{byte(s.diagnose(ctx, q))})
+	default:
 		return
 	}
-	if s.answer(ctx, m, &f) == nil {
-		stream.CloseWrite() // else the stream is cancelled, which the reader takes for a loss
+	if err == nil {
+		_ = stream.CloseWrite() // else who asked is gone
 	}
 }
 
-// answer sends the blocks, or says which are gone before it sends any.
-func (s *Server) answer(ctx context.Context, m *message.Conn, f *fetch) error {
-	var missing []int
-	for i := range f.Blocks {
-		if id := f.id(i); !s.Store.Has(id) && !slices.Contains(missing, id.Map) {
-			missing = append(missing, id.Map)
-		}
+// maxRequest bounds what a client sends.
+const maxRequest = 4 << 20
+
+// retryAfter is what a server that is busy asks for.
+const retryAfter = 100 * time.Millisecond
+
+// admit counts a request among those being served. It is false if there are too
+// many; one is always served.
+func (s *Server) admit(n int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.due > 0 && s.due+n > s.limits.Serving {
+		return false
 	}
-	if missing != nil {
-		return m.Send(kindGone, gone{missing})
-	}
-	w := &sender{messages: m, codec: s.Codec}
-	for i := range f.Blocks {
-		skip := int64(0)
-		if i == 0 {
-			skip = f.Skip
-		}
-		err := s.block(ctx, f.id(i), skip, i, w)
-		if errors.Is(err, errMissing) {
-			return m.Send(kindGone, gone{[]int{f.Blocks[i][0]}})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return m.Write(kindEnd)
+	s.due += n
+	return true
+}
+
+func (s *Server) done(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.due -= n
 }
 
 var errMissing = errors.New("service: the block is not there any more")
 
-// block sends block number n from a row on. What lies on disk leaves as it is stored
-// there: it is neither decoded nor checked, which the reader does.
-func (s *Server) block(ctx context.Context, id cache.BlockID, skip int64, n int, w *sender) error {
-	p, ok := s.Store.Get(id)
+// fetch sends the blocks, or says which are gone before it sends any.
+func (s *Server) fetch(ctx context.Context, m *message.Conn, r *request) error {
+	if maps := s.missing(r); maps != nil {
+		return m.Write(kindGone, encodeMaps(maps))
+	}
+	w := &sender{server: s, messages: m, request: r, left: max(1, r.Max), head: head{nonce: r.Nonce}}
+	for i, name := range r.Codecs {
+		if w.codec = s.codecs[name]; w.codec != nil {
+			w.head.codec = i
+			break
+		}
+	}
+	w.plain = slices.IndexFunc(r.Codecs, func(name string) bool { return s.codecs[name] == LZ4 || s.codecs[name] == Raw })
+	if w.codec == nil {
+		return errors.New("service: no codec in common")
+	}
+	if !s.admit(w.left) {
+		return m.Write(kindBusy, binary.AppendUvarint(nil, uint64(retryAfter.Milliseconds())))
+	}
+	defer func(n int64) { s.done(n) }(w.left)
+	row := r.Row
+	for i := range r.Blocks {
+		w.head.block = i
+		switch at, err := w.block(ctx, r.id(i), row); {
+		case errors.Is(err, errFull):
+			return m.Write(kindEnd, end{r.Nonce, int(w.head.seq), i, at}.encode())
+		case errors.Is(err, errMissing):
+			return m.Write(kindGone, encodeMaps([]int{r.Blocks[i].Map}))
+		case errors.Is(err, errUnreadable):
+			return m.Write(kindDamaged, []byte{byte(shuffle.OnDisk)})
+		case err != nil:
+			return err
+		}
+		row = 0
+	}
+	return m.Write(kindEnd, end{r.Nonce, int(w.head.seq), len(r.Blocks), 0}.encode())
+}
+
+// missing lists the map tasks of which blocks are not there.
+func (s *Server) missing(r *request) (maps []int) {
+	known := map[int]bool{}
+	for i := range r.Blocks {
+		if id := r.id(i); !known[id.Map] && !s.store.Has(id) {
+			known[id.Map] = true
+			maps = append(maps, id.Map)
+		}
+	}
+	return maps
+}
+
+// sender writes the chunks of one answer.
+type sender struct {
+	server   *Server
+	messages *message.Conn
+	request  *request
+	codec    Codec
+	plain    int // index of a codec that is columnar/chunk itself, −1 if there is none
+	head     head
+	left     int64 // bytes that may still be sent
+	buf      []byte
+}
+
+var (
+	errFull       = errors.New("service: the answer has as much as was asked for")
+	errUnreadable = errors.New("service: the block cannot be read")
+)
+
+// block sends a block from a row on, and returns up to which row it came.
+func (w *sender) block(ctx context.Context, id cache.BlockID, row int64) (int64, error) {
+	p, ok := w.server.store.Get(id)
 	if !ok {
-		return errMissing
+		return row, errMissing
 	}
 	defer p.Close()
-	for {
-		b, stored, rows, err := p.NextStored(ctx, nil)
-		if errors.Is(err, io.EOF) {
-			return nil
+	at, err := p.Skip(ctx, row)
+	for err == nil {
+		var x piece
+		if x, err = w.read(ctx, p, at < row); err != nil {
+			break
 		}
-		if err != nil {
-			return err
-		}
-		switch {
-		case skip >= int64(rows):
-			skip -= int64(rows)
+		if at+x.rows <= row {
+			at += x.rows
 			continue
-		case skip > 0 && stored != nil: // batches go to disk as whole chunks
-			return fmt.Errorf("service: %s has no chunk that begins at row %d", id, skip)
-		case skip > 0:
-			b = from(b, int(skip))
-			skip = 0
 		}
-		if stored != nil {
-			err = w.pass(n, stored)
-		} else {
-			err = w.send(n, b)
+		if at < row {
+			x.batch = from(x.batch, int(row-at))
+			at, x.rows = row, int64(x.batch.Selected())
 		}
+		if w.left <= 0 {
+			return at, errFull
+		}
+		if err := w.send(ctx, at, x); err != nil {
+			return at, err
+		}
+		at += x.rows
+	}
+	if errors.Is(err, io.EOF) {
+		return at, nil
+	}
+	if ctx.Err() == nil {
+		err = errors.Join(errUnreadable, err)
+	}
+	return at, err
+}
+
+// piece is what becomes a chunk: rows, or a chunk as it lies on disk.
+type piece struct {
+	batch  *columnar.Batch
+	stored []byte
+	rows   int64
+}
+
+// turn waits for this answer's turn among all that the process reads.
+func (w *sender) turn(ctx context.Context) (release func(), err error) {
+	deadline, _ := ctx.Deadline()
+	release = w.server.reads.Acquire(transport.Ticket{Urgency: w.request.Urgency, Deadline: deadline, Arrival: time.Now()}, ctx.Done())
+	if release == nil {
+		return nil, ctx.Err()
+	}
+	return release, nil
+}
+
+// read reads the next piece. What lies on disk leaves as it is stored there, neither
+// decoded nor checked, which the reader does; unless only a part of it is wanted, or
+// the reader does not understand it.
+func (w *sender) read(ctx context.Context, p *cache.Pinned, part bool) (x piece, err error) {
+	release, err := w.turn(ctx)
+	if err != nil {
+		return x, err
+	}
+	defer release()
+	if part || w.plain < 0 {
+		if x.batch, err = p.Next(ctx, nil); err == nil {
+			x.rows = int64(x.batch.Selected())
+		}
+		return x, err
+	}
+	rows := 0
+	x.batch, x.stored, rows, err = p.NextStored(ctx, nil)
+	x.rows = int64(rows)
+	return x, err
+}
+
+// send encodes and writes a piece that begins at a row of the block.
+func (w *sender) send(ctx context.Context, row int64, x piece) error {
+	h := w.head
+	h.row = row
+	if x.stored != nil {
+		h.codec = w.plain
+		w.buf = append(h.append(w.buf[:0]), x.stored...)
+		w.left -= int64(len(x.stored))
+	} else {
+		release, err := w.turn(ctx)
 		if err != nil {
 			return err
 		}
+		w.buf, err = w.codec.Append(h.append(w.buf[:0]), x.batch)
+		release()
+		if err != nil {
+			return err
+		}
+		w.left -= x.batch.MemoryBytes()
 	}
+	w.head.seq++
+	return w.messages.Write(kindChunk, w.buf)
 }
 
 // from returns a batch without its first n rows that count.
@@ -116,23 +270,60 @@ func from(b *columnar.Batch, n int) *columnar.Batch {
 	return kernel.SliceBatch(b, n, b.Rows-n, nil)
 }
 
-// sender writes chunks of one fetch.
-type sender struct {
-	messages *message.Conn
-	codec    chunk.Codec
-	buf      []byte
-}
-
-// pass sends a chunk that is encoded already.
-func (s *sender) pass(block int, chunk []byte) error {
-	s.buf = append(binary.LittleEndian.AppendUint32(s.buf[:0], uint32(block)), chunk...)
-	return s.messages.Write(kindChunk, s.buf)
-}
-
-func (s *sender) send(block int, b *columnar.Batch) error {
-	var err error
-	if s.buf, err = chunk.Append(binary.LittleEndian.AppendUint32(s.buf[:0], uint32(block)), b, s.codec); err != nil {
-		return err
+// diagnose reads a chunk again, twice, to tell where it was damaged: what cannot be
+// read was on disk, what does not come out the same or whole in this memory.
+func (s *Server) diagnose(ctx context.Context, q *diagnose) shuffle.Damage {
+	codec := s.codecs[q.Codec]
+	if codec == nil {
+		return shuffle.Unknown
 	}
-	return s.messages.Write(kindChunk, s.buf)
+	var sums [2]uint64
+	for i := range sums {
+		sum, where := s.again(ctx, q, codec)
+		if where != shuffle.OnNetwork {
+			return where
+		}
+		sums[i] = sum
+	}
+	if sums[0] != sums[1] || sums[0] == q.Sum {
+		return shuffle.InMemory
+	}
+	return shuffle.OnNetwork
+}
+
+// again makes the chunk at a row once more and returns its checksum, and where it
+// is damaged: OnNetwork if it is not, here.
+func (s *Server) again(ctx context.Context, q *diagnose, codec Codec) (sum uint64, where shuffle.Damage) {
+	p, ok := s.store.Get(q.ID)
+	if !ok {
+		return 0, shuffle.Unknown
+	}
+	defer p.Close()
+	at, err := p.Skip(ctx, q.Row)
+	var b *columnar.Batch
+	for err == nil {
+		if b, err = p.Next(ctx, nil); err != nil {
+			break
+		}
+		n := int64(b.Selected())
+		if at+n > q.Row {
+			b = from(b, int(q.Row-at))
+			break
+		}
+		at += n
+	}
+	switch {
+	case ctx.Err() != nil || errors.Is(err, io.EOF):
+		return 0, shuffle.Unknown
+	case err != nil:
+		return 0, shuffle.OnDisk
+	}
+	data, err := codec.Append(nil, b)
+	if err == nil {
+		_, err = codec.Decode(data, b.Schema)
+	}
+	if err != nil {
+		return 0, shuffle.InMemory
+	}
+	return xxhash.Sum64(data), shuffle.OnNetwork
 }

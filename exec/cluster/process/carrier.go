@@ -22,10 +22,11 @@ const underway = 4
 // fetches bounds what it asks for.
 const streams = 1024
 
-// Carrier returns a process's transport, with the one egress of the process. It
-// speaks the schemes, as "local,quic,tcp", the first that works with each peer.
-func Carrier(schemes string, c *identity.Credential) (transport.Transport, error) {
-	egress := transport.NewEgress(underway, nil)
+// Carrier returns a process's transport, with the one egress of the process, in an
+// order (nil: by urgency). It speaks the schemes, as "local,quic,tcp", the first
+// that works with each peer.
+func Carrier(schemes string, c *identity.Credential, order transport.Order) (transport.Transport, error) {
+	egress := transport.NewEgress(underway, order)
 	by := map[string]transport.Transport{}
 	var last transport.Transport
 	for _, s := range strings.Split(schemes, ",") {

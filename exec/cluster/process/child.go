@@ -18,6 +18,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/exec/spill"
 	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
 )
 
@@ -51,8 +52,9 @@ func Remove(dir string, parents []string) {
 }
 
 // Child is the life of an executor that Spawn made: it reads its spec from stdin
-// and runs until the driver ends it or is gone.
-func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry) error {
+// and runs until the driver ends it or is gone. Fetch has what the program replaces
+// of fetching; its limits are the spec's.
+func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry, fetch service.Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var s Spec
@@ -64,7 +66,7 @@ func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry) err
 	if err != nil {
 		return fmt.Errorf("%s is set, but what comes over standard input is no executor's: %w", Environment, err)
 	}
-	err = s.run(ctx, tables)
+	err = s.run(ctx, tables, fetch)
 	if orphaned.Load() { // P1
 		Remove(s.Dir, s.Parents)
 	}
@@ -74,7 +76,7 @@ func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry) err
 	return err
 }
 
-func (s *Spec) run(ctx context.Context, tables *connector.Registry) error {
+func (s *Spec) run(ctx context.Context, tables *connector.Registry, fetch service.Options) error {
 	credential, err := identity.Decode(s.Credential)
 	if err != nil {
 		return err
@@ -82,7 +84,12 @@ func (s *Spec) run(ctx context.Context, tables *connector.Registry) error {
 	if credential.Name != s.Name {
 		return fmt.Errorf("the credential is of %s, not of %s", credential.Name, s.Name)
 	}
-	t, err := Carrier(s.Transport, credential)
+	fetch.Limits = s.Fetch
+	var order transport.Order
+	if fetch.Policy != nil {
+		order = fetch.Policy.Before
+	}
+	t, err := Carrier(s.Transport, credential, order)
 	if err != nil {
 		return err
 	}
@@ -95,7 +102,7 @@ func (s *Spec) run(ctx context.Context, tables *connector.Registry) error {
 	space := spill.NewSpace(s.SpillDir)
 	space.Limit = s.SpillLimit
 	return remote.Run(ctx, remote.AgentConfig{
-		Transport: t, App: s.Name.App, At: Address(s.Transport, s.Dir, s.Name.ID, s.Host),
+		Transport: t, App: s.Name.App, Fetch: fetch, At: Address(s.Transport, s.Dir, s.Name.ID, s.Host),
 		Driver: transport.Peer{Addr: s.Driver, Name: identity.Name{App: s.Name.App, Role: identity.Driver}},
 		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: tables, Spill: space, Keep: keep,
 			Panics: func(task exec.TaskID, value any, stack []byte) {

@@ -17,6 +17,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/shuffle/service"
 )
 
 // loopback is where executors of this machine listen.
@@ -33,7 +34,8 @@ type Config struct {
 	Transport  string
 	SpillDir   string
 	SpillLimit int64
-	Keep       string // directory where each application keeps its exchange output; "" = none
+	Fetch      service.Limits // of each executor
+	Keep       string         // directory where each application keeps its exchange output; "" = none
 	Results    executor.ResultSink
 	Outputs    exchange.Outputs
 }
@@ -77,7 +79,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := Carrier(c.Transport, self)
+	t, err := Carrier(c.Transport, self, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 			return nil, err
 		}
 		s := Spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), Host: loopback, Dir: b.dir,
-			Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Keep: keep}
+			Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Fetch: c.Fetch, Keep: keep}
 		if s.Credential, err = credential.Encode(); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package process
 
 import (
 	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
 )
 
@@ -19,6 +20,7 @@ type Spec struct {
 	Memory     int64 // bytes
 	SpillDir   string
 	SpillLimit int64
+	Fetch      service.Limits
 	Keep       string // directory for executor.Config.Keep, or ""
 	// Dir is for sockets. The executor removes it when it has lost whoever started
 	// it, and Parents, from the inside out, if nothing is left in them.

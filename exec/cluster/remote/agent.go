@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type AgentConfig struct {
 	At        transport.Addr  // where it serves its blocks
 	Executor  executor.Config // Results, Outputs and Holders are the agent's to set
 	App       string          // the application's id, which its peers must have
+	Fetch     service.Options // how exchange output is fetched and served
 }
 
 // agent is an executor's side.
@@ -55,13 +57,13 @@ func Run(ctx context.Context, c AgentConfig) (err error) {
 	defer cancel()
 	a := &agent{AgentConfig: c, cancels: map[exec.TaskID]context.CancelFunc{}, stages: map[[32]byte][]byte{}, outputs: map[exchangeID]outputs{}, blocks: map[string]string{}}
 	a.results = &pusher{streams: map[exec.TaskID]*resultStream{}}
-	a.fetcher = service.NewClient(c.Transport)
+	a.fetcher = service.NewClient(c.Transport, c.Fetch)
 	c.Executor.Results, c.Executor.Outputs, c.Executor.Holders = a.results, a, a.holder
 	a.executor = executor.New(c.Executor)
 	defer a.executor.Close()
 	defer a.fetcher.Close()
 
-	server := &service.Server{Store: a.executor.Store()}
+	server := service.NewServer(a.executor.Store(), c.Fetch)
 	listener, err := c.Transport.Listen(ctx, c.At, server.Serve, identity.Executor)
 	if err != nil {
 		return err
@@ -113,13 +115,18 @@ func (a *agent) beat(ctx context.Context, every time.Duration) {
 	for {
 		select {
 		case <-t.C:
-			if a.messages.Send(kindHeartbeat, struct{}{}) != nil {
+			if a.messages.Send(kindHeartbeat, heartbeat{a.usage()}) != nil {
 				return
 			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// usage is what the process holds now.
+func (a *agent) usage() Usage {
+	return Usage{Reserved: a.Executor.Broker.Reserved(), Blocks: a.executor.Blocks(), Goroutines: runtime.NumGoroutine()}
 }
 
 // obey carries out what the driver says.

@@ -80,6 +80,8 @@ type peer struct {
 	// Guarded by the backend's mu:
 	stages map[[32]byte]bool
 	known  map[exchangeID]uint64
+	usage  Usage // as told by the last of so many heartbeats
+	beats  int
 }
 
 // executor is the peer as the scheduler sees it.
@@ -150,6 +152,18 @@ func (b *Backend) Executors() []cluster.Executor {
 	return out
 }
 
+// Usage returns what executors said last that they hold, and how many heartbeats
+// there have been of each.
+func (b *Backend) Usage() (usage map[exec.ExecutorID]Usage, beats map[exec.ExecutorID]int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	usage, beats = map[exec.ExecutorID]Usage{}, map[exec.ExecutorID]int{}
+	for id, p := range b.peers {
+		usage[id], beats[id] = p.usage, p.beats
+	}
+	return usage, beats
+}
+
 // Events implements cluster.Backend.
 func (b *Backend) Events() <-chan cluster.Report { return b.events }
 
@@ -215,6 +229,13 @@ func (b *Backend) control(ctx context.Context, id exec.ExecutorID, h hello, f *m
 		watch.Reset(b.Silence)
 		switch k {
 		case kindHeartbeat:
+			m, err := message.Decode[heartbeat](body)
+			if err != nil {
+				return
+			}
+			b.mu.Lock()
+			p.usage, p.beats = m.Usage, p.beats+1
+			b.mu.Unlock()
 		case kindReport:
 			m, err := message.Decode[report](body)
 			if err != nil {

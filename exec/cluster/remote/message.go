@@ -50,6 +50,16 @@ type welcome struct {
 	Heartbeat time.Duration
 }
 
+// heartbeat says that an executor lives, and what it holds.
+type heartbeat struct{ Usage }
+
+// Usage is what an executor process holds.
+type Usage struct {
+	Reserved   int64 // bytes of its memory budget
+	Blocks     int   // of exchange output
+	Goroutines int
+}
+
 // launch starts a task attempt. Stage is empty if the executor has had a stage of
 // that hash.
 type launch struct {

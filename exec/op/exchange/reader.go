@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"sync"
 
 	"github.com/millrace-engine/millrace/cache"
@@ -137,8 +139,7 @@ func (r *Reader) All(ctx context.Context, exchange int, schema *columnar.Schema)
 	return r.together(ctx, exchange, shuffle.All, 0, math.MaxInt, schema)
 }
 
-// together reads all that one holder has in one go, this executor's own first:
-// the others send meanwhile.
+// together reads all that one holder has in one go.
 func (r *Reader) together(ctx context.Context, exchange, partition, from, to int, schema *columnar.Schema) (op.BatchIterator, error) {
 	epoch, parts, err := r.parts(exchange, from, to)
 	if err != nil {
@@ -154,11 +155,35 @@ func (r *Reader) together(ctx context.Context, exchange, partition, from, to int
 		at[p.holder] = len(merged)
 		merged = append(merged, p)
 	}
+	r.rotate(merged, exchange, partition)
 	s := &sequence{read: r.begin(exchange, partition, epoch, 1)}
 	for _, p := range merged {
 		s.its = append(s.its, checked{it: p.holder.Read(ctx, p.ids, schema, r.Memory), ids: p.ids, wants: p.wants})
 	}
 	return s, nil
+}
+
+// rotate puts what this executor has first and begins the others somewhere else
+// for each partition, so that the tasks of a stage do not all ask the same
+// executor first. Where is the same whenever a partition is read.
+func (r *Reader) rotate(parts []holding, exchange, partition int) {
+	own := Stored(r.Store)
+	slices.SortStableFunc(parts, func(a, b holding) int {
+		switch {
+		case a.holder == own && b.holder != own:
+			return -1
+		case b.holder == own && a.holder != own:
+			return 1
+		}
+		return 0
+	})
+	if len(parts) > 0 && parts[0].holder == own {
+		parts = parts[1:]
+	}
+	if n := len(parts); n > 1 {
+		at := rand.New(rand.NewPCG(uint64(r.Job)<<32^uint64(exchange), uint64(partition))).IntN(n)
+		copy(parts, slices.Concat(parts[at:], parts[:at]))
+	}
 }
 
 // Runs implements op.Exchanges.

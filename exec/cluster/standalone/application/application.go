@@ -84,7 +84,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := process.Carrier(c.Schemes, self)
+	t, err := process.Carrier(c.Schemes, self, nil)
 	if err != nil {
 		return nil, err
 	}

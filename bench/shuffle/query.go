@@ -1,0 +1,117 @@
+package shuffle
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/tpch"
+	"github.com/millrace-engine/millrace/bench/tpch/dbgen"
+)
+
+// queries are the gates of whole queries, on executors that are processes.
+func queries(o *Options) []probe {
+	list := []probe{
+		{Gate{Name: "a query of one stage on a warm local-cluster, median", Unit: "ms", Need: 20, Most: true}, latency("SELECT id + 1 FROM rows WHERE id = 500")},
+		{Gate{Name: "a shuffle of 1,000 rows on a warm local-cluster, median", Unit: "ms", Need: 60, Most: true}, latency("SELECT id % 100 AS k, count(*), sum(id) FROM rows GROUP BY id % 100")},
+	}
+	if o.Data != "" {
+		list = append(list, probe{Gate{Name: "TPC-H on local-cluster[2,1,2048]", Unit: "ms", Limit: "local[2]", Need: 1.15, Aim: 1.04, Most: true}, tpchRatio})
+	}
+	return list
+}
+
+// rows is a view of the numbers from 0 to 999.
+const rows = `CREATE TEMP VIEW rows AS SELECT a.i * 100 + b.i * 10 + c.i AS id FROM digits a, digits b, digits c`
+
+// latency measures one query, after some that warm it up.
+func latency(text string) func(context.Context, *Options, *Gate) error {
+	return func(ctx context.Context, o *Options, g *Gate) (err error) {
+		s, err := millrace.Open(ctx, "local-cluster[2,1,256]")
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		for _, x := range []string{"CREATE TEMP VIEW digits AS SELECT * FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(i)", rows} {
+			if _, err := s.SQL(ctx, x); err != nil {
+				return err
+			}
+		}
+		var took []time.Duration
+		for i := range 60 {
+			start := time.Now()
+			if err := run(ctx, s, text); err != nil {
+				return err
+			}
+			if i >= 10 {
+				took = append(took, time.Since(start))
+			}
+		}
+		g.Value = percentile(took, 50) / 1000
+		g.Note = fmt.Sprintf("p99 %.1f ms", percentile(took, 99)/1000)
+		return nil
+	}
+}
+
+func run(ctx context.Context, s *millrace.Session, text string) error {
+	df, err := s.SQL(ctx, text)
+	if err != nil {
+		return err
+	}
+	r, err := df.Run(ctx)
+	if err != nil {
+		return err
+	}
+	return r.Fetch()
+}
+
+// tpchRatio runs the 22 queries on executors that are processes and in this
+// process, by turns; the best of three of each counts.
+func tpchRatio(ctx context.Context, o *Options, g *Gate) error {
+	masters := []string{"local-cluster[2,1,2048]", "local[2]"}
+	var sessions []*millrace.Session
+	for _, m := range masters {
+		s, err := millrace.Open(ctx, m)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		for _, t := range dbgen.Tables() {
+			if err := s.Read().Parquet(filepath.Join(o.Data, t.Name+".parquet")).CreateOrReplaceTempView(ctx, t.Name); err != nil {
+				return err
+			}
+		}
+		sessions = append(sessions, s)
+	}
+	var worst []string
+	for n := 1; n <= tpch.Queries; n++ {
+		text, err := tpch.Query(n)
+		if err != nil {
+			return err
+		}
+		var best [2]float64
+		for range 3 {
+			for i, s := range sessions {
+				start := time.Now()
+				if err := run(ctx, s, text); err != nil {
+					return fmt.Errorf("q%02d on %s: %w", n, masters[i], err)
+				}
+				if ms := float64(time.Since(start).Microseconds()) / 1000; best[i] == 0 || ms < best[i] {
+					best[i] = ms
+				}
+			}
+		}
+		g.Value += best[0]
+		g.Of += best[1]
+		if best[0] > 1.3*best[1] {
+			worst = append(worst, fmt.Sprintf("q%02d %.2f", n, best[0]/best[1]))
+		}
+	}
+	if worst != nil {
+		g.Note = "above 1.3: " + strings.Join(worst, ", ")
+	}
+	return nil
+}
