@@ -14,10 +14,10 @@ import (
 // maxBound is the length from which on bounds of strings are not kept.
 const maxBound = 256
 
-// bounds returns the statistics of a row group's columns. Bounds hold for every
-// value or are nil. Only min_value and max_value count: the older fields are
-// in an order that depends on the writer.
-func (f *file) bounds(g int) []catalog.ColumnStatistics {
+// statistics returns the bounds of a row group's columns. They hold for every value
+// or are nil. Only min_value and max_value count: the older fields are in an order
+// that depends on the writer.
+func (f *file) statistics(g int) []catalog.ColumnStatistics {
 	out := make([]catalog.ColumnStatistics, len(f.cols))
 	for i, l := range f.leaves {
 		if l.chunk < 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector/fs"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/catalog"
 )
 
 // maxCached bounds the number of footers kept.
@@ -48,6 +49,8 @@ type file struct {
 	cols []columnar.Field
 	// leaves tells, per column of cols, where and how its values are stored.
 	leaves []leaf
+	// bounds are the columns' statistics per row group; they are shared.
+	bounds [][]catalog.ColumnStatistics
 }
 
 // chunk is the description of a column chunk.
@@ -116,8 +119,13 @@ func read(path string) (_ *file, err error) {
 		}
 		return nil, err
 	}
-	f.cols, f.leaves, err = schemaOf(f.meta, path)
-	return f, err
+	if f.cols, f.leaves, err = schemaOf(f.meta, path); err != nil {
+		return nil, err
+	}
+	for g := range f.meta.RowGroups {
+		f.bounds = append(f.bounds, f.statistics(g))
+	}
+	return f, nil
 }
 
 // opened returns a copy of the footer with the file open, which must be closed. A

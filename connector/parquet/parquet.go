@@ -94,7 +94,7 @@ func (t *summary) add(first string, x fs.File, f *file) error {
 		if rows <= 0 {
 			continue
 		}
-		for k, b := range f.bounds(g) {
+		for k, b := range f.bounds[g] {
 			widen(&t.stats.Columns[k], b, t.stats.Rows == 0)
 		}
 		t.stats.Rows += float64(rows)

@@ -15,7 +15,7 @@ func (f *file) pruned(g int, req connector.ScanRequest) bool {
 	if len(req.Filters) == 0 {
 		return false
 	}
-	all, rows := f.bounds(g), float64(f.meta.RowGroups[g].NumRows)
+	all, rows := f.bounds[g], float64(f.meta.RowGroups[g].NumRows)
 	stats, null := make([]catalog.ColumnStatistics, len(req.Columns)), make([]bool, len(req.Columns))
 	for i, c := range req.Columns {
 		stats[i], null[i] = all[c], all[c].NullCount == rows

@@ -83,7 +83,7 @@ func newReader(f *file, g int, req connector.ScanRequest) (_ *reader, err error)
 	}
 	if req.Dynamic != nil {
 		r.limits(req.Dynamic())
-		bounds := f.bounds(g)
+		bounds := f.bounds[g]
 		for _, l := range r.ranged {
 			if l.excludes(&bounds[req.Columns[l.column]]) {
 				r.prune()

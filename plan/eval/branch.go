@@ -29,6 +29,7 @@ type branch struct {
 	// Where few rows are asked for, what is needed is brought together first.
 	batch  columnar.Batch
 	values []columnar.Vector
+	inner  rows // of the run at hand
 }
 
 // choice is a value for some of the rows: of as many rows as the batch, or, if
@@ -81,13 +82,13 @@ func include(list []int, x int) []int {
 
 // run computes the branch for the rows of sel, of which there is at least one.
 func (b *branch) run(r *rows, sel []uint16) (choice, error) {
-	inner := rows{n: r.n, sel: sel, s: r.s, batch: r.batch, outer: b.q.parent.vals}
+	b.inner = rows{n: r.n, sel: sel, s: r.s, batch: r.batch, outer: b.q.parent.vals}
 	dense := !b.simple && sel != nil && r.n >= 256 && 4*len(sel) < r.n
 	if dense {
 		b.gather(r, sel)
-		inner = rows{n: len(sel), s: r.s, batch: &b.batch, outer: b.values}
+		b.inner = rows{n: len(sel), s: r.s, batch: &b.batch, outer: b.values}
 	}
-	vs, err := b.q.run(&inner)
+	vs, err := b.q.run(&b.inner)
 	if err != nil {
 		return choice{}, err
 	}

@@ -30,6 +30,7 @@ type test struct {
 	cost    float64 // estimated work per row
 	in, out float64 // rows seen and kept, fading
 	branch  *branch
+	rows    rows // of the call at hand
 }
 
 // CompileFilter prepares conjuncts. Comparisons of one integer, date, time or
@@ -223,8 +224,8 @@ func (f *Filter) Select(b *columnar.Batch, s *memory.Scratch, out []uint16) ([]u
 }
 
 func (t *test) selectTrue(b *columnar.Batch, s *memory.Scratch, sel, dst []uint16) ([]uint16, error) {
-	r := rows{n: b.Rows, sel: sel, s: s, batch: b}
-	c, err := t.branch.run(&r, sel)
+	t.rows = rows{n: b.Rows, sel: sel, s: s, batch: b}
+	c, err := t.branch.run(&t.rows, sel)
 	if err != nil {
 		return nil, err
 	}

@@ -110,6 +110,8 @@ type Program struct {
 	outs     []int
 	vals     []columnar.Vector
 	ptrs     []*columnar.Vector
+	rows     rows              // of the call at hand
+	results  []columnar.Vector // of the last call
 }
 
 // Compile prepares bound expressions. An expression that cannot be computed is a
@@ -247,9 +249,10 @@ func (p *Program) add(e expr.Expr) (int, error) {
 }
 
 // Eval computes all expressions on a batch. The vectors are valid as long as
-// the batch and the scratch, until the next call.
+// the batch and the scratch, and they and their slice until the next call.
 func (p *Program) Eval(b *columnar.Batch, s *memory.Scratch) ([]columnar.Vector, error) {
-	return p.run(&rows{n: b.Rows, sel: b.Sel, s: s, batch: b})
+	p.rows = rows{n: b.Rows, sel: b.Sel, s: s, batch: b}
+	return p.run(&p.rows)
 }
 
 func (p *Program) run(r *rows) ([]columnar.Vector, error) {
@@ -274,11 +277,11 @@ func (p *Program) run(r *rows) ([]columnar.Vector, error) {
 			}
 		}
 	}
-	out := make([]columnar.Vector, len(p.outs))
-	for i, at := range p.outs {
-		out[i] = p.vals[at]
+	p.results = p.results[:0]
+	for _, at := range p.outs {
+		p.results = append(p.results, p.vals[at])
 	}
-	return out, nil
+	return p.results, nil
 }
 
 // Columns returns for each expression the position of the column that it is, or

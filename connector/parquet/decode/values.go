@@ -49,12 +49,11 @@ func widthOf(t format.Type, length int) int {
 
 func newValues(t format.Type, length, encoding int, b []byte) (v values, err error) {
 	v = values{physical: t, encoding: encoding, width: widthOf(t, length), b: b}
-	unsupported := fmt.Errorf("values of type %v in encoding %v are not supported", t, format.Encoding(encoding))
 	switch encoding {
 	case encPlain:
 	case encRLE:
 		if t != format.Boolean {
-			return v, unsupported
+			return v, unsupported(t, encoding)
 		}
 		if len(b) < 4 || int64(binary.LittleEndian.Uint32(b)) > int64(len(b)-4) {
 			return v, errValues
@@ -62,19 +61,19 @@ func newValues(t format.Type, length, encoding int, b []byte) (v values, err err
 		v.bits = newHybrid(b[4:4+binary.LittleEndian.Uint32(b)], 1)
 	case encDeltaBinary:
 		if t != format.Int32 && t != format.Int64 {
-			return v, unsupported
+			return v, unsupported(t, encoding)
 		}
 		v.deltas, err = newDelta(b)
 	case encDeltaLength:
 		if t != format.ByteArray {
-			return v, unsupported
+			return v, unsupported(t, encoding)
 		}
 		if v.deltas, err = newDelta(b); err == nil {
 			v.b, err = v.deltas.end()
 		}
 	case encDeltaBytes:
 		if t != format.ByteArray && t != format.FixedLenByteArray {
-			return v, unsupported
+			return v, unsupported(t, encoding)
 		}
 		if v.prefixes, err = newDelta(b); err != nil {
 			return v, err
@@ -87,15 +86,19 @@ func newValues(t format.Type, length, encoding int, b []byte) (v values, err err
 		}
 	case encByteStreamSplit:
 		if v.width == 0 || t == format.Int96 {
-			return v, unsupported
+			return v, unsupported(t, encoding)
 		}
 		if v.total = len(b) / v.width; v.total*v.width != len(b) {
 			return v, errValues
 		}
 	default:
-		return v, unsupported
+		return v, unsupported(t, encoding)
 	}
 	return v, err
+}
+
+func unsupported(t format.Type, encoding int) error {
+	return fmt.Errorf("values of type %v in encoding %v are not supported", t, format.Encoding(encoding))
 }
 
 // skip passes n values.
