@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -216,4 +218,51 @@ func TestStandaloneErrors(t *testing.T) {
 		t.Errorf("who waits was told %q", told)
 	}
 	c.settle("the cluster is not idle", idle)
+}
+
+// TestStandaloneExecutorsKilled kills executors while queries run: the answers stay
+// right, and the cluster replaces every one. With MILLRACE_SLOW one of them is
+// stopped instead, so that it holds its streams and does nothing.
+func TestStandaloneExecutorsKilled(t *testing.T) {
+	c := newCluster(t)
+	c.startWorker("w1", 2)
+	c.startWorker("w2", 1)
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("seed %d", seed)
+	s := openTPCH(t, c.url(), c.options(millrace.WithSetting("executor.count", "3"))...)
+	signals := []syscall.Signal{syscall.SIGKILL, syscall.SIGKILL, syscall.SIGKILL}
+	if os.Getenv("MILLRACE_SLOW") != "" {
+		signals = append(signals, syscall.SIGSTOP)
+	}
+	struck := make(chan error, 1)
+	go func() { // ends when all have struck
+		defer close(struck)
+		for _, signal := range signals {
+			time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond) // when it strikes must not matter
+			pids := children(t)
+			for len(pids) == 0 {
+				pids = children(t)
+			}
+			if err := syscall.Kill(pids[r.IntN(len(pids))], signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+				struck <- err
+				return
+			}
+		}
+	}()
+	for done := false; !done; {
+		answerAll(t, s)
+		select {
+		case err := <-struck:
+			if err != nil {
+				t.Error(err)
+			}
+			done = true
+		default:
+		}
+	}
+	c.settle("the executors are not replaced", func(b standalone.StateBody) bool {
+		return len(b.Apps) == 1 && len(b.Apps[0].Executors) == 3 && b.Apps[0].Executors[2].N >= 2+len(signals)
+	})
+	answerAll(t, s)
 }
