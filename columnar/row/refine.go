@@ -110,7 +110,8 @@ func (r *refiner) pack(from, to int, p place) (used int, next place, done bool) 
 			}
 		case !k.tails[p.tail].v.Type.IsBytes():
 			return used, p, false
-		case p.byte == inWords && !r.long(p, r.word(items[:1], p.word)):
+		case p.byte == inWords && !r.long(p, r.word(items[:1], p.word)),
+			p.byte > inWords && len(k.tails[p.tail].v.BytesAt(int(items[0].row))) <= p.byte: // they ended, all of them
 			p = place{p.word + 1, p.tail + 1, 0}
 			continue
 		default:

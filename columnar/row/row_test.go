@@ -249,13 +249,13 @@ func TestManyAlike(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 2))
 	for range 40 {
 		n := mostCompared + r.IntN(6000)
-		deep := 1 + r.IntN(60)
+		deep, few := 1+r.IntN(60), 30+60*r.IntN(2) // 30: nearly one letter alone
 		off, b := make([]int32, n+1), []byte{}
 		valid := columnar.NewBitmap(n)
 		for i := range n {
 			at := len(b)
 			for len(b)-at < deep && r.IntN(40) > 0 { // mostly the same bytes
-				b = append(b, "ab\x00\xff"[min(3, r.IntN(90)/29)])
+				b = append(b, "ab\x00\xff"[min(3, r.IntN(few)/29)])
 			}
 			off[i+1] = int32(len(b))
 			valid.SetTo(i, r.IntN(20) > 0)
