@@ -24,6 +24,7 @@ const (
 	workers = 64
 	phases  = 20
 	keeps   = 40 // blocks that a worker has at most
+	most    = 7  // partitions of a map output
 )
 
 // crowd is many workers on one store.
@@ -56,7 +57,9 @@ type pin struct {
 }
 
 // first is the first number of a block; those of two blocks never meet.
-func first(id cache.BlockID) int64 { return int64(id.Job)<<44 | int64(id.Map)<<14 }
+func first(id cache.BlockID) int64 {
+	return int64(id.Job)<<44 | int64(id.Map)<<17 | int64(id.Partition)<<14
+}
 
 // TestRandom puts, gets, pins, evicts and deletes blocks at random from 64
 // goroutines: no promised block is lost, none is ever seen changed, also after it
@@ -77,7 +80,11 @@ func TestRandom(t *testing.T) {
 	}
 	for range phases {
 		c.all(func(w *worker) {
-			for range *operations / workers / phases {
+			n := *operations / workers / phases
+			for i := range n {
+				if i == n/2 && w.job == 0 { // however few operations there are
+					w.evict()
+				}
 				w.step()
 			}
 			w.finish(0)
@@ -131,7 +138,7 @@ func (c *crowd) counted() {
 // step is one operation.
 func (w *worker) step() {
 	switch k := w.r.IntN(100); {
-	case k < 20:
+	case k < 10:
 		w.put()
 	case k < 50 && len(w.ids) > 0: // its own: it must be there
 		id := w.ids[w.r.IntN(len(w.ids))]
@@ -169,42 +176,36 @@ func (w *worker) step() {
 		w.finish(4)
 	case k < 90 && len(w.ids) > 0:
 		w.drop(w.r.IntN(len(w.ids)))
-	case k == 99 && w.r.IntN(100) == 0:
-		w.evicted.Add(w.store.Reclaim(w.t.Context(), 1+w.r.Int64N(1<<20)))
+	case k == 99 && w.r.IntN(400) == 0:
+		w.evict()
 	default:
 		w.finish(max(0, len(w.pins)-1))
 	}
 }
 
-// put makes a block, now and then a large one, of memory alone or on disk at once.
+// put makes the blocks of a map output, now and then large ones, of memory alone
+// or on disk at once.
 func (w *worker) put() {
 	w.next++
-	id, level, sizes := cache.BlockID{Job: w.job, Map: w.next}, cache.MemoryAndDisk, []int{1 + w.r.IntN(60), 1 + w.r.IntN(900)}[:1+w.r.IntN(2)]
-	switch w.r.IntN(200) {
+	id, level := cache.BlockID{Job: w.job, Map: w.next}, cache.MemoryAndDisk
+	switch w.r.IntN(100) {
 	case 0:
 		level = cache.DiskOnly
-	case 1, 2, 3, 4:
+	case 1, 2:
 		level = cache.MemoryOnly
-	case 5:
-		sizes[0] = 8000
 	}
-	out := w.store.NewWriter(id, 1, level)
-	rows, named := 0, w.r.IntN(8) == 0
-	for _, n := range sizes {
-		b := ints(first(id)+int64(rows), n)
-		second, width := b.Cols[0], 8
-		if named {
-			second, width = coded(n, w.shared).Cols[0], 4
-		}
-		b = &columnar.Batch{Rows: n, Cols: append(b.Cols, second)}
-		if err := out.Append(w.t.Context(), 0, b, int64(n*(8+width))); err != nil {
+	partitions := 1 + w.r.IntN(most)
+	out := w.store.NewWriter(id, partitions, level)
+	rows := make([]int, partitions)
+	for p := range rows {
+		id.Partition = p
+		if err := w.fill(out, id, &rows[p]); err != nil {
 			out.Abort()
 			if level != cache.MemoryOnly || diag.ClassOf(err) != diag.MemoryLimit {
 				w.t.Error(err)
 			}
 			return
 		}
-		rows += n
 	}
 	if w.r.IntN(50) == 0 {
 		out.Abort()
@@ -216,12 +217,40 @@ func (w *worker) put() {
 	if level == cache.MemoryOnly {
 		return // anybody may drop it
 	}
-	w.rows[id] = rows
-	w.ids = append(w.ids, id)
+	for id.Partition = range rows {
+		w.rows[id] = rows[id.Partition]
+		w.ids = append(w.ids, id)
+	}
 	w.newest.Store(int64(id.Map))
-	if len(w.ids) > keeps {
+	for len(w.ids) > keeps {
 		w.drop(w.r.IntN(len(w.ids)))
 	}
+}
+
+// fill appends a batch or two to a block and counts their rows.
+func (w *worker) fill(out *cache.Writer, id cache.BlockID, rows *int) error {
+	sizes := []int{1 + w.r.IntN(60), 1 + w.r.IntN(900)}[:1+w.r.IntN(2)]
+	if w.r.IntN(200) == 0 {
+		sizes[0] = 8000
+	}
+	named := w.r.IntN(8) == 0
+	for _, n := range sizes {
+		b := ints(first(id)+int64(*rows), n)
+		second, width := b.Cols[0], 8
+		if named {
+			second, width = coded(n, w.shared).Cols[0], 4
+		}
+		b = &columnar.Batch{Rows: n, Cols: append(b.Cols, second)}
+		if err := out.Append(w.t.Context(), id.Partition, b, int64(n*(8+width))); err != nil {
+			return err
+		}
+		*rows += n
+	}
+	return nil
+}
+
+func (w *worker) evict() {
+	w.evicted.Add(w.store.Reclaim(w.t.Context(), 1+w.r.Int64N(1<<20)))
 }
 
 func (w *worker) drop(i int) {
