@@ -16,6 +16,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/cluster/local"
 	"github.com/millrace-engine/millrace/exec/cluster/process"
 	"github.com/millrace-engine/millrace/exec/driver"
+	"github.com/millrace-engine/millrace/exec/driver/task"
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/exec/spill"
@@ -99,7 +100,11 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 		return nil, err
 	}
 	s.govern = s.broker.Govern()
-	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus, Accumulate: s.accumulate})
+	var speculation task.Speculation
+	if conf.Get(settings.Speculation).Text == "true" {
+		speculation = task.Standard
+	}
+	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus, Accumulate: s.accumulate, Speculation: speculation})
 	return s, nil
 }
 

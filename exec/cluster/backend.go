@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/shuffle"
@@ -42,6 +43,13 @@ type Backend interface {
 type Forgetful interface {
 	Backend
 	EndExchange(job, exchange int)
+}
+
+// Discarding is a Backend that can drop what one attempt of a task wrote to an
+// exchange: the blocks of all partitions.
+type Discarding interface {
+	Backend
+	Discard(executor exec.ExecutorID, output cache.BlockID)
 }
 
 // Executor is an executor as the scheduler sees it.

@@ -72,6 +72,9 @@ type Config struct {
 	// Locality is how long tasks wait for an executor that holds most of their input,
 	// and as long again for one of its host. 0 = 300 ms; negative: they don't.
 	Locality time.Duration
+	// Speculation gives tasks that take long a second attempt on another executor; the
+	// zero value: none.
+	Speculation task.Speculation
 }
 
 // Driver runs jobs on a backend. It is safe for concurrent use.
@@ -161,6 +164,7 @@ func New(c Config) *Driver {
 		c.Locality = 0
 	}
 	d.task = task.New(c.Locality)
+	d.task.Speculation = c.Speculation
 	for _, e := range c.Backend.Executors() {
 		d.enlist(e)
 	}

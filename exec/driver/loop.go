@@ -6,11 +6,13 @@ import (
 	"sort"
 	"time"
 
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/driver/dag"
 	"github.com/millrace-engine/millrace/exec/driver/task"
 	"github.com/millrace-engine/millrace/exec/event"
+	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/logical"
 	"github.com/millrace-engine/millrace/plan/physical"
@@ -87,6 +89,10 @@ func (d *Driver) submit(j *job) {
 	d.watchGrace()
 }
 
+// twice reports whether a task of a stage may have two attempts at a time: those of
+// the result hand their rows out as they come, and shared state knows one of each.
+func twice(st *stage.Stage) bool { return st.Out != nil && !whole(st.Root) }
+
 // whole reports whether the output of a stage's tasks depends on what all of
 // them did: the last task with a shared table emits its unmatched rows, and joins
 // what the others had to put on disk.
@@ -123,7 +129,7 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 		j.began[id.Stage] = time.Now()
 		delete(j.read, id.Stage)
 		d.Bus.Publish(event.Event{Kind: event.StageStarted, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Tasks: len(a.Run.Tasks)})
-		d.taskStep(j, nil, task.Event{Set: &task.Set{Stage: id, Tasks: a.Run.Tasks, Prefer: d.places(j, id.Stage, a.Run.Tasks)}})
+		d.taskStep(j, nil, task.Event{Set: &task.Set{Stage: id, Tasks: a.Run.Tasks, Prefer: d.places(j, id.Stage, a.Run.Tasks), Twice: twice(j.graph.Stages[id.Stage])}})
 	case a.Lost != nil:
 		if out := j.graph.Stages[a.Lost.Stage].Out; out != nil {
 			d.Tracker.Unregister(j.id, out.Exchange, a.Lost.Task)
@@ -217,6 +223,11 @@ func (d *Driver) taskAction(r *cluster.Report, a task.Action) {
 		d.launch(d.jobs[a.Launch.ID.Job], a.Launch)
 	case a.Kill != nil:
 		d.Backend.Kill(*a.Kill)
+	case a.Discard != nil:
+		id := a.Discard.ID
+		if b, ok := d.Backend.(cluster.Discarding); ok {
+			b.Discard(a.Discard.Executor, cache.BlockID{Job: id.Job, Exchange: d.jobs[id.Job].graph.Stages[id.Stage].Out.Exchange, Map: id.Task, Attempt: exchange.Attempt(id)})
+		}
 	case a.Succeeded != nil:
 		d.succeeded(d.jobs[a.Succeeded.Job], r)
 	case a.Fetch != nil:

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec"
@@ -43,6 +44,8 @@ var (
 //   - a result holds the rows of each task exactly once and in order, and no two
 //     runs of a task whose rows may differ (D6, R5), however little of it fits
 //     the window and whenever the consumer takes some;
+//   - a second attempt runs on another executor, and only what does not count is
+//     dropped (T6);
 //   - what a task adds to an accumulator is added once (R6).
 func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
@@ -56,13 +59,13 @@ func TestSimulation(t *testing.T) {
 		total.add(s.tally)
 	}
 	t.Logf("%+v", total)
-	if total.lost == 0 || total.fetch == 0 || total.stale == 0 || total.transient == 0 || total.late == 0 || total.ok < *simSeeds/2 || total.failed == 0 || total.rollbacks == 0 || total.parked == 0 || total.given == 0 || total.hurried == 0 || total.waited == 0 || total.near == 0 {
+	if total.lost == 0 || total.fetch == 0 || total.stale == 0 || total.transient == 0 || total.late == 0 || total.ok < *simSeeds/2 || total.failed == 0 || total.rollbacks == 0 || total.parked == 0 || total.given == 0 || total.hurried == 0 || total.waited == 0 || total.near == 0 || total.twice == 0 || total.discarded == 0 {
 		t.Errorf("a fault never struck: %+v", total)
 	}
 }
 
 // tally counts what happened, so that a fault that never strikes is noticed.
-type tally struct{ ok, failed, lost, fetch, stale, transient, late, rollbacks, parked, given, hurried, waited, near int }
+type tally struct{ ok, failed, lost, fetch, stale, transient, late, rollbacks, parked, given, hurried, waited, near, twice, discarded int }
 
 func (a *tally) add(b tally) {
 	a.ok += b.ok
@@ -78,6 +81,8 @@ func (a *tally) add(b tally) {
 	a.hurried += b.hurried
 	a.waited += b.waited
 	a.near += b.near
+	a.twice += b.twice
+	a.discarded += b.discarded
 }
 
 type outKey struct{ job, stage, task, attempt int }
@@ -130,6 +135,7 @@ func newSim(t *testing.T, seed uint64) *sim {
 	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Memory: memory.NewBroker(1 << 30), Patience: -1}, dag: dag.New(), task: task.New(50 * time.Millisecond), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}, done: make(chan struct{})}
 	s.d.look = time.NewTimer(time.Hour) // it is the simulation that lets time pass
 	s.d.look.Stop()
+	s.d.task.Speculation = task.Speculation{Quantile: 0.4, Factor: 1.5, Least: 5 * time.Millisecond}
 	s.d.clock = func() time.Duration { return s.now }
 	s.d.Accumulate = func(n *physical.Accumulate, values []byte) error {
 		s.added[[3]int{n.ID, int(values[0]), int(values[1])}]++
@@ -531,6 +537,12 @@ func (s *sim) Launch(ex exec.ExecutorID, id exec.TaskID, encoded, _ []byte) {
 		if a.id == id {
 			s.fail("%s is launched twice", id)
 		}
+		if o := a.id; o.Job == id.Job && o.Stage == id.Stage && o.StageAttempt == id.StageAttempt && o.Task == id.Task && s.alive[a.ex] {
+			s.tally.twice++
+			if a.ex == ex {
+				s.fail("%s has two attempts on %s", id, ex)
+			}
+		}
 	}
 	j := s.jobs[id.Job-1]
 	for i, in := range j.graph.Stages[id.Stage].Inputs {
@@ -558,6 +570,15 @@ func (s *sim) Kill(id exec.TaskID) {
 	for _, a := range s.running {
 		if a.id == id {
 			a.killed = true
+		}
+	}
+}
+
+func (s *sim) Discard(_ exec.ExecutorID, o cache.BlockID) {
+	s.tally.discarded++
+	for _, m := range func() []shuffle.MapStatus { _, maps := s.d.Tracker.Outputs(o.Job, o.Exchange); return maps }() {
+		if m.Map == o.Map && m.Attempt == o.Attempt {
+			s.fail("an output that counts is dropped: %v", o)
 		}
 	}
 }

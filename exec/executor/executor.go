@@ -152,6 +152,14 @@ func (e *Executor) sharedMemory(id exec.StageID, spec *wire.StageSpec) memory.Re
 	return memory.Part(r, id.String(), stage.MemoryOf(spec.Plan, spec.Out).Shared)
 }
 
+// Discard drops what an attempt of a task wrote to an exchange, all partitions.
+func (e *Executor) Discard(output cache.BlockID) {
+	e.store.DropWhere(func(id cache.BlockID) bool {
+		id.Partition = output.Partition
+		return id == output
+	})
+}
+
 // EndStage releases what the tasks of a stage shared.
 func (e *Executor) EndStage(id exec.StageID) {
 	e.mu.Lock()

@@ -37,6 +37,7 @@ const (
 	CollectLimit      = "driver.collect.limit"
 	ResultBuffer      = "driver.result.buffer"
 	Transport         = "transport"
+	Speculation       = "task.speculation"
 	TimeZone          = "sql.session.timezone"
 	FetchTask         = "shuffle.fetch.task"
 	FetchExecutor     = "shuffle.fetch.executor"
@@ -78,6 +79,7 @@ func All() []Setting {
 		{FetchStreams, "8", "requests for exchange output that an executor has at another one at a time", whole(1, 1<<10)},
 		{FetchRequest, "9.6MiB", "exchange output that one request asks for; a fifth of shuffle.fetch.task lets five executors send at once", size(64 << 10)},
 		{ServeOutstanding, "256MiB", "exchange output that an executor may be asked for and has not sent; above it others are told to come again", size(64 << 10)},
+		{Speculation, "false", "true gives tasks that take more than three times as long as most others a second attempt on another executor", oneOf("true", "false")},
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{RuntimeFilters, "on", "whether joins tell scans which values they look for, on or off", oneOf("on", "off")},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
@@ -302,6 +304,6 @@ func TokenFile(v string) string {
 
 // Fixed reports whether a setting stays as it is once a session runs.
 func Fixed(key string) bool {
-	return slices.Contains([]string{Master, Memory, SpillDir, SpillLimit, ShuffleKeep, AppName, ClusterHost, ClusterToken, ClusterWait, ExecutorCores, ExecutorCount, ExecutorMemory,
+	return slices.Contains([]string{Master, Memory, SpillDir, SpillLimit, ShuffleKeep, AppName, ClusterHost, ClusterToken, ClusterWait, Speculation, ExecutorCores, ExecutorCount, ExecutorMemory,
 		Transport, FetchTask, FetchExecutor, FetchPeer, FetchStreams, FetchRequest, ServeOutstanding}, key)
 }

@@ -36,7 +36,7 @@ type node struct {
 	dead bool
 }
 
-var _ cluster.Backend = (*Memory)(nil)
+var _ cluster.Discarding = (*Memory)(nil)
 
 // NewMemory starts n executors named x1 … xn of c.Slots slots each.
 func NewMemory(n int, c executor.Config) *Memory {
@@ -202,6 +202,16 @@ func (m *Memory) BeginJob(ctx context.Context, job int, shared, task int64) (err
 // Publish implements cluster.Backend.
 func (m *Memory) Publish(job int, keys exec.Keys) {
 	m.each(func(x *executor.Executor) { x.Publish(job, keys) })
+}
+
+// Discard implements cluster.Discarding.
+func (m *Memory) Discard(id exec.ExecutorID, output cache.BlockID) {
+	m.mu.Lock()
+	n := m.nodes[id]
+	m.mu.Unlock()
+	if n != nil {
+		n.Executor.Discard(output)
+	}
 }
 
 // EndStage implements cluster.Backend.

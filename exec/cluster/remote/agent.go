@@ -147,6 +147,8 @@ func (a *agent) obey(ctx context.Context) error {
 			err = on(body, func(m beginJob) { a.tasks.Go(func() { a.begin(ctx, m) }) })
 		case kindPublish:
 			err = on(body, func(m publish) { a.executor.Publish(m.Job, m.Keys) })
+		case kindDiscard:
+			err = on(body, func(m discard) { a.executor.Discard(m.Output) })
 		case kindEndStage:
 			err = on(body, func(m endStage) { a.executor.EndStage(m.ID) })
 		case kindEndJob:

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
@@ -116,7 +117,7 @@ func Listen(ctx context.Context, c Config) (*Backend, error) {
 	return b, nil
 }
 
-var _ cluster.Backend = (*Backend)(nil)
+var _ cluster.Discarding = (*Backend)(nil)
 
 // Addr is where executors dial in.
 func (b *Backend) Addr() transport.Addr { return b.listener.Addr() }
@@ -375,6 +376,15 @@ func (b *Backend) Kill(id exec.TaskID) {
 	defer b.mu.Unlock()
 	if p, ok := b.peers[b.tasks[id].executor]; ok {
 		p.send(kindKill, kill{id})
+	}
+}
+
+// Discard implements cluster.Discarding.
+func (b *Backend) Discard(executor exec.ExecutorID, output cache.BlockID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p, ok := b.peers[executor]; ok {
+		p.send(kindDiscard, discard{output})
 	}
 }
 

@@ -3,6 +3,7 @@ package remote
 import (
 	"time"
 
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/event"
@@ -34,6 +35,7 @@ const (
 	kindChunk
 	kindTaken
 	kindPublish
+	kindDiscard
 )
 
 // hello opens an executor's control stream.
@@ -71,6 +73,9 @@ type launch struct {
 
 // kill stops one.
 type kill struct{ ID exec.TaskID }
+
+// discard drops what an attempt wrote to an exchange.
+type discard struct{ Output cache.BlockID }
 
 // beginJob sets memory aside for a job; begun answers it.
 type beginJob struct {

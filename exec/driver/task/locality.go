@@ -12,7 +12,7 @@ import (
 type Place []exec.ExecutorID
 
 func newSet(e *Set, now time.Duration) *set {
-	x := &set{failures: map[int]int{}, since: now}
+	x := &set{tasks: len(e.Tasks), twice: e.Twice, failures: map[int]int{}, losses: map[int]int{}, attempt: map[int]int{}, done: map[int]bool{}, bad: map[exec.ExecutorID]map[int]bool{}, since: now}
 	for i, p := range e.Prefer {
 		if len(p) > 0 {
 			if x.prefer == nil {
@@ -49,11 +49,14 @@ func (s *Scheduler) level(p Place, e *executor) level {
 	return anywhere
 }
 
-// nearest returns the best level that any executor, free or not, has for a place.
-func (s *Scheduler) nearest(p Place) level {
+// nearest returns the best level that any executor that will do, free or not, has
+// for a place.
+func (s *Scheduler) nearest(p Place, will func(*executor) bool) level {
 	l := anywhere
 	for _, e := range s.executors {
-		l = min(l, s.level(p, e))
+		if will(e) {
+			l = min(l, s.level(p, e))
+		}
 	}
 	return l
 }
@@ -105,9 +108,12 @@ func (s *Scheduler) within(x *set, i, end int, may func(exec.TaskID) bool) (at i
 			continue
 		}
 		p, picky := x.prefer[id.Task]
+		will := s.will(x, id)
 		if !picky {
-			at, on, best = k, s.free(p, anywhere), process // as good as at its place
-		} else if e, l := s.closest(p, max(limit, s.nearest(p))); e != nil && l < best {
+			if e := s.free(p, anywhere, will); e != nil {
+				at, on, best = k, e, process // as good as at its place
+			}
+		} else if e, l := s.closest(p, max(limit, s.nearest(p, will)), will); e != nil && l < best {
 			at, on, best = k, e, l
 		}
 		if best == process || k-i > ahead {
@@ -123,20 +129,20 @@ func (s *Scheduler) within(x *set, i, end int, may func(exec.TaskID) bool) (at i
 	return at, on
 }
 
-// closest returns a free executor for a place, no farther than limit.
-func (s *Scheduler) closest(p Place, limit level) (*executor, level) {
+// closest returns a free executor that will do for a place, no farther than limit.
+func (s *Scheduler) closest(p Place, limit level, will func(*executor) bool) (*executor, level) {
 	for l := process; l <= limit; l++ {
-		if e := s.free(p, l); e != nil {
+		if e := s.free(p, l, will); e != nil {
 			return e, l
 		}
 	}
 	return nil, anywhere
 }
 
-// free returns the least loaded executor with a free slot at a level.
-func (s *Scheduler) free(p Place, l level) (best *executor) {
+// free returns the least loaded executor that will do with a free slot at a level.
+func (s *Scheduler) free(p Place, l level, will func(*executor) bool) (best *executor) {
 	for _, e := range s.executors {
-		if e.use < e.slots && (l == anywhere || s.level(p, e) == l) && (best == nil || e.use*best.slots < best.use*e.slots) {
+		if e.use < e.slots && will(e) && (l == anywhere || s.level(p, e) == l) && (best == nil || e.use*best.slots < best.use*e.slots) {
 			best = e
 		}
 	}
@@ -149,6 +155,7 @@ func (s *Scheduler) Wake() (at time.Duration, ok bool) {
 	if !s.Idle() {
 		return 0, false
 	}
+	at, ok = s.suspects(func(exec.TaskID) {})
 	for i, id := range s.pending {
 		if i > 0 && stageOf(id) == stageOf(s.pending[i-1]) {
 			continue

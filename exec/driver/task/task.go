@@ -16,6 +16,10 @@
 //   - T5 A task that prefers some executors waits for them, or then for their
 //     hosts, for a bounded time in which its set starts nothing there; it never
 //     waits for executors that are gone (locality.go).
+//   - T6 A task may have two attempts at a time, on different executors; the first
+//     to succeed counts, the other is killed (speculate.go).
+//   - T7 Executors on which tasks fail are passed over while there are others
+//     (exclude.go); a task whose executors are lost again and again fails.
 package task
 
 import (
@@ -23,10 +27,15 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
-// MaxAttempts bounds how often a task is tried.
-const MaxAttempts = 4
+// MaxAttempts bounds how often a task is tried, MaxLosses how many executors may be
+// lost while they run it: it may be the task that they are lost of.
+const (
+	MaxAttempts = 4
+	MaxLosses   = 10
+)
 
 // Event is what happened. At most one field but Now is set; none: time has passed.
 type Event struct {
@@ -51,10 +60,12 @@ type ExecutorAdded struct {
 type ExecutorLost struct{ ID exec.ExecutorID }
 
 // Set is tasks to run. Prefer says where each does best; nil: none has a preference.
+// Twice: a second attempt of a task beside the first does no harm (T6).
 type Set struct {
 	Stage  exec.StageID
 	Tasks  []int
 	Prefer []Place
+	Twice  bool
 }
 
 // Ended reports the end of a task attempt.
@@ -67,6 +78,7 @@ type Ended struct {
 type Action struct {
 	Launch    *Launch
 	Kill      *exec.TaskID
+	Discard   *Launch // an attempt that came second has succeeded: what it wrote is of no use
 	Succeeded *exec.TaskID
 	Fetch     *Fetch
 	Failed    *Failed
@@ -92,21 +104,31 @@ type Failed struct {
 
 // Scheduler is the state.
 type Scheduler struct {
-	executors []*executor // sorted by id
-	pending   []exec.TaskID
-	running   map[exec.TaskID]exec.ExecutorID
-	parked    map[exec.TaskID]bool // of those running
-	sets      map[exec.StageID]*set
-	wait      time.Duration // for a better place (T5)
-	now       time.Duration
+	Speculation Speculation // set before the first Step; the zero value: none
+	executors   []*executor // sorted by id
+	pending     []exec.TaskID
+	running     map[exec.TaskID]exec.ExecutorID
+	parked      map[exec.TaskID]bool // of those running
+	started     map[exec.TaskID]time.Duration
+	banned      map[exec.ExecutorID]ban
+	sets        map[exec.StageID]*set
+	wait        time.Duration // for a better place (T5)
+	now         time.Duration
 }
 
-// set is the live tasks of a stage attempt: attempts that failed, by task. The
-// loss of an executor is nobody's failure and does not count.
+// set is the live tasks of a stage attempt. The loss of an executor is nobody's
+// failure, and counts apart.
 type set struct {
-	failures map[int]int
-	prefer   map[int]Place // by task; of those that do
-	since    time.Duration // when it came, or last started a task where it prefers to be
+	tasks    int
+	failures map[int]int // attempts that failed, by task
+	losses   map[int]int // attempts whose executor was lost
+	attempt  map[int]int // the last attempt, of tasks that had more than one
+	done     map[int]bool
+	twice    bool
+	took     []time.Duration                  // of the tasks that are done, sorted
+	bad      map[exec.ExecutorID]map[int]bool // tasks that failed there (exclude.go)
+	prefer   map[int]Place                    // by task; of those that do
+	since    time.Duration                    // when it came, or last started a task where it prefers to be
 }
 
 type executor struct {
@@ -118,7 +140,7 @@ type executor struct {
 // New returns a scheduler without executors. Tasks wait for a better place for as
 // long as wait: for their executors, and as long again for their hosts.
 func New(wait time.Duration) *Scheduler {
-	return &Scheduler{wait: wait, running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, sets: map[exec.StageID]*set{}}
+	return &Scheduler{wait: wait, running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, started: map[exec.TaskID]time.Duration{}, banned: map[exec.ExecutorID]ban{}, sets: map[exec.StageID]*set{}}
 }
 
 // Running returns the number of attempts that have not ended.
@@ -180,6 +202,7 @@ func (s *Scheduler) Step(e Event) []Action {
 			s.use(*e.Resumed, 1)
 		}
 	}
+	s.speculate()
 	return append(acts, s.offer()...)
 }
 
@@ -197,6 +220,7 @@ func (s *Scheduler) release(id exec.TaskID) bool {
 		s.use(id, -1)
 	}
 	delete(s.running, id)
+	delete(s.started, id)
 	return true
 }
 
@@ -210,13 +234,18 @@ func (s *Scheduler) use(id exec.TaskID, by int) {
 }
 
 func (s *Scheduler) ended(e *Ended) []Action {
-	set := s.sets[stageOf(e.ID)]
-	if !s.release(e.ID) || set == nil { // late, doubled, or of a set that was killed
+	x, on, took := s.sets[stageOf(e.ID)], s.running[e.ID], s.now-s.started[e.ID]
+	if !s.release(e.ID) || x == nil { // late, doubled, or of a set that was killed
+		return nil
+	}
+	if x.done[e.ID.Task] {
+		if e.Failure == nil {
+			return []Action{{Discard: &Launch{on, e.ID}}}
+		}
 		return nil
 	}
 	if e.Failure == nil {
-		id := e.ID
-		return []Action{{Succeeded: &id}}
+		return s.won(x, e.ID, took)
 	}
 	switch e.Failure.Kind {
 	case exec.FetchFailed:
@@ -224,15 +253,31 @@ func (s *Scheduler) ended(e *Ended) []Action {
 	case exec.User, exec.Bug:
 		return s.fail(e.ID, e.Failure)
 	case exec.ExecutorLost:
+		if x.losses[e.ID.Task]++; x.losses[e.ID.Task] >= MaxLosses {
+			return s.fail(e.ID, &exec.Failure{Kind: exec.ExecutorLost, Cause: errLosses(e.ID)})
+		}
 	default:
-		if set.failures[e.ID.Task]++; set.failures[e.ID.Task] >= MaxAttempts {
+		s.failedOn(x, on, e.ID.Task)
+		if x.failures[e.ID.Task]++; x.failures[e.ID.Task] >= MaxAttempts {
 			return s.fail(e.ID, e.Failure)
 		}
 	}
-	next := e.ID
-	next.Attempt++
-	s.pending = append([]exec.TaskID{next}, s.pending...)
+	if !s.alive(e.ID) {
+		s.pending = append([]exec.TaskID{x.next(e.ID)}, s.pending...)
+	}
 	return nil
+}
+
+func errLosses(id exec.TaskID) error {
+	return diag.New(diag.ClusterFailed, "%d executors were lost while they ran task %d of %s", MaxLosses, id.Task, stageOf(id)).
+		WithRemedy("what they last said is in the logs of their workers; they may need more memory, or smaller tasks (sql.shuffle.partitions)")
+}
+
+// next returns the id of a further attempt of a task.
+func (x *set) next(id exec.TaskID) exec.TaskID {
+	x.attempt[id.Task] = max(x.attempt[id.Task], id.Attempt) + 1
+	id.Attempt = x.attempt[id.Task]
+	return id
 }
 
 func (s *Scheduler) fail(id exec.TaskID, f *exec.Failure) []Action {
@@ -312,7 +357,7 @@ func (s *Scheduler) offer() []Action {
 		copy(s.pending[1:], s.pending[:at])
 		s.pending = s.pending[1:]
 		best.use++
-		s.running[id] = best.id
+		s.running[id], s.started[id] = best.id, s.now
 		acts = append(acts, Action{Launch: &Launch{best.id, id}})
 	}
 }

@@ -61,13 +61,13 @@ func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *co
 	for _, f := range out.Filters {
 		s.keys = append(s.keys, keyset.NewCollector(types[f.Column], s.memory))
 	}
-	id := cache.BlockID{Job: task.Job, Exchange: out.Exchange, Map: task.Task, Attempt: attempt(task)}
+	id := cache.BlockID{Job: task.Job, Exchange: out.Exchange, Map: task.Task, Attempt: Attempt(task)}
 	s.writer = store.NewWriter(id, len(s.parts), o.Level)
 	return s
 }
 
-// attempt numbers the attempts of a map task through those of its stage.
-func attempt(t exec.TaskID) int { return t.Attempt + t.StageAttempt*1000 }
+// Attempt numbers the attempts of a map task through those of its stage.
+func Attempt(t exec.TaskID) int { return t.Attempt + t.StageAttempt*1000 }
 
 // Write adds a batch's selected rows to their partitions. Round robin deals
 // batches, from a partition that depends on the task alone.
@@ -162,7 +162,7 @@ func (s *Sink) Commit(ctx context.Context) (shuffle.MapStatus, error) {
 		return shuffle.MapStatus{}, err
 	}
 	s.close()
-	return shuffle.NewMapStatus(s.task.Task, attempt(s.task), s.hashed, parts), nil
+	return shuffle.NewMapStatus(s.task.Task, Attempt(s.task), s.hashed, parts), nil
 }
 
 // Keys returns the keys of what was written, encoded, by runtime filter.
