@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -159,7 +161,9 @@ func (b *bench) stop() {
 	}
 	for i := 0; runtime.NumGoroutine() > b.routine; i++ {
 		if i == 1000 {
-			b.t.Errorf("%d goroutines are left of %d", runtime.NumGoroutine(), b.routine)
+			var stacks strings.Builder
+			pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+			b.t.Errorf("%d goroutines are left of %d:\n%s", runtime.NumGoroutine(), b.routine, stacks.String())
 			break
 		}
 		runtime.Gosched()

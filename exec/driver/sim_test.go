@@ -213,6 +213,7 @@ func (s *sim) submit(id int) {
 }
 
 func (s *sim) run() {
+	defer close(s.d.done) // timers that fire later find nobody
 	jobs := 1 + s.r.IntN(3)
 	for id := 1; id <= jobs; id++ {
 		s.submit(id)
