@@ -35,7 +35,7 @@ func ByUrgency(now time.Time, a, b Ticket) bool {
 
 // fairness: one quantum of so many goes to whoever has waited longest, so that
 // the last urgency never starves.
-const fairness = 32
+const fairness = 20
 
 // patience is how long a write may last before its place is given to others: its
 // peer does not read, or is far away.
@@ -43,14 +43,17 @@ const patience = 50 * time.Millisecond
 
 // Egress decides what a process sends next. All connections of a process share
 // one, because the priorities of a connection's streams order only those. A
-// stream asks before every quantum; so many quanta are on their way at a time.
+// stream asks before every quantum; so many quanta are on their way at a time, and
+// one more that goes before all of those.
 //
 //	Acquire(ticket) ─► waiting, by Order ─► at most slots held ─► release
+//	     └── before all that are held ─► the one place beside those ──┘
 type Egress struct {
 	order Order
 
 	mu      sync.Mutex
 	free    int
+	beside  bool // the place for what goes before all others is taken
 	turn    int
 	held    []*hold
 	waiting []*wait
@@ -59,8 +62,10 @@ type Egress struct {
 // hold is a quantum on its way. Its place is given to others once it has taken
 // too long.
 type hold struct {
-	since time.Time
-	given bool
+	ticket Ticket
+	since  time.Time
+	given  bool
+	beside bool
 }
 
 type wait struct {
@@ -89,8 +94,8 @@ func (e *Egress) Acquire(t Ticket, done <-chan struct{}) (release func()) {
 	default:
 	}
 	e.mu.Lock()
-	if e.free > 0 && len(e.waiting) == 0 {
-		h := e.take(t.Arrival)
+	if e.free > 0 && len(e.waiting) == 0 || e.overtakes(t.Arrival, t) {
+		h := e.take(t.Arrival, t)
 		e.mu.Unlock()
 		return func() { e.release(h) }
 	}
@@ -113,11 +118,32 @@ func (e *Egress) Acquire(t Ticket, done <-chan struct{}) (release func()) {
 	}
 }
 
-func (e *Egress) take(now time.Time) *hold {
-	h := &hold{since: now}
-	e.free--
+// take lets a quantum on its way, beside the others if there is no place among
+// them.
+func (e *Egress) take(now time.Time, t Ticket) *hold {
+	h := &hold{ticket: t, since: now, beside: e.free <= 0}
+	if h.beside {
+		e.beside = true
+	} else {
+		e.free--
+	}
 	e.held = append(e.held, h)
 	return h
+}
+
+// overtakes reports whether a ticket need not wait for a place: it is more urgent
+// than all that are on their way and goes before them, and nothing else overtakes
+// them now.
+func (e *Egress) overtakes(now time.Time, t Ticket) bool {
+	if e.beside {
+		return false
+	}
+	for _, h := range e.held {
+		if !h.given && (t.Urgency >= h.ticket.Urgency || !e.order(now, t, h.ticket)) {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *Egress) release(h *hold) {
@@ -131,7 +157,11 @@ func (e *Egress) release(h *hold) {
 			break
 		}
 	}
-	if !h.given {
+	switch {
+	case h.given:
+	case h.beside:
+		e.beside = false
+	default:
 		e.free++
 	}
 	e.dispatch(time.Now())
@@ -142,8 +172,13 @@ func (e *Egress) reclaim(now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, h := range e.held {
-		if !h.given && now.Sub(h.since) >= patience {
-			h.given = true
+		if h.given || now.Sub(h.since) < patience {
+			continue
+		}
+		h.given = true
+		if h.beside {
+			e.beside = false
+		} else {
 			e.free++
 		}
 	}
@@ -167,12 +202,11 @@ func (e *Egress) leave(w *wait) {
 // dispatch hands free places to those whose turn it is. There are as many
 // waiting as there are streams: a few hundred, looked through once a quantum.
 func (e *Egress) dispatch(now time.Time) {
-	for e.free > 0 && len(e.waiting) > 0 {
-		e.turn++
-		first := 0
+	for len(e.waiting) > 0 {
+		first, oldest := 0, (e.turn+1)%fairness == 0
 		for i, w := range e.waiting[1:] {
 			before := e.order(now, w.ticket, e.waiting[first].ticket)
-			if e.turn%fairness == 0 {
+			if oldest {
 				before = w.ticket.Arrival.Before(e.waiting[first].ticket.Arrival)
 			}
 			if before {
@@ -180,7 +214,11 @@ func (e *Egress) dispatch(now time.Time) {
 			}
 		}
 		w := e.waiting[first]
+		if e.free <= 0 && !e.overtakes(now, w.ticket) {
+			return
+		}
+		e.turn++
 		e.waiting = append(e.waiting[:first], e.waiting[first+1:]...)
-		w.ready <- e.take(now)
+		w.ready <- e.take(now, w.ticket)
 	}
 }

@@ -3,6 +3,7 @@ package shuffle
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -15,8 +16,8 @@ import (
 // queries are the gates of whole queries, on executors that are processes.
 func queries(o *Options) []probe {
 	list := []probe{
-		{Gate{Name: "a query of one stage on a warm local-cluster, median", Unit: "ms", Need: 20, Most: true}, latency("SELECT id + 1 FROM rows WHERE id = 500")},
-		{Gate{Name: "a shuffle of 1,000 rows on a warm local-cluster, median", Unit: "ms", Need: 60, Most: true}, latency("SELECT id % 100 AS k, count(*), sum(id) FROM rows GROUP BY id % 100")},
+		{Gate{Name: "a query of one stage on a warm local-cluster, median", Unit: "ms", Need: 20, Most: true}, latency("SELECT c_custkey, c_name FROM customer WHERE c_custkey < 50", false)},
+		{Gate{Name: "a shuffle of 1,500 rows on a warm local-cluster, median", Unit: "ms", Need: 60, Most: true}, latency("SELECT o_orderkey, count(*), sum(o_totalprice) FROM orders GROUP BY o_orderkey", true)},
 	}
 	if o.Data != "" {
 		list = append(list, probe{Gate{Name: "TPC-H on local-cluster[2,1,2048]", Unit: "ms", Limit: "local[2]", Need: 1.15, Aim: 1.04, Most: true}, tpchRatio})
@@ -24,21 +25,38 @@ func queries(o *Options) []probe {
 	return list
 }
 
-// rows is a view of the numbers from 0 to 999.
-const rows = `CREATE TEMP VIEW rows AS SELECT a.i * 100 + b.i * 10 + c.i AS id FROM digits a, digits b, digits c`
-
-// latency measures one query, after some that warm it up.
-func latency(text string) func(context.Context, *Options, *Gate) error {
+// latency measures one query over small tables in Parquet files, after some that
+// warm it up.
+func latency(text string, shuffles bool) func(context.Context, *Options, *Gate) error {
 	return func(ctx context.Context, o *Options, g *Gate) (err error) {
-		s, err := millrace.Open(ctx, "local-cluster[2,1,256]")
+		dir, err := os.MkdirTemp("", "millrace-shuffle-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if err := tpch.Gen(ctx, tpch.GenOptions{SF: 0.001, Format: "parquet", Dir: dir, Workers: 1, Tables: []string{"customer", "orders"}}); err != nil {
+			return err
+		}
+		s, err := millrace.Open(ctx, "local-cluster[2,1,256]", millrace.WithSetting("sql.shuffle.partitions", "4"))
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		for _, x := range []string{"CREATE TEMP VIEW digits AS SELECT * FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(i)", rows} {
-			if _, err := s.SQL(ctx, x); err != nil {
+		for _, t := range []string{"customer", "orders"} {
+			if err := s.Read().Parquet(filepath.Join(dir, t+".parquet")).CreateOrReplaceTempView(ctx, t); err != nil {
 				return err
 			}
+		}
+		df, err := s.SQL(ctx, text)
+		if err != nil {
+			return err
+		}
+		plan, err := df.Explain(ctx, "")
+		if err != nil {
+			return err
+		}
+		if strings.Contains(plan, "Exchange") != shuffles {
+			return fmt.Errorf("the plan is another one:\n%s", plan)
 		}
 		var took []time.Duration
 		for i := range 60 {

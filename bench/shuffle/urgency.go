@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -135,11 +136,10 @@ func (s *saturated) ask(ctx context.Context, kind byte, for_ time.Duration) ([]t
 	return took, nil
 }
 
-func six() []transport.Urgency {
-	return []transport.Urgency{transport.Merge, transport.Merge, transport.Merge, transport.Merge, transport.Merge, transport.Merge}
-}
+// merges are streams of merges that take all they can.
+func merges() []transport.Urgency { return slices.Repeat([]transport.Urgency{transport.Merge}, 16) }
 
-// urgent measures the 99th percentile of an urgent answer of 64 KiB while six
+// urgent measures the 99th percentile of an urgent answer of 64 KiB while
 // streams of merges take all they can.
 func urgent(ctx context.Context, o *Options, g *Gate, off bool) error {
 	measure := func(order transport.Order, kind byte, pourers ...transport.Urgency) (p99, rate float64, err error) {
@@ -167,18 +167,18 @@ func urgent(ctx context.Context, o *Options, g *Gate, off bool) error {
 	}
 	var err error
 	var rate float64
-	if g.Value, rate, err = measure(nil, 3, six()...); err != nil {
+	if g.Value, rate, err = measure(nil, 3, merges()...); err != nil {
 		return err
 	}
 	if off {
-		g.Of, _, err = measure(byArrival, 3, six()...)
+		g.Of, _, err = measure(byArrival, 3, merges()...)
 		return err
 	}
 	idle, _, err := measure(nil, 3)
 	if err != nil {
 		return err
 	}
-	trip, _, err := measure(nil, 2, six()...)
+	trip, _, err := measure(nil, 2, merges()...)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"time"
 
@@ -18,6 +19,9 @@ type Options struct {
 	Limits Limits
 	Policy Policy // nil: ByUrgency
 	Codec  Codec  // of all that is sent; nil: Raw within a host, LZ4 between hosts
+	// Slots is how many batches a server reads and encodes at a time; 0: one for each
+	// core, and two at least.
+	Slots int
 	// Pause waits before a fetch is tried again, until d is over or ctx ends; nil
 	// waits by the clock.
 	Pause func(ctx context.Context, d time.Duration) error
@@ -28,6 +32,9 @@ type Options struct {
 
 func (o Options) filled() Options {
 	o.Limits = o.Limits.filled()
+	if o.Slots <= 0 {
+		o.Slots = max(2, runtime.GOMAXPROCS(0))
+	}
 	if o.Policy == nil {
 		o.Policy = ByUrgency{}
 	}

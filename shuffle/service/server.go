@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +34,7 @@ type Server struct {
 // NewServer returns a server of a store.
 func NewServer(store *cache.Store, o Options) *Server {
 	o = o.filled()
-	return &Server{store: store, limits: o.Limits, codecs: codecs(o.Codec), reads: transport.NewEgress(max(2, runtime.GOMAXPROCS(0)), o.Policy.Before)}
+	return &Server{store: store, limits: o.Limits, codecs: codecs(o.Codec), reads: transport.NewEgress(o.Slots, o.Policy.Before)}
 }
 
 // Serve is a transport.Handler. A stream that says nothing it understands is

@@ -35,8 +35,10 @@ func (t *Transport) Listen(ctx context.Context, at transport.Addr, h transport.H
 	if err != nil {
 		return nil, err
 	}
-	if err := free(ctx, address); err != nil {
-		return nil, failed("listen", string(at), err)
+	if t.shares {
+		if err := free(ctx, address); err != nil {
+			return nil, failed("listen", string(at), err)
+		}
 	}
 	l := &listener{t: t, handler: h, places: make(chan struct{}, maxConnections)}
 	l.ctx, l.stop = context.WithCancel(context.Background())

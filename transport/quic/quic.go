@@ -66,8 +66,9 @@ type Options struct {
 
 // Transport implements transport.Transport.
 type Transport struct {
-	self *identity.Credential
-	o    Options
+	self   *identity.Credential
+	o      Options
+	shares bool // sockets are this package's own, which share ports
 }
 
 var quiet sync.Once
@@ -83,13 +84,14 @@ func New(self *identity.Credential, o Options) *Transport {
 	if o.Connections <= 0 {
 		o.Connections = max(1, min(4, runtime.GOMAXPROCS(0)/4))
 	}
-	if o.ListenPacket == nil {
+	shares := o.ListenPacket == nil
+	if shares {
 		o.ListenPacket = func(ctx context.Context, address string) (net.PacketConn, error) {
 			lc := net.ListenConfig{Control: share}
 			return lc.ListenPacket(ctx, "udp", address)
 		}
 	}
-	return &Transport{self: self, o: o}
+	return &Transport{self: self, o: o, shares: shares}
 }
 
 func config(lost time.Duration) *quic.Config {

@@ -112,7 +112,9 @@ func (s *stream) SetUrgency(u transport.Urgency) error {
 		return fmt.Errorf("transport: there is no urgency %d", u)
 	}
 	s.urgency.Store(uint32(u))
-	s.raw.SetPriority(int8(u), true)
+	// The library lets streams wait for ever behind those of a better priority: what
+	// is not urgent has one, and the egress says whose turn it is.
+	s.raw.SetPriority(int8(min(u, transport.Normal)), true)
 	return nil
 }
 
