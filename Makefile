@@ -5,7 +5,7 @@ PGO_DATA ?= data/sf1
 BENCH_DATA ?= data
 BENCH = bin/millrace bench run
 
-.PHONY: cluster-demo build test gen lint slow metamorphic race fuzz peers peers-spark bench pgo clean
+.PHONY: cluster-demo build test gen lint slow metamorphic race fuzz leaks netns peers peers-spark bench pgo clean
 
 build:
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace
@@ -37,6 +37,15 @@ memory:
 	MILLRACE_SLOW=1 go test -timeout 30m -v -run ConcurrentQueries .
 	go test -timeout 30m -v -run Random ./cache -operations 100000000
 	CGO_ENABLED=1 go test -race -tags invariants -timeout 30m -v -run Random ./cache -operations 10000000
+
+# A thousand jobs on a warm local-cluster leave nothing in any of its processes.
+leaks:
+	MILLRACE_SLOW=1 go test -timeout 30m -run ClusterLeaks .
+
+# Queries across two network namespaces, and urgency on a line of limited rate:
+# needs root, ip and tc.
+netns:
+	MILLRACE_SLOW=1 go test -timeout 10m -run 'Namespaces|UrgencyOnTheLine' -v .
 
 race:
 	CGO_ENABLED=1 go test -race ./exec/... ./shuffle/... ./cache/... ./columnar/memory/... ./transport/...

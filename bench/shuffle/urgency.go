@@ -116,7 +116,7 @@ func saturate(ctx context.Context, order transport.Order, pourers ...transport.U
 // ask asks questions of a kind for a while and returns what each took.
 func (s *saturated) ask(ctx context.Context, kind byte, for_ time.Duration) ([]time.Duration, error) {
 	var took []time.Duration
-	for begin := time.Now(); time.Since(begin) < for_ || len(took) < 100; {
+	for begin := time.Now(); time.Since(begin) < for_ || len(took) < 10; {
 		start := time.Now()
 		x, err := s.conn.Open(ctx, transport.Gating)
 		if err == nil {
