@@ -16,7 +16,7 @@ const (
 	grouped  = 20e6
 	listed   = 5e6
 	inOne    = 4e6 // of them in one group
-	matched  = 4e6
+	matched  = 3.001e6
 	withOne  = 3e6 // of them with one key
 	lastRows = 1000
 )
@@ -62,7 +62,7 @@ func Tables(sf float64) []table.Table {
 		table.New("hot", hot,
 			table.Long("key", func(row int64) int64 {
 				if x := table.Shuffle(70, row, hot); x >= key {
-					return x
+					return 1 + x - key
 				}
 				return 0
 			}),

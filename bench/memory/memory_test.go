@@ -19,7 +19,7 @@ func TestQueries(t *testing.T) {
 	if err := table.Gen(t.Context(), tables, table.Options{Dir: dir, Workers: 2}); err != nil {
 		t.Fatal(err)
 	}
-	const keyed, others = 6_000, 2_000 // rows of hot
+	const keyed, others = 6_000, 2 // rows of hot
 	first := map[string]string{"join": "20000", "group": "40000", "hot": fmt.Sprint(keyed*keyed + others)}
 	var wants [5][][]any
 	for _, budget := range []string{"1GiB", "16MiB"} {
