@@ -87,7 +87,7 @@ func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, l
 	if q.optimized, err = optimize.Optimize(q.analyzed, optimize.Options{NextID: o.NextID, Zone: o.Zone, Trace: trace}); err != nil {
 		return nil, err
 	}
-	po := planner.Options{Executors: s.executorCount(), Slots: s.driver.Slots(), Memory: s.place.Memory, ShufflePartitions: conf.Int(settings.ShufflePartitions)}
+	po := planner.Options{Executors: s.executorCount(), Slots: s.driver.Slots(), Memory: s.executorMemory(conf), ShufflePartitions: conf.Int(settings.ShufflePartitions)}
 	if conf.Get(settings.RuntimeFilters).Text == "off" {
 		po.RuntimeFilters = planner.FiltersOff
 	}

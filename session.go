@@ -140,6 +140,15 @@ func fetchLimits(c *settings.Set) service.Limits {
 		Streams: c.Int(settings.FetchStreams), Request: c.Size(settings.FetchRequest), Serving: c.Size(settings.ServeOutstanding)}
 }
 
+// executorMemory is the budget of an executor that the planner reckons with, 0
+// where there is only one.
+func (s *Session) executorMemory(conf *settings.Set) int64 {
+	if s.place.Cluster != "" {
+		return conf.Size(settings.ExecutorMemory)
+	}
+	return s.place.Memory
+}
+
 // executorCount is how many executors the planner reckons with. On a cluster they
 // come and go: nothing may count on being the only one.
 func (s *Session) executorCount() int {
