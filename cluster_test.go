@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/tpch"
 )
 
 // children returns the process ids of this process's children.
@@ -85,5 +86,52 @@ func TestExecutorKilled(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestLargeConstants sends a stage that is too large for a message of its own:
+// executors get it in pieces.
+func TestLargeConstants(t *testing.T) {
+	s := open(t, "local-cluster[3,1,256]")
+	var text strings.Builder
+	const n = 20000
+	for i := range n {
+		text.WriteString(", (" + strconv.Itoa(i) + ", 'constant number " + strconv.Itoa(i) + "')")
+	}
+	for range 2 { // the second job has a value of its own
+		rows, err := frame(t, s, "SELECT count(*), sum(n), max(length(s)) FROM VALUES "+text.String()[2:]+" AS t(n, s)").Collect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows[0][0] != int64(n) || rows[0][1] != int64(n*(n-1)/2) || rows[0][2] != int64(21) {
+			t.Errorf("got %v", rows[0])
+		}
+	}
+}
+
+// TestRuntimeFilters answers TPC-H on processes with and without runtime filters;
+// with them less is shuffled where a build side is selective.
+func TestRuntimeFilters(t *testing.T) {
+	written := map[string]int64{}
+	for _, filters := range []string{"off", "on"} {
+		s := openTPCH(t, "local-cluster[2,1,256]", millrace.WithSetting("sql.runtime.filters", filters))
+		answerAll(t, s)
+		text, err := tpch.Query(21)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := frame(t, s, text).Run(t.Context())
+		if err == nil {
+			err = r.Fetch()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, st := range r.Stats().Stages {
+			written[filters] += st.Written
+		}
+	}
+	if written["on"]*2 > written["off"] {
+		t.Errorf("%d bytes are shuffled with runtime filters, %d without", written["on"], written["off"])
 	}
 }

@@ -29,13 +29,22 @@ func (e *Executor) published(job int) *sentFilters {
 // Publish makes a runtime filter visible to the tasks of a job. Where memory has
 // no room for it, or it cannot be read, there is none: that changes no result.
 func (e *Executor) Publish(job int, k exec.Keys) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, begun := e.shared[job]
+	if _, late := e.sent[job]; !begun && !late { // it is over
+		return
+	}
+	s := e.published(job)
+	need := 8 * int64(len(k.Set)) // decoded
+	if !s.memory.TryGrow(need) {
+		return
+	}
+	defer s.memory.Shrink(need)
 	set, err := keyset.Decode(k.Set)
 	if err != nil {
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s := e.published(job)
 	if f := set.Filter(s.memory); f != nil {
 		s.Filters.Publish(k.Filter, f, false)
 	}

@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"plan/logical":      {"columnar", "plan/expr", "plan/catalog"},
 	"plan":              {"columnar", "plan"},
 	"shuffle":           {"columnar"},
-	"cache":             {"columnar"},
+	"cache":             {"cache", "columnar"},
 	"connector/fs":      {},
 	"connector":         {"columnar", "plan/catalog", "plan/expr", "plan/eval", "plan/logical", "connector"},
 	"connector/mrs":     {"columnar", "plan/catalog", "plan/eval", "connector", "shuffle/file"},

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/internal/identity"
@@ -41,6 +42,7 @@ type agent struct {
 	results  *pusher
 	fetcher  *service.Client
 	tasks    sync.WaitGroup
+	received received
 
 	mu      sync.Mutex
 	cancels map[exec.TaskID]context.CancelFunc
@@ -146,7 +148,7 @@ func (a *agent) obey(ctx context.Context) error {
 		case kindBeginJob:
 			err = on(body, func(m beginJob) { a.tasks.Go(func() { a.begin(ctx, m) }) })
 		case kindPublish:
-			err = on(body, func(m publish) { a.executor.Publish(m.Job, m.Keys) })
+			err = on(body, func(m publish) { a.publish(ctx, m) })
 		case kindDiscard:
 			err = on(body, func(m discard) { a.executor.Discard(m.Output) })
 		case kindEndStage:
@@ -183,13 +185,38 @@ func (a *agent) launch(ctx context.Context, m launch) {
 	a.cancels[m.ID] = cancel
 	a.mu.Unlock()
 	a.tasks.Go(func() {
-		r := a.executor.Run(ctx, m.ID, m.Task, stage)
+		r := a.run(ctx, m, stage)
 		cancel()
 		a.results.end(m.ID)
 		a.mu.Lock()
 		delete(a.cancels, m.ID)
 		a.mu.Unlock()
 		a.messages.Send(kindReport, reportOf(r)) // a driver that cannot be told is gone, as obey notices
+	})
+}
+
+// run runs a task, whose stage may have to be got first.
+func (a *agent) run(ctx context.Context, m launch, stage []byte) cluster.Report {
+	if m.Value != nil {
+		var err error
+		if stage, err = a.value(ctx, *m.Value); err != nil {
+			return cluster.Report{Task: m.ID, Executor: a.Executor.ID, Failure: exec.Classify(err)}
+		}
+	}
+	return a.executor.Run(ctx, m.ID, m.Task, stage)
+}
+
+// publish makes a runtime filter known, whose keys may have to be got first.
+func (a *agent) publish(ctx context.Context, m publish) {
+	if m.Value == nil {
+		a.executor.Publish(m.Job, m.Keys)
+		return
+	}
+	a.tasks.Go(func() {
+		if set, err := a.value(ctx, *m.Value); err == nil { // else there is no filter
+			m.Keys.Set = set
+			a.executor.Publish(m.Job, m.Keys)
+		}
 	})
 }
 
@@ -210,6 +237,7 @@ func (a *agent) begin(ctx context.Context, m beginJob) {
 }
 
 func (a *agent) endJob(job int) {
+	a.received.forget(job)
 	a.executor.EndJob(job)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -248,7 +276,12 @@ func (a *agent) holder(id string) exchange.Holder {
 	if !ok {
 		return nil
 	}
-	return holder{a.fetcher, transport.Peer{Addr: transport.Addr(at), Name: identity.Name{App: a.App, Role: identity.Executor, ID: id}}}
+	return holder{a.fetcher, a.peer(id, at)}
+}
+
+// peer is another executor, which serves its blocks at an address.
+func (a *agent) peer(id, at string) transport.Peer {
+	return transport.Peer{Addr: transport.Addr(at), Name: identity.Name{App: a.App, Role: identity.Executor, ID: id}}
 }
 
 // holder is another executor.

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/cache/broadcast"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
@@ -47,13 +49,16 @@ type Backend struct {
 	stop     context.CancelFunc
 	close    sync.Once
 	wg       sync.WaitGroup
+	values   broadcasts
+	sent     atomic.Int64 // bytes of values that the driver sent itself
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when peers changes
 	listed  bool          // Executors was called: later ones are told by events
 	peers   map[exec.ExecutorID]*peer
 	tasks   map[exec.TaskID]given
-	stages  map[[32]byte][]byte // of running jobs
+	stages  map[[32]byte][]byte        // of running jobs
+	large   map[largeID]*broadcast.Ref // of those that are broadcast
 	begins  map[beginID]chan error
 }
 
@@ -65,6 +70,12 @@ type given struct {
 
 // exchangeID names an exchange of a job.
 type exchangeID struct{ job, exchange int }
+
+// largeID names a stage of a job that is broadcast.
+type largeID struct {
+	job  int
+	hash [32]byte
+}
 
 // beginID names a BeginJob that an executor has to answer.
 type beginID struct {
@@ -106,7 +117,7 @@ func Listen(ctx context.Context, c Config) (*Backend, error) {
 		c.Silence = Silence
 	}
 	b := &Backend{Config: c, events: make(chan cluster.Report, 64), changed: make(chan struct{}), peers: map[exec.ExecutorID]*peer{},
-		tasks: map[exec.TaskID]given{}, stages: map[[32]byte][]byte{}, begins: map[beginID]chan error{}}
+		tasks: map[exec.TaskID]given{}, stages: map[[32]byte][]byte{}, large: map[largeID]*broadcast.Ref{}, begins: map[beginID]chan error{}}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	l, err := c.Transport.Listen(ctx, c.At, b.serve, identity.Executor)
 	if err != nil {
@@ -186,6 +197,10 @@ func (b *Backend) serve(ctx context.Context, from identity.Name, s transport.Str
 	case kindHello:
 		if h, err := message.Decode[hello](body); err == nil && h.Version == version && h.Slots > 0 {
 			b.control(ctx, exec.ExecutorID(from.ID), h, f, s)
+		}
+	case kindSpread:
+		if r, err := message.Decode[broadcast.Ref](body); err == nil && r.Check() == nil {
+			b.spread(ctx, exec.ExecutorID(from.ID), r, f, s)
 		}
 	case kindResult:
 		if r, err := message.Decode[result](body); err == nil {
@@ -285,6 +300,7 @@ func (b *Backend) add(p *peer) bool {
 
 // lose forgets an executor and tells so (R2).
 func (b *Backend) lose(p *peer) {
+	b.values.lose(p.id)
 	b.mu.Lock()
 	delete(b.peers, p.id)
 	for id, g := range b.tasks {
@@ -361,7 +377,15 @@ func (b *Backend) Launch(executor exec.ExecutorID, id exec.TaskID, task, stage [
 		p.send(kindOutputs, outputs{Job: id.Job, Exchange: e.Exchange, Epoch: epoch, Maps: maps, Blocks: where})
 	}
 	m := launch{ID: id, Task: task, Hash: t.StageHash}
-	if !p.stages[t.StageHash] {
+	switch {
+	case len(stage) > inline:
+		at := largeID{id.Job, t.StageHash}
+		if b.large[at] == nil {
+			r := b.values.add(id.Job, stage)
+			b.large[at] = &r
+		}
+		m.Value = b.large[at]
+	case !p.stages[t.StageHash]:
 		p.stages[t.StageHash] = true
 		m.Stage = stage
 	}
@@ -433,10 +457,15 @@ func (b *Backend) begun(executor exec.ExecutorID, m begun) {
 
 // Publish implements cluster.Backend.
 func (b *Backend) Publish(job int, keys exec.Keys) {
+	m := publish{Job: job, Keys: keys}
+	if len(keys.Set) > inline {
+		r := b.values.add(job, keys.Set)
+		m.Keys.Set, m.Value = nil, &r
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range b.peers {
-		p.send(kindPublish, publish{job, keys})
+		p.send(kindPublish, m)
 	}
 }
 
@@ -452,6 +481,7 @@ func (b *Backend) EndStage(id exec.StageID) {
 // EndJob implements cluster.Backend. Executors forget all stages, whoever needs
 // one again sends it again.
 func (b *Backend) EndJob(job int) {
+	b.values.drop(job)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range b.peers {
@@ -471,6 +501,11 @@ func (b *Backend) EndJob(job int) {
 	for hash := range b.stages {
 		if !used[hash] {
 			delete(b.stages, hash)
+		}
+	}
+	for at := range b.large {
+		if at.job == job {
+			delete(b.large, at)
 		}
 	}
 }

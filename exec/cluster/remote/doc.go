@@ -4,11 +4,13 @@
 //	Backend ◄──────── control stream ──────► Agent ── executor.Executor
 //	   │      hello, launch, kill, end,        │
 //	   │      outputs, report, heartbeat       │
-//	Results ◄──────── result stream ───────────┘   one per task of a result stage
+//	Results ◄──────── result stream ───────────┤   one per task of a result stage
+//	values  ◄──────── stream per value ────────┘   what to get next, and from whom
 //
 // The executor dials the driver and opens both kinds of streams; the driver never
 // dials. Outputs of exchanges that a task reads are sent before its launch, once
-// per epoch, so that an executor never has to ask.
+// per epoch, so that an executor never has to ask. Stages and keys of runtime filters
+// beyond 256 KiB are values that executors get in pieces (cache/broadcast).
 //
 // Invariants:
 //

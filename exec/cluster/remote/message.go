@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/cache/broadcast"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/event"
@@ -36,6 +37,10 @@ const (
 	kindTaken
 	kindPublish
 	kindDiscard
+	kindSpread // a broadcast.Ref
+	kindNext
+	kindStep
+	kindPiece // bytes
 )
 
 // hello opens an executor's control stream.
@@ -63,12 +68,13 @@ type Usage struct {
 }
 
 // launch starts a task attempt. Stage is empty if the executor has had a stage of
-// that hash.
+// that hash. Value: it is broadcast.
 type launch struct {
 	ID    exec.TaskID
 	Task  []byte
 	Hash  [32]byte
-	Stage []byte `json:",omitempty"`
+	Stage []byte         `json:",omitempty"`
+	Value *broadcast.Ref `json:",omitempty"`
 }
 
 // kill stops one.
@@ -88,11 +94,24 @@ type begun struct {
 	Failure []byte `json:",omitempty"`
 }
 
-// publish makes a runtime filter known.
+// publish makes a runtime filter known. Value: its keys are broadcast.
 type publish struct {
-	Job  int
-	Keys exec.Keys
+	Job   int
+	Keys  exec.Keys
+	Value *broadcast.Ref `json:",omitempty"`
 }
+
+// next asks what to do next for a value that is broadcast; Got tells whether what
+// was to be done before succeeded. A step answers it: get a piece from an executor
+// that serves its blocks at an address, or take it from the message that follows.
+type (
+	next struct{ Got bool }
+	step struct {
+		Piece        int
+		From, Blocks string
+		Done         bool
+	}
+)
 
 // endStage and endJob release what the executor keeps for them.
 type (
