@@ -46,10 +46,10 @@ func (r Ref) Piece(value []byte, piece int) []byte {
 	return value[at:min(at+PieceBytes, r.Size)]
 }
 
-// Block names a piece as a block of those who serve it. No exchange has a number
-// below zero.
+// Block names a piece as a block of those who serve it. Exchanges are numbered from
+// 1 on, so it is none of theirs.
 func (r Ref) Block(piece int) cache.BlockID {
-	return cache.BlockID{Job: r.Job, Exchange: -r.Number, Map: piece}
+	return cache.BlockID{Job: r.Job, Map: piece, Attempt: r.Number}
 }
 
 // Schema is that of a piece's block: one row.

@@ -37,10 +37,10 @@ func peers(t *testing.T, n int, budget int64) (*Backend, []*agent, []*memory.Bro
 	for i := range n {
 		id := fmt.Sprint(i)
 		at, carrier, broker := transport.Addr("inproc://"+id), as(identity.Executor, id), memory.NewBroker(budget)
-		a := &agent{AgentConfig: AgentConfig{Transport: carrier, App: "test", Executor: executor.Config{ID: exec.ExecutorID(id), Slots: 1}}, results: &pusher{}}
+		a := &agent{AgentConfig: AgentConfig{Transport: carrier, App: "test", Executor: executor.Config{ID: exec.ExecutorID(id), Slots: 1, Broker: broker}}, results: &pusher{}}
 		a.executor = executor.New(executor.Config{ID: exec.ExecutorID(id), Slots: 1, Broker: broker, Tables: connector.NewRegistry(), Outputs: shuffle.NewTracker()})
-		a.fetcher = service.NewClient(carrier)
-		l, err := carrier.Listen(t.Context(), at, (&service.Server{Store: a.executor.Store()}).Serve, identity.Executor)
+		a.fetcher = service.NewClient(carrier, service.Options{})
+		l, err := carrier.Listen(t.Context(), at, service.NewServer(a.executor.Store(), service.Options{}).Serve, identity.Executor)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -83,8 +83,10 @@ func (a *agent) receive(ctx context.Context, r broadcast.Ref) ([]byte, error) {
 	if err := g.messages.Send(kindSpread, r); err != nil {
 		return nil, err
 	}
+	fetched := a.Executor.Broker.Reserve("broadcast", 0)
+	defer fetched.Close()
 	v, err := broadcast.Get(ctx, r, a.executor.Store(), g, func(ctx context.Context, from string, id cache.BlockID) broadcast.Rows {
-		return a.fetcher.Read(ctx, a.peer(from, g.blocks), []cache.BlockID{id}, broadcast.Schema, nil)
+		return a.fetcher.Read(ctx, a.peer(from, g.blocks), []cache.BlockID{id}, broadcast.Schema, fetched)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("a value of %d bytes cannot be had: %w", r.Size, err)
