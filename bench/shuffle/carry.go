@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
 	"github.com/millrace-engine/millrace/transport/inproc"
@@ -23,7 +25,7 @@ import (
 func carrying() []probe {
 	return []probe{
 		{Gate{Name: "same host: fetch lineitem", Unit: mbs, Limit: "memcpy", Need: 0.50, Aim: 0.80}, func(ctx context.Context, o *Options, g *Gate) error {
-			f, err := fetching(ctx, o, local.Scheme)
+			f, err := fetching(ctx, o, local.Scheme, false)
 			if err != nil {
 				return err
 			}
@@ -32,8 +34,8 @@ func carrying() []probe {
 			return err
 		}},
 		{Gate{Name: "QUIC: one stream of raw bytes", Unit: mbs, Limit: "quic-go alone", Need: 0.85, Aim: 0.95}, streaming(quic.Scheme, (*ends).bareQUIC)},
-		{Gate{Name: "QUIC: fetch lineitem, flat bytes", Unit: mbs, Limit: "quic-go alone", Need: 2, Aim: 3}, func(ctx context.Context, o *Options, g *Gate) error {
-			f, err := fetching(ctx, o, quic.Scheme)
+		{Gate{Name: "QUIC: fetch lineitem from files of LZ4, flat bytes", Unit: mbs, Limit: "quic-go alone", Need: 2, Aim: 3}, func(ctx context.Context, o *Options, g *Gate) error {
+			f, err := fetching(ctx, o, quic.Scheme, true)
 			if err != nil {
 				return err
 			}
@@ -102,6 +104,8 @@ type fetches struct {
 	*ends
 	list     []*columnar.Batch
 	ids      []cache.BlockID
+	holder   *executor.Executor
+	dir      string
 	store    *cache.Store
 	listener transport.Listener
 	to       transport.Peer
@@ -113,19 +117,36 @@ type fetches struct {
 // readers is how many tasks fetch at a time.
 const readers = 8
 
-func fetching(ctx context.Context, o *Options, scheme string) (*fetches, error) {
+// fetching makes them. What the one holds lies in memory, or in files whose chunks
+// are LZ4 and leave as they are.
+func fetching(ctx context.Context, o *Options, scheme string, stored bool) (*fetches, error) {
 	e, err := between(scheme, transport.NewEgress(underway, nil))
 	if err != nil {
 		return nil, err
 	}
-	f := &fetches{ends: e, store: cache.NewStore(memory.NewBroker(4<<30), "blocks", nil)}
+	f := &fetches{ends: e}
+	dir, level := "", cache.MemoryAndDisk
+	if stored {
+		if f.dir, err = os.MkdirTemp("", "millrace-shuffle-*"); err != nil {
+			f.close()
+			return nil, err
+		}
+		dir, level = f.dir, cache.DiskOnly
+	}
+	keep, err := executor.OpenKeep(dir)
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	f.holder = executor.New(executor.Config{ID: "1", Slots: 1, Broker: memory.NewBroker(4 << 30), Keep: keep})
+	f.store = f.holder.Store()
 	if f.list, err = whole(o); err != nil {
 		f.close()
 		return nil, err
 	}
 	for m, b := range f.list {
 		id := cache.BlockID{Job: 1, Exchange: 1, Map: m}
-		w := f.store.NewWriter(id, 1, cache.MemoryAndDisk)
+		w := f.store.NewWriter(id, 1, level)
 		if err := w.Append(ctx, 0, b, b.MemoryBytes()); err != nil {
 			f.close()
 			return nil, err
@@ -154,7 +175,12 @@ func (f *fetches) close() {
 	if f.listener != nil {
 		f.listener.Close()
 	}
-	f.store.Close()
+	if f.holder != nil {
+		f.holder.Close()
+	}
+	if f.dir != "" {
+		os.RemoveAll(f.dir)
+	}
 	f.ends.close()
 }
 
@@ -205,7 +231,7 @@ func way(ctx context.Context, o *Options, name string) (Way, error) {
 	if w.Stream, err = pouring(ctx, o.Round, e.stream); err != nil {
 		return w, err
 	}
-	f, err := fetching(ctx, o, scheme)
+	f, err := fetching(ctx, o, scheme, false)
 	if err != nil {
 		return w, err
 	}

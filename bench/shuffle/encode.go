@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	block "github.com/pierrec/lz4/v4"
 
@@ -31,6 +32,7 @@ func encoding() []probe {
 			if err != nil {
 				return err
 			}
+			list = slices.Repeat(list, 4) // so that partitions get more than one batch each
 			g.Value, g.Of, err = both(ctx, o.Round, func() (int64, error) { _, err := partition(ctx, list, nil); return flat(list), err }, copying())
 			return err
 		}},

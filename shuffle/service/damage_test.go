@@ -118,14 +118,27 @@ func (p *pauses) taken() []time.Duration {
 type writing struct {
 	transport.Stream
 	write func(s transport.Stream, b []byte) (int, error)
+	part  *[]byte // of a message that is not whole yet
 }
 
-func (w writing) Write(b []byte) (int, error) { return w.write(w.Stream, b) }
+func (w writing) Write(b []byte) (int, error) {
+	*w.part = append(*w.part, b...)
+	const frame = 5
+	if p := *w.part; len(p) < frame || len(p) < frame+int(binary.LittleEndian.Uint32(p)) {
+		return len(b), nil
+	}
+	whole := *w.part
+	*w.part = nil
+	_, err := w.write(w.Stream, whole)
+	return len(b), err
+}
 
 // through lets the answers to fetches pass a function; diagnoses do not.
 func through(write func(s transport.Stream, b []byte) (int, error)) func(transport.Handler) transport.Handler {
 	return func(h transport.Handler) transport.Handler {
-		return func(ctx context.Context, from identity.Name, s transport.Stream) { h(ctx, from, writing{s, write}) }
+		return func(ctx context.Context, from identity.Name, s transport.Stream) {
+			h(ctx, from, writing{s, write, new([]byte)})
+		}
 	}
 }
 
@@ -248,7 +261,7 @@ func TestCorrupt(t *testing.T) {
 							return flip(s, b)
 						}
 						return s.Write(b)
-					}})
+					}, new([]byte)})
 				}
 			})
 			c := service.NewClient(carrier, o)
@@ -349,7 +362,7 @@ func TestTampered(t *testing.T) {
 				carrier, from := x.reach(t, func(h transport.Handler) transport.Handler {
 					return func(ctx context.Context, from identity.Name, s transport.Stream) {
 						var frames [][]byte
-						h(ctx, from, withheld{s, &frames})
+						h(ctx, from, writing{withheld{s, &frames}, transport.Stream.Write, new([]byte)})
 						mu.Lock()
 						out := frames
 						if len(frames) > 1 && r.IntN(2) == 0 {
@@ -417,7 +430,7 @@ func TestBusy(t *testing.T) {
 					<-asked
 				}
 				return s.Write(b)
-			}})
+			}, new([]byte)})
 		}
 	})
 	c := service.NewClient(carrier, o)

@@ -151,6 +151,7 @@ type sender struct {
 	plain    int // index of a codec that is columnar/chunk itself, −1 if there is none
 	head     head
 	left     int64 // bytes that may still be sent
+	first    [headBytes]byte
 	buf      []byte
 }
 
@@ -239,24 +240,23 @@ func (w *sender) read(ctx context.Context, p *cache.Pinned, part bool) (x piece,
 func (w *sender) send(ctx context.Context, row int64, x piece) error {
 	h := w.head
 	h.row = row
+	w.head.seq++
 	if x.stored != nil {
 		h.codec = w.plain
-		w.buf = append(h.append(w.buf[:0]), x.stored...)
 		w.left -= int64(len(x.stored))
-	} else {
-		release, err := w.turn(ctx)
-		if err != nil {
-			return err
-		}
-		w.buf, err = w.codec.Append(h.append(w.buf[:0]), x.batch)
-		release()
-		if err != nil {
-			return err
-		}
-		w.left -= x.batch.MemoryBytes()
+		return w.messages.Write(kindChunk, h.append(w.first[:0]), x.stored)
 	}
-	w.head.seq++
-	return w.messages.Write(kindChunk, w.buf)
+	release, err := w.turn(ctx)
+	if err != nil {
+		return err
+	}
+	w.buf, err = w.codec.Append(w.buf[:0], x.batch)
+	release()
+	if err != nil {
+		return err
+	}
+	w.left -= x.batch.MemoryBytes()
+	return w.messages.Write(kindChunk, h.append(w.first[:0]), w.buf)
 }
 
 // from returns a batch without its first n rows that count.

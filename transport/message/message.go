@@ -54,8 +54,12 @@ func (c *Conn) Send(k Kind, value any) error {
 	return c.Write(k, b)
 }
 
-// keep is the size up to which buffers are kept for the next message.
-const keep = 4 << 20
+// keep is the size up to which buffers are kept for the next message, apart that
+// from which on a last part is written as it is, not copied behind the others.
+const (
+	keep  = 4 << 20
+	apart = 64 << 10
+)
 
 // Write writes a message of bytes, which may be in several parts.
 func (c *Conn) Write(k Kind, parts ...[]byte) error {
@@ -69,10 +73,18 @@ func (c *Conn) Write(k Kind, parts ...[]byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out = append(binary.LittleEndian.AppendUint32(c.out[:0], uint32(n)), byte(k))
-	for _, p := range parts {
+	var last []byte
+	for i, p := range parts {
+		if i == len(parts)-1 && len(p) >= apart {
+			last = p
+			break
+		}
 		c.out = append(c.out, p...)
 	}
 	_, err := c.w.Write(c.out)
+	if err == nil && last != nil {
+		_, err = c.w.Write(last)
+	}
 	if cap(c.out) > keep {
 		c.out = nil
 	}
