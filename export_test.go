@@ -40,3 +40,8 @@ func OpenOn(ctx context.Context, start func(context.Context, *shuffle.Tracker, *
 	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus})
 	return s, nil
 }
+
+// Events returns what happens in the session's queries, until stop.
+func (s *Session) Events(buffer int) (events <-chan event.Event, stop func()) {
+	return s.bus.Subscribe(buffer)
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/files"
+	"github.com/millrace-engine/millrace/exec/driver"
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/settings"
@@ -98,6 +99,7 @@ func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, l
 		{Key: op.ConfBatchRows, Value: conf.Get(settings.BatchRows).Text},
 		{Key: op.ConfNow, Value: strconv.FormatInt(o.Now.UnixMicro(), 10)},
 		{Key: op.ConfZone, Value: o.Zone.String()},
+		{Key: driver.ConfPool, Value: conf.Get(settings.SchedulerPool).Text},
 	}
 	return q, nil
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/millrace-engine/millrace/exec/cluster/local"
 	"github.com/millrace-engine/millrace/exec/cluster/process"
 	"github.com/millrace-engine/millrace/exec/driver"
-	"github.com/millrace-engine/millrace/exec/driver/task"
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/exec/spill"
@@ -93,6 +92,10 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
+	scheduled, err := scheduling(conf)
+	if err != nil {
+		return nil, err
+	}
 	s := &Session{conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(budget), tables: files.Registry()}
 	tracker, results := shuffle.NewTracker(), &driver.Results{}
 	backend, err := s.executors(ctx, tracker, results, how.waiting)
@@ -100,11 +103,9 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 		return nil, err
 	}
 	s.govern = s.broker.Govern()
-	var speculation task.Speculation
-	if conf.Get(settings.Speculation).Text == "true" {
-		speculation = task.Standard
-	}
-	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus, Accumulate: s.accumulate, Speculation: speculation})
+	scheduled.Backend, scheduled.Tables, scheduled.Tracker, scheduled.Results = backend, s.tables, tracker, results
+	scheduled.Memory, scheduled.Bus, scheduled.Accumulate = s.broker, s.bus, s.accumulate
+	s.driver = driver.New(scheduled)
 	return s, nil
 }
 

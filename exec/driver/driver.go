@@ -75,7 +75,14 @@ type Config struct {
 	// Speculation gives tasks that take long a second attempt on another executor; the
 	// zero value: none.
 	Speculation task.Speculation
+	// Policy says who gets slots, nil: first come, first served. Pools are the pools
+	// that jobs may name by ConfPool; others weigh 1.
+	Policy task.Policy
+	Pools  map[string]task.Pool
 }
+
+// ConfPool is the key of the pool that a job runs in, among what Start is given.
+const ConfPool = "scheduler.pool"
 
 // Driver runs jobs on a backend. It is safe for concurrent use.
 type Driver struct {
@@ -131,6 +138,7 @@ type Passes struct{ StagesEncoded, TasksEncoded, DAGEvents, TaskEvents, TasksRep
 type job struct {
 	id      int
 	graph   *stage.Graph
+	pool    task.Pool
 	encoded [][]byte
 	hashes  [][32]byte
 	tasks   [][][]wire.LeafAssignment // by stage and task
@@ -164,7 +172,7 @@ func New(c Config) *Driver {
 		c.Locality = 0
 	}
 	d.task = task.New(c.Locality)
-	d.task.Speculation = c.Speculation
+	d.task.Speculation, d.task.Policy = c.Speculation, c.Policy
 	for _, e := range c.Backend.Executors() {
 		d.enlist(e)
 	}
@@ -220,6 +228,12 @@ func (d *Driver) prepare(ctx context.Context, j *job, conf []catalog.Option) err
 	var t op.TaskContext // as the tasks will see the settings
 	if err := t.Configure(conf); err != nil {
 		return err
+	}
+	for _, o := range conf {
+		if o.Key == ConfPool && o.Value != "" {
+			j.pool = d.Pools[o.Value]
+			j.pool.Name = o.Value
+		}
 	}
 	for _, st := range j.graph.Stages {
 		b, err := wire.EncodeStage(st, conf)

@@ -37,6 +37,9 @@ const (
 	CollectLimit      = "driver.collect.limit"
 	ResultBuffer      = "driver.result.buffer"
 	Transport         = "transport"
+	SchedulerMode     = "scheduler.mode"
+	SchedulerPool     = "scheduler.pool"
+	SchedulerPools    = "scheduler.pools"
 	Speculation       = "task.speculation"
 	TimeZone          = "sql.session.timezone"
 	FetchTask         = "shuffle.fetch.task"
@@ -79,6 +82,9 @@ func All() []Setting {
 		{FetchStreams, "8", "requests for exchange output that an executor has at another one at a time", whole(1, 1<<10)},
 		{FetchRequest, "9.6MiB", "exchange output that one request asks for; a fifth of shuffle.fetch.task lets five executors send at once", size(64 << 10)},
 		{ServeOutstanding, "256MiB", "exchange output that an executor may be asked for and has not sent; above it others are told to come again", size(64 << 10)},
+		{SchedulerMode, "FIFO", "who gets free slots: FIFO, the query that came first, or FAIR, the pool that has fewest for its weight", oneOf("FIFO", "FAIR")},
+		{SchedulerPool, "", "pool that queries run in under FAIR; empty: each is a pool of its own", func(string) error { return nil }},
+		{SchedulerPools, "", "pools with their weights, and slots that they get first, as etl=1,dashboards=3:2; others weigh 1", func(v string) error { _, err := ParsePools(v); return err }},
 		{Speculation, "false", "true gives tasks that take more than three times as long as most others a second attempt on another executor", oneOf("true", "false")},
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{RuntimeFilters, "on", "whether joins tell scans which values they look for, on or off", oneOf("on", "off")},
@@ -304,6 +310,6 @@ func TokenFile(v string) string {
 
 // Fixed reports whether a setting stays as it is once a session runs.
 func Fixed(key string) bool {
-	return slices.Contains([]string{Master, Memory, SpillDir, SpillLimit, ShuffleKeep, AppName, ClusterHost, ClusterToken, ClusterWait, Speculation, ExecutorCores, ExecutorCount, ExecutorMemory,
+	return slices.Contains([]string{Master, Memory, SpillDir, SpillLimit, ShuffleKeep, AppName, ClusterHost, ClusterToken, ClusterWait, SchedulerMode, SchedulerPools, Speculation, ExecutorCores, ExecutorCount, ExecutorMemory,
 		Transport, FetchTask, FetchExecutor, FetchPeer, FetchStreams, FetchRequest, ServeOutstanding}, key)
 }

@@ -12,7 +12,7 @@ import (
 type Place []exec.ExecutorID
 
 func newSet(e *Set, now time.Duration) *set {
-	x := &set{tasks: len(e.Tasks), twice: e.Twice, failures: map[int]int{}, losses: map[int]int{}, attempt: map[int]int{}, done: map[int]bool{}, bad: map[exec.ExecutorID]map[int]bool{}, since: now}
+	x := &set{pool: e.Pool, tasks: len(e.Tasks), twice: e.Twice, failures: map[int]int{}, losses: map[int]int{}, attempt: map[int]int{}, done: map[int]bool{}, bad: map[exec.ExecutorID]map[int]bool{}, since: now}
 	for i, p := range e.Prefer {
 		if len(p) > 0 {
 			if x.prefer == nil {
@@ -81,16 +81,10 @@ func (s *Scheduler) pick() (at int, on *executor) {
 		return 0, nil
 	}
 	may := s.startable()
-	for i := 0; i < len(s.pending); {
-		st := stageOf(s.pending[i])
-		end := i + 1
-		for end < len(s.pending) && stageOf(s.pending[end]) == st {
-			end++
-		}
-		if at, on = s.within(s.sets[st], i, end, may); on != nil {
+	for _, g := range s.groups() {
+		if at, on = s.within(s.sets[stageOf(s.pending[g.from])], g.from, g.to, may); on != nil {
 			return at, on
 		}
-		i = end
 	}
 	return 0, nil
 }

@@ -25,7 +25,7 @@ func TestWaiting(t *testing.T) {
 	for id, host := range map[exec.ExecutorID]string{"a": "x", "b": "x", "c": "y"} {
 		s.Step(Event{Added: &ExecutorAdded{ID: id, Slots: 1, Host: host}})
 	}
-	s.expect(t, at(10*ms, Event{Set: &Set{stage(1, 0), []int{0, 1, 2, 3}, []Place{on("a"), on("a"), nil, on("a")}, false}}),
+	s.expect(t, at(10*ms, Event{Set: &Set{Stage: stage(1, 0), Tasks: []int{0, 1, 2, 3}, Prefer: []Place{on("a"), on("a"), nil, on("a")}}}),
 		"launch job 1 stage 0.0 task 0.0 on a", "launch job 1 stage 0.0 task 2.0 on b")
 	if w, ok := s.Wake(); !ok || w != 110*ms {
 		t.Errorf("the next look is at %v, %v", w, ok)
@@ -47,7 +47,7 @@ func TestProgress(t *testing.T) {
 	s := New(100 * ms)
 	s.Step(Event{Added: &ExecutorAdded{ID: "a", Slots: 1}})
 	s.Step(Event{Added: &ExecutorAdded{ID: "b", Slots: 1}})
-	s.expect(t, Event{Set: &Set{stage(1, 0), []int{0, 1, 2}, []Place{on("a"), on("a"), on("a")}, false}}, "launch job 1 stage 0.0 task 0.0 on a")
+	s.expect(t, Event{Set: &Set{Stage: stage(1, 0), Tasks: []int{0, 1, 2}, Prefer: []Place{on("a"), on("a"), on("a")}}}, "launch job 1 stage 0.0 task 0.0 on a")
 	s.expect(t, at(90*ms, ended(1, 0, 0, 0, 0)), "succeeded job 1 stage 0.0 task 0.0", "launch job 1 stage 0.0 task 1.0 on a")
 	s.expect(t, at(190*ms, Event{})) // hosts are not known: nothing is closer than anywhere
 	s.expect(t, at(289*ms, Event{}))
@@ -60,8 +60,8 @@ func TestTurns(t *testing.T) {
 	s := New(100 * ms)
 	s.Step(Event{Added: &ExecutorAdded{ID: "b", Slots: 1, Host: "y"}})
 	s.Step(Event{Added: &ExecutorAdded{ID: "a", Slots: 0, Host: "x"}})
-	s.expect(t, Event{Set: &Set{stage(1, 0), []int{0}, []Place{on("a")}, false}})
-	s.expect(t, Event{Set: &Set{stage(2, 0), []int{0, 1}, []Place{on("a"), on("c", "b")}, false}}, "launch job 2 stage 0.0 task 1.0 on b")
+	s.expect(t, Event{Set: &Set{Stage: stage(1, 0), Tasks: []int{0}, Prefer: []Place{on("a")}}})
+	s.expect(t, Event{Set: &Set{Stage: stage(2, 0), Tasks: []int{0, 1}, Prefer: []Place{on("a"), on("c", "b")}}}, "launch job 2 stage 0.0 task 1.0 on b")
 }
 
 // Nobody waits for who is not there.
@@ -69,7 +69,7 @@ func TestGone(t *testing.T) {
 	s := New(100 * ms)
 	s.Step(Event{Added: &ExecutorAdded{ID: "a", Slots: 1}})
 	s.Step(Event{Added: &ExecutorAdded{ID: "b", Slots: 1}})
-	s.expect(t, Event{Set: &Set{stage(1, 0), []int{0, 1}, []Place{on("a"), on("a")}, false}}, "launch job 1 stage 0.0 task 0.0 on a")
+	s.expect(t, Event{Set: &Set{Stage: stage(1, 0), Tasks: []int{0, 1}, Prefer: []Place{on("a"), on("a")}}}, "launch job 1 stage 0.0 task 0.0 on a")
 	s.expect(t, Event{Lost: &ExecutorLost{"a"}}, "launch job 1 stage 0.0 task 0.1 on b")
 	s.expect(t, ended(1, 0, 0, 1, 0), "succeeded job 1 stage 0.0 task 0.1", "launch job 1 stage 0.0 task 1.0 on b")
 }

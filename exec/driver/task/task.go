@@ -20,6 +20,8 @@
 //     to succeed counts, the other is killed (speculate.go).
 //   - T7 Executors on which tasks fail are passed over while there are others
 //     (exclude.go); a task whose executors are lost again and again fails.
+//   - T8 Free slots go to the set that the policy says: FIFO, Fair, or the user's
+//     (pool.go).
 package task
 
 import (
@@ -66,6 +68,7 @@ type Set struct {
 	Tasks  []int
 	Prefer []Place
 	Twice  bool
+	Pool   Pool
 }
 
 // Ended reports the end of a task attempt.
@@ -105,11 +108,16 @@ type Failed struct {
 // Scheduler is the state.
 type Scheduler struct {
 	Speculation Speculation // set before the first Step; the zero value: none
+	Policy      Policy      // who gets slots; set before the first Step; nil: FIFO
 	executors   []*executor // sorted by id
 	pending     []exec.TaskID
 	running     map[exec.TaskID]exec.ExecutorID
 	parked      map[exec.TaskID]bool // of those running
 	started     map[exec.TaskID]time.Duration
+	holds       map[exec.TaskID]share // of those running
+	shares      map[share]int         // slots in use
+	served      map[share]int         // when each was last given a slot
+	turn        int
 	banned      map[exec.ExecutorID]ban
 	sets        map[exec.StageID]*set
 	wait        time.Duration // for a better place (T5)
@@ -119,6 +127,7 @@ type Scheduler struct {
 // set is the live tasks of a stage attempt. The loss of an executor is nobody's
 // failure, and counts apart.
 type set struct {
+	pool     Pool
 	tasks    int
 	failures map[int]int // attempts that failed, by task
 	losses   map[int]int // attempts whose executor was lost
@@ -140,7 +149,7 @@ type executor struct {
 // New returns a scheduler without executors. Tasks wait for a better place for as
 // long as wait: for their executors, and as long again for their hosts.
 func New(wait time.Duration) *Scheduler {
-	return &Scheduler{wait: wait, running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, started: map[exec.TaskID]time.Duration{}, banned: map[exec.ExecutorID]ban{}, sets: map[exec.StageID]*set{}}
+	return &Scheduler{wait: wait, running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, started: map[exec.TaskID]time.Duration{}, holds: map[exec.TaskID]share{}, shares: map[share]int{}, served: map[share]int{}, banned: map[exec.ExecutorID]ban{}, sets: map[exec.StageID]*set{}}
 }
 
 // Running returns the number of attempts that have not ended.
@@ -221,15 +230,20 @@ func (s *Scheduler) release(id exec.TaskID) bool {
 	}
 	delete(s.running, id)
 	delete(s.started, id)
+	delete(s.holds, id)
 	return true
 }
 
-// use changes how many slots are in use where a task runs.
+// use changes how many slots are in use where a task runs, and by its pool.
 func (s *Scheduler) use(id exec.TaskID, by int) {
 	for _, e := range s.executors {
 		if e.id == s.running[id] {
 			e.use += by
 		}
+	}
+	k := s.holds[id]
+	if s.shares[k] += by; s.shares[k] == 0 {
+		delete(s.shares, k)
 	}
 }
 
@@ -257,7 +271,9 @@ func (s *Scheduler) ended(e *Ended) []Action {
 			return s.fail(e.ID, &exec.Failure{Kind: exec.ExecutorLost, Cause: errLosses(e.ID)})
 		}
 	default:
-		s.failedOn(x, on, e.ID.Task)
+		if e.Failure.Kind == exec.Transient {
+			s.failedOn(x, on, e.ID.Task)
+		}
 		if x.failures[e.ID.Task]++; x.failures[e.ID.Task] >= MaxAttempts {
 			return s.fail(e.ID, e.Failure)
 		}
@@ -286,10 +302,12 @@ func (s *Scheduler) fail(id exec.TaskID, f *exec.Failure) []Action {
 
 // kill drops a set: what waits is forgotten, what runs is stopped.
 func (s *Scheduler) kill(st exec.StageID) []Action {
-	if s.sets[st] == nil {
+	x := s.sets[st]
+	if x == nil {
 		return nil
 	}
 	delete(s.sets, st)
+	s.forget(shareOf(x.pool, st.Job))
 	keep := s.pending[:0]
 	for _, t := range s.pending {
 		if stageOf(t) != st {
@@ -356,8 +374,9 @@ func (s *Scheduler) offer() []Action {
 		id := s.pending[at]
 		copy(s.pending[1:], s.pending[:at])
 		s.pending = s.pending[1:]
-		best.use++
-		s.running[id], s.started[id] = best.id, s.now
+		s.running[id], s.started[id], s.holds[id] = best.id, s.now, shareOf(s.sets[stageOf(id)].pool, id.Job)
+		s.use(id, 1)
+		s.serve(s.holds[id])
 		acts = append(acts, Action{Launch: &Launch{best.id, id}})
 	}
 }
