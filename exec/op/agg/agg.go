@@ -43,6 +43,8 @@ type aggregate struct {
 	args     []columnar.Vector
 	hash     []uint64
 	spilled  overflow
+	stored   *columnar.Schema // of spilled groups
+	lists    bool             // there are lists among their states
 }
 
 // call is one aggregate: its state and where its arguments lie among the inputs.
@@ -115,6 +117,14 @@ func (a *aggregate) Open(ctx context.Context, t *op.TaskContext) error {
 		return err
 	}
 	a.table = newTable(fields)
+	for i := range a.calls {
+		types, _ := physical.StateTypes(a.calls[i].AggCall)
+		for _, t := range types {
+			fields = append(fields, columnar.Field{Type: t, Nullable: true})
+			a.lists = a.lists || t.IsNested()
+		}
+	}
+	a.stored = columnar.NewSchema(fields...)
 	for i := range n.Keys {
 		a.outKeys = append(a.outKeys, i)
 		if c := a.columns[i]; c >= 0 && len(a.byKeys) == i {
@@ -187,7 +197,7 @@ func (a *aggregate) Next(ctx context.Context) (*columnar.Batch, error) {
 func (a *aggregate) finish(ctx context.Context) error {
 	a.done = true
 	if a.spilled.any() {
-		return a.overflow(ctx)
+		return a.close(ctx)
 	}
 	if len(a.node.Keys) == 0 {
 		if a.node.Mode == physical.AggPartial && a.rowsIn == 0 {
@@ -270,8 +280,12 @@ func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) (*columnar.B
 		return a.passOn(b.Rows)
 	}
 	a.rowsIn += int64(b.Selected())
+	sel, err := a.route(ctx, a.input, b.Rows, b.Sel)
+	if err != nil || sel != nil && len(sel) == 0 {
+		return nil, err
+	}
 	fresh := a.table.n
-	groups := a.table.assign(a.keys, b.Rows, b.Sel, func() []uint64 { return a.keyHash(b.Rows) }, a.scratch)
+	groups := a.table.assign(a.keys, b.Rows, sel, func() []uint64 { return a.keyHash(b.Rows) }, a.scratch)
 	a.growStates()
 	for i := range a.calls {
 		c := &a.calls[i]

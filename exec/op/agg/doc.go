@@ -5,9 +5,9 @@
 //	          direct, by dictionary codes         states are columns by group
 //	          direct, by integers that lie close
 //	          hash table over key words
-//	                  │ memory refused
+//	                  │ memory refused: some partitions leave
 //	                  ▼
-//	          16 runs of (keys, states) by a remix of the key hash
+//	          16 runs of (keys, states) by a remix of the key hash ◄── rows of those
 //	                  │ at the end, one after the other
 //	                  ▼
 //	          merged into the emptied table; partitioned again if need be
@@ -24,7 +24,9 @@
 //     which the table's arena holds; a single key's nulls have a group outside
 //     the table.
 //   - A5 Table and states are paid for after each batch, with half as much again
-//     for what grows; a refusal spills (partial: emits) all groups.
+//     for what grows; a refusal spills (partial: emits) groups.
+//   - A6 A partition is in memory alone or, from when it was spilled, on disk; only
+//     once all are on disk is the table a place where rows meet before they go there.
 //
 // It imports columnar, plan/eval, plan/physical, exec/op and exec/spill, and is
 // tested by the operator harness against its own halves and at 1 MiB.

@@ -29,10 +29,13 @@ const (
 // partitions of the remixed key hash. A partition that memory refuses to hold is
 // partitioned again by another remix.
 type overflow struct {
-	runs  []*spill.Run // fan of them, being written; nil if none
-	level int          // of the partition being read, 0 for the input
-	queue []part       // to be read
-	bytes int64        // spilled so far
+	runs      []*spill.Run // fan of them, being written; nil if none
+	gone      uint32       // the partitions that are there; the others are in memory alone
+	level     int          // of the partition being read, 0 for the input
+	queue     []part       // to be read
+	bytes     int64        // spilled so far
+	kept      []*spill.Run // groups on their way back into memory
+	absorbing bool         // they are being read
 }
 
 // part is a run whose groups share the partitions of level levels.
@@ -76,7 +79,9 @@ func (a *aggregate) short(ctx context.Context) (bool, error) {
 	return a.held > leastTable && a.memory.Pressure() == memory.Critical, nil
 }
 
-// overflow spills all groups with their states.
+// overflow spills groups with their states: those of partitions that are on disk
+// already, and of some more. The others go through a run of their own, since the
+// table cannot forget groups one by one.
 func (a *aggregate) overflow(ctx context.Context) error {
 	o := &a.spilled
 	if len(a.keys) == 0 {
@@ -91,31 +96,61 @@ func (a *aggregate) overflow(ctx context.Context) error {
 			o.runs = append(o.runs, a.file.NewRun("aggregation"))
 		}
 	}
+	a.evict()
+	var kept *spill.Run
+	if o.gone != every {
+		kept = a.file.NewRun("aggregation")
+	}
 	for from := 1; from < a.table.n; from += columnar.MaxRows {
 		n := min(columnar.MaxRows, a.table.n-from)
 		b, err := a.columnsOf(from, n, true)
 		if err != nil {
 			return err
 		}
-		if err := pieces(b, len(a.node.Keys), func(b *columnar.Batch) error { return a.scatter(ctx, b) }); err != nil {
+		if err := pieces(b, len(a.node.Keys), func(b *columnar.Batch) error { return a.scatter(ctx, b, kept) }); err != nil {
 			return err
 		}
 	}
-	for _, r := range o.runs {
-		if err := r.Flush(); err != nil {
-			return err
-		}
+	if err := o.flush(); err != nil {
+		return err
 	}
 	if a.memory.Pressure() == memory.Critical || a.need() > a.held {
 		a.release() // even empty it is larger than what memory granted
 	} else {
 		a.restart()
 	}
+	if kept == nil {
+		return nil
+	}
+	if err := kept.Flush(); err != nil {
+		return err
+	}
+	o.kept = append(o.kept, kept)
+	return a.absorb(ctx)
+}
+
+// flush writes what the runs hold in memory.
+func (o *overflow) flush() error {
+	for _, r := range o.runs {
+		if err := r.Flush(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// scatter appends groups to the runs of their partitions.
-func (a *aggregate) scatter(ctx context.Context, b *columnar.Batch) error {
+// close ends an input of which groups were spilled: those that stayed in memory
+// are whole, and are emitted next.
+func (a *aggregate) close(ctx context.Context) error {
+	if a.spilled.gone == every {
+		return a.overflow(ctx)
+	}
+	a.start()
+	return a.spilled.flush()
+}
+
+// scatter appends groups to the runs of their partitions, or to kept.
+func (a *aggregate) scatter(ctx context.Context, b *columnar.Batch, kept *spill.Run) error {
 	a.scratch.Reset()
 	mixed := memory.Slice[uint64](a.scratch, b.Rows)
 	for i, h := range b.Hash {
@@ -125,7 +160,11 @@ func (a *aggregate) scatter(ctx context.Context, b *columnar.Batch) error {
 	at := uint32(0)
 	for p, end := range ends {
 		if b.Sel = rows[at:end]; end > at {
-			if err := a.spilled.runs[p].Append(ctx, b); err != nil {
+			r := a.spilled.runs[p]
+			if a.spilled.gone>>p&1 == 0 {
+				r = kept
+			}
+			if err := r.Append(ctx, b); err != nil {
 				return err
 			}
 		}
@@ -212,7 +251,7 @@ func (a *aggregate) settle() {
 			o.queue = append(o.queue, part{r, o.level + 1})
 		}
 	}
-	o.runs = nil
+	o.runs, o.gone = nil, 0
 }
 
 // refill reads the next spilled partition. It reports that there was one; its
@@ -245,7 +284,7 @@ func (a *aggregate) refill(ctx context.Context) (bool, error) {
 	}
 	p.run.Drop()
 	if o.any() {
-		return true, a.overflow(ctx)
+		return true, a.close(ctx)
 	}
 	a.start()
 	return true, nil
@@ -272,8 +311,12 @@ func (a *aggregate) merge(ctx context.Context, b *columnar.Batch) error {
 	for i := range a.node.Keys {
 		a.keys = append(a.keys, &b.Cols[i])
 	}
+	sel, err := a.route(ctx, b.Cols, b.Rows, nil)
+	if err != nil || sel != nil && len(sel) == 0 {
+		return err
+	}
 	fresh := a.table.n
-	groups := a.table.assign(a.keys, b.Rows, nil, func() []uint64 { return a.keyHash(b.Rows) }, a.scratch)
+	groups := a.table.assign(a.keys, b.Rows, sel, func() []uint64 { return a.keyHash(b.Rows) }, a.scratch)
 	a.growStates()
 	for i := range a.calls {
 		c := &a.calls[i]
