@@ -135,3 +135,42 @@ func TestRuntimeFilters(t *testing.T) {
 		t.Errorf("%d bytes are shuffled with runtime filters, %d without", written["on"], written["off"])
 	}
 }
+
+// TestKept answers TPC-H with every output of an exchange kept as an .mrs file:
+// read from there by this executor, sent by others as it lies there. What is left
+// is whole, of several map tasks, and can be queried.
+func TestKept(t *testing.T) {
+	for _, master := range []string{"local[2]", "local-cluster[2,1,256]"} {
+		t.Run(master, func(t *testing.T) {
+			dir := t.TempDir()
+			s := openTPCH(t, master, millrace.WithSetting("shuffle.keep", dir))
+			answerAll(t, s)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			files, err := filepath.Glob(filepath.Join(dir, "app-*", "job-*-exchange-*", "*"))
+			if err != nil || len(files) < 50 {
+				t.Fatalf("%d files are left (%v)", len(files), err)
+			}
+			s, err = millrace.Open(t.Context(), "local[1]")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			rows := 0
+			for _, f := range files {
+				r, err := s.Read().Load("mrs", f).Run(t.Context())
+				if err == nil {
+					err = r.Fetch()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				rows += r.Len()
+			}
+			if rows < len(files) {
+				t.Errorf("%d files have %d rows", len(files), rows)
+			}
+		})
+	}
+}

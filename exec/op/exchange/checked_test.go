@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -11,12 +12,14 @@ import (
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/chunk"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/shuffle"
+	"github.com/millrace-engine/millrace/shuffle/file"
 )
 
 // got is a batch as a holder gave it.
@@ -203,5 +206,57 @@ func TestReads(t *testing.T) {
 				t.Errorf("read %+v, want %v of partition %d", reads[i], want, p)
 			}
 		}
+	}
+}
+
+// damagedDisk is a disk of which nothing can be read as it was written.
+type damagedDisk struct{ err error }
+
+func (d damagedDisk) NewFile(cache.BlockID, int) cache.File                   { return d }
+func (d damagedDisk) NewRun(int) cache.Run                                    { return d }
+func (d damagedDisk) Skip(int64) (skipped int64, more bool)                   { return 0, false }
+func (d damagedDisk) Drop()                                                   {}
+func (d damagedDisk) Commit() error                                           { return nil }
+func (d damagedDisk) Append(context.Context, *columnar.Batch) error           { return nil }
+func (d damagedDisk) Stored() int64                                           { return 0 }
+func (d damagedDisk) Next(context.Context) (*columnar.Batch, error)           { return nil, d.err }
+func (d damagedDisk) NextStored(context.Context) (b []byte, n int, err error) { return nil, 0, d.err }
+func (d damagedDisk) Open(context.Context, memory.Reservation) (cache.Reader, error) {
+	return unclosed{d}, nil
+}
+func (d damagedDisk) Close() error { return nil }
+
+type unclosed struct{ damagedDisk }
+
+func (unclosed) Close() {}
+
+// Rows of this executor's own that lie damaged on its disk are an output that is
+// gone, so that it is made again; a device that fails is not.
+func TestDamagedOnDisk(t *testing.T) {
+	for _, cause := range []error{chunk.ErrCorrupt, file.ErrCorrupt, file.ErrAbsent, io.ErrUnexpectedEOF} {
+		broker := memory.NewBroker(64 << 20)
+		store, tracker := cache.NewStore(broker, "blocks", damagedDisk{fmt.Errorf("a disk: %w", cause)}), shuffle.NewTracker()
+		res := broker.Reserve("task", 0)
+		s := NewSink(store, exec.TaskID{Job: 1, Task: 4}, &stage.Output{Exchange: 5, Partitioning: physical.Partitioning{Kind: physical.SinglePartition, Count: 1}}, schema, &op.TaskContext{Memory: res}, Options{Level: cache.DiskOnly})
+		if err := s.Write(t.Context(), batch(rand.New(rand.NewPCG(1, 1)), 100)); err != nil {
+			t.Fatal(err)
+		}
+		st, err := s.Commit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		tracker.Register(1, 5, st)
+		it, err := (&Reader{Store: store, Outputs: tracker, Job: 1, Epochs: map[int]uint64{5: 1}}).Partition(t.Context(), 5, 0, schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = it.Next(t.Context())
+		var f *exec.Failure
+		if gone := errors.As(err, &f) && f.Kind == exec.FetchFailed && f.Map == 4; gone == (cause == io.ErrUnexpectedEOF) || !errors.Is(err, cause) {
+			t.Errorf("%v: %v", cause, err)
+		}
+		it.Close()
+		res.Close()
+		store.Close()
 	}
 }

@@ -131,6 +131,7 @@ func TestRoundTrip(t *testing.T) {
 		{Kind: physical.HashPartitioning, Count: 1, Keys: []int{0}},
 		{Kind: physical.HashPartitioning, Count: 7, Keys: []int{0}},
 		{Kind: physical.HashPartitioning, Count: 300, Keys: []int{1, 0}},
+		{Kind: physical.HashPartitioning, Count: 65537, Keys: []int{1, 0}},
 		{Kind: physical.RoundRobin, Count: 4},
 		{Kind: physical.Broadcast},
 	} {

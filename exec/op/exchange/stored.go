@@ -7,8 +7,10 @@ import (
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/chunk"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/shuffle"
+	"github.com/millrace-engine/millrace/shuffle/file"
 )
 
 // Stored is the holder of a store in this process: its batches are read by
@@ -31,7 +33,14 @@ type blocks struct {
 	ids    []cache.BlockID
 	memory memory.Reservation
 	pinned *cache.Pinned
+	at     cache.BlockID // of pinned
 	opened int
+}
+
+// damaged reports whether rows on disk are not what was written there: whoever made
+// them can make them again.
+func damaged(err error) bool {
+	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, file.ErrCorrupt) || errors.Is(err, file.ErrAbsent)
 }
 
 // Block implements Blocks.
@@ -41,6 +50,9 @@ func (b *blocks) Next(ctx context.Context) (*columnar.Batch, error) {
 	for {
 		if b.pinned != nil {
 			x, err := b.pinned.Next(ctx, b.memory)
+			if damaged(err) {
+				return nil, &shuffle.GoneError{Maps: []int{b.at.Map}, Cause: err}
+			}
 			if !errors.Is(err, io.EOF) {
 				return x, err
 			}
@@ -54,7 +66,7 @@ func (b *blocks) Next(ctx context.Context) (*columnar.Batch, error) {
 		if !ok {
 			return nil, &shuffle.GoneError{Maps: []int{b.ids[0].Map}}
 		}
-		b.pinned, b.ids = pinned, b.ids[1:]
+		b.pinned, b.at, b.ids = pinned, b.ids[0], b.ids[1:]
 		b.opened++
 	}
 }
