@@ -55,7 +55,7 @@ func TestJoinsAgree(t *testing.T) {
 	t.Log("seed", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for round := range 12 {
-		s := open(t, fmt.Sprintf("local[%d]", 1+round%3), millrace.WithSetting("exec.batch.rows", []string{"1", "5", "8192"}[r.IntN(3)]))
+		s := open(t, fmt.Sprintf("local[%d]", 1+round%3), millrace.WithSetting("sql.runtime.filters", []string{"on", "off"}[r.IntN(2)]), millrace.WithSetting("exec.batch.rows", []string{"1", "5", "8192"}[r.IntN(3)]))
 		for _, name := range []string{"a", "b"} { // over exchanges, so that joins run as several tasks
 			if _, _, err := text(t, s, literals(r, name+"0", r.IntN(60))); err != nil {
 				t.Fatal(err)
@@ -98,7 +98,7 @@ func TestGroupsAgree(t *testing.T) {
 		view := literals(r, "a0", 1+r.IntN(200))
 		var want []string
 		for _, parts := range []string{"1", "3", "200"} {
-			s := open(t, "local[3]", millrace.WithSetting("sql.shuffle.partitions", parts), millrace.WithSetting("exec.batch.rows", []string{"1", "7", "8192"}[r.IntN(3)]))
+			s := open(t, "local[3]", millrace.WithSetting("sql.runtime.filters", []string{"on", "off"}[r.IntN(2)]), millrace.WithSetting("sql.shuffle.partitions", parts), millrace.WithSetting("exec.batch.rows", []string{"1", "7", "8192"}[r.IntN(3)]))
 			if _, _, err := text(t, s, view); err != nil {
 				t.Fatal(err)
 			}
