@@ -25,6 +25,9 @@ func AnyValue(a any) millrace.Column { return millrace.CallFunction("any_value",
 // ArrayAgg is another name of CollectList.
 func ArrayAgg(a any) millrace.Column { return millrace.CallFunction("array_agg", a) }
 
+// ArrayContains is array_contains(a, b). Whether an array has an element; null if it has not, but has nulls.
+func ArrayContains(a, b any) millrace.Column { return millrace.CallFunction("array_contains", a, b) }
+
 // Ascii is ascii(a). The code of the first character.
 func Ascii(a any) millrace.Column { return millrace.CallFunction("ascii", a) }
 
@@ -192,6 +195,9 @@ func DenseRank(args ...any) millrace.Column { return millrace.CallFunction("dens
 // E is e(). Euler's number.
 func E() millrace.Column { return millrace.CallFunction("e") }
 
+// ElementAt is element_at(a, b). The element of an array at a position from 1, or from −1 at its end; the value of a map's key, or null.
+func ElementAt(a, b any) millrace.Column { return millrace.CallFunction("element_at", a, b) }
+
 // Encode is encode(a, b). A string as bytes of a character set.
 func Encode(a, b any) millrace.Column { return millrace.CallFunction("encode", a, b) }
 
@@ -221,8 +227,17 @@ func Floor(a any, more ...any) millrace.Column {
 	return millrace.CallFunction("floor", append([]any{a}, more...)...)
 }
 
+// Get is get(a, b). The element of an array at an index from 0; null if there is none.
+func Get(a, b any) millrace.Column { return millrace.CallFunction("get", a, b) }
+
 // Getbit is another name of BitGet.
 func Getbit(a, b any) millrace.Column { return millrace.CallFunction("getbit", a, b) }
+
+// Getfield is getfield(a, b). A field of a struct, or of each struct of an array, by its name.
+func Getfield(a, b any) millrace.Column { return millrace.CallFunction("getfield", a, b) }
+
+// Getitem is getitem(a, b). The element of an array at an index from 0.
+func Getitem(a, b any) millrace.Column { return millrace.CallFunction("getitem", a, b) }
 
 // Greatest is greatest(a, b, …). The greatest value that is not null.
 func Greatest(a, b any, more ...any) millrace.Column {
@@ -331,6 +346,12 @@ func Ltrim(a any, more ...any) millrace.Column {
 
 // MakeDate is make_date(a, b, c). A date from year, month and day.
 func MakeDate(a, b, c any) millrace.Column { return millrace.CallFunction("make_date", a, b, c) }
+
+// MapKeys is map_keys(a). The keys of a map, as an array.
+func MapKeys(a any) millrace.Column { return millrace.CallFunction("map_keys", a) }
+
+// MapValues is map_values(a). The values of a map, as an array.
+func MapValues(a any) millrace.Column { return millrace.CallFunction("map_values", a) }
 
 // Max is max(a). The greatest value.
 func Max(a any) millrace.Column { return millrace.CallFunction("max", a) }
@@ -581,6 +602,9 @@ func TryAdd(a, b any) millrace.Column { return millrace.CallFunction("try_add", 
 
 // TryDivide is try_divide(a, b). Arithmetic that is null where it would fail.
 func TryDivide(a, b any) millrace.Column { return millrace.CallFunction("try_divide", a, b) }
+
+// TryElementAt is try_element_at(a, b). As element_at; null if there is none.
+func TryElementAt(a, b any) millrace.Column { return millrace.CallFunction("try_element_at", a, b) }
 
 // TryMod is try_mod(a, b). Arithmetic that is null where it would fail.
 func TryMod(a, b any) millrace.Column { return millrace.CallFunction("try_mod", a, b) }

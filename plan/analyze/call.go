@@ -95,8 +95,6 @@ func (a *analyzer) arguments(c *expr.UnresolvedCall, name string, s *scope) ([]e
 
 func unknownFunction(c *expr.UnresolvedCall) error {
 	switch c.Fn {
-	case "getitem":
-		return diag.NewAt(c.Place, diag.Unsupported, "reading elements of arrays and maps and fields of structs is not supported yet")
 	case "struct", "named_struct", "array", "map":
 		return diag.NewAt(c.Place, diag.Unsupported, "making values of type %s is not supported yet", strings.TrimPrefix(c.Fn, "named_"))
 	}
@@ -142,10 +140,28 @@ func (a *analyzer) special(c *expr.UnresolvedCall, name string, args []expr.Expr
 		return a.callResolved("if", []expr.Expr{test, args[1], args[2]}, c.Place)
 	case "grouping", "grouping_id":
 		return a.groupingCall(name, args, c.Place, sets)
+	case "getitem":
+		return a.subscript(args, c.Place)
 	case "extract", "date_part", "datepart":
 		return a.extract(args, c.Place)
 	}
 	return nil, nil
+}
+
+// subscript resolves x[i] and x.name: an element of an array, the value of a map's
+// key, or a field of a struct.
+func (a *analyzer) subscript(args []expr.Expr, at diag.Pos) (expr.Expr, error) {
+	if len(args) != 2 {
+		return nil, diag.NewAt(at, diag.WrongArguments, "getitem takes 2 arguments, not %d", len(args))
+	}
+	t := args[0].Type()
+	switch _, name := expr.FieldName(args[1]); {
+	case t.Kind == columnar.Map:
+		return a.callResolved("element_at", args, at)
+	case t.Kind == columnar.Struct, t.Kind == columnar.List && name && t.Nested.Fields[0].Type.Kind == columnar.Struct:
+		return a.callResolved("getfield", args, at)
+	}
+	return a.callResolved("getitem", args, at)
 }
 
 // wallClock is the time of the statement as clocks in the zone show it, in µs.

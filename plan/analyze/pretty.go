@@ -123,6 +123,11 @@ func prettyCall(c *expr.UnresolvedCall) string {
 		return fill(f, args)
 	}
 	switch {
+	case (c.Fn == "getitem" || c.Fn == "getfield") && len(args) == 2:
+		if name, ok := expr.FieldName(c.Args[1]); ok {
+			return args[0] + "." + name
+		}
+		return args[0] + "[" + args[1] + "]"
 	case c.Fn == "in" && len(args) > 1:
 		return "(" + args[0] + " IN (" + strings.Join(args[1:], ", ") + "))"
 	case c.Fn == "extract" && len(args) == 2:

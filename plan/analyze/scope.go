@@ -107,6 +107,17 @@ func find(cols []column, parts []string) []column {
 	return out
 }
 
+// reach returns the columns that a name, or the longest part of it from the front,
+// may mean: what follows are fields.
+func reach(cols []column, parts []string) []column {
+	for k := len(parts); k > 0; k-- {
+		if f := find(cols, parts[:k]); len(f) > 0 {
+			return f
+		}
+	}
+	return nil
+}
+
 func last(s []string) string { return s[len(s)-1] }
 
 // name resolves a reference: to a column of the query, else to an alias before
@@ -122,11 +133,17 @@ func (a *analyzer) name(n *expr.Name, s *scope) (expr.Expr, error) {
 			attr.Place = n.Place
 			return &attr, nil
 		}
-		if len(n.Parts) > 1 {
-			if f := find(at.columns, n.Parts[:len(n.Parts)-1]); len(f) > 0 {
-				return nil, field(n, f[0])
+		for k := len(n.Parts) - 1; k > 0; k-- {
+			if f := find(at.columns, n.Parts[:k]); len(f) > 1 {
+				return nil, ambiguous(n, f)
+			} else if len(f) == 1 {
+				return a.fields(n, f[0], n.Parts[k:])
 			}
-		} else if e, err := at.alias(n); e != nil || err != nil {
+		}
+		if len(n.Parts) > 1 {
+			continue
+		}
+		if e, err := at.alias(n); e != nil || err != nil {
 			return e, err
 		}
 	}
@@ -166,12 +183,21 @@ func ambiguous(n *expr.Name, found []column) error {
 	return e.WithRemedy("write the table's name before it")
 }
 
-// field refuses a.b where a is a column: a struct's field, or a mistake.
-func field(n *expr.Name, c column) error {
-	if c.Typ.Kind == columnar.Struct || c.Typ.Kind == columnar.Map {
-		return diag.NewAt(n.Place, diag.Unsupported, "reading fields of %s, as in %s, is not supported yet", c.Typ, n)
+// fields resolves a.b.c where a is a column: fields of structs, or keys of maps.
+func (a *analyzer) fields(n *expr.Name, c column, path []string) (expr.Expr, error) {
+	attr := *c.Attr
+	attr.Place = n.Place
+	var e expr.Expr = &attr
+	for _, name := range path {
+		if t := e.Type(); !t.IsNested() {
+			return nil, diag.NewAt(n.Place, diag.UnresolvedColumn, "there is no column %s: %s is of type %s and has no fields", n, pretty(e), t)
+		}
+		var err error
+		if e, err = a.subscript([]expr.Expr{e, expr.Lit(name, columnar.StringType)}, n.Place); err != nil {
+			return nil, err
+		}
 	}
-	return diag.NewAt(n.Place, diag.UnresolvedColumn, "there is no column %s: %s is of type %s and has no fields", n, c.Name, c.Typ)
+	return e, nil
 }
 
 func unresolved(n *expr.Name, s *scope) error {

@@ -105,6 +105,9 @@ func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 		}
 		return perRow(c.Typ, f), true, nil
 	}
+	if f, ok := nestedFunctions[name]; ok {
+		return f(c), false, nil
+	}
 	if f, ok := encodingFunctions[name]; ok {
 		return perRow(c.Typ, f), true, nil
 	}

@@ -198,7 +198,12 @@ func (p *Program) add(e expr.Expr) (int, error) {
 			break
 		}
 		if e.Type().IsNested() {
-			if c, ok := e.(*expr.Cast); !ok || !c.Arg.Type().Equal(c.To) {
+			c, cast := e.(*expr.Cast)
+			call, ok := e.(*expr.Call)
+			if ok {
+				_, ok = nestedFunctions[call.Fn.Name]
+			}
+			if !ok && !(cast && c.Arg.Type().Equal(c.To)) {
 				return 0, diag.NewAt(e.Pos(), diag.Unsupported, "%s is of type %s, which cannot be computed yet", e, e.Type())
 			}
 		}

@@ -506,21 +506,6 @@ func conditionals() []*Function {
 	}
 }
 
-// collections are the functions of arrays and maps.
-func collections() []*Function {
-	return []*Function{{Name: "size", Doc: "The number of elements of an array or entries of a map.", NullOnNull: true, Args: []string{"collection"},
-		Resolve: func(args []Expr) (Signature, error) {
-			if err := arity(args, "size", 1, 1); err != nil {
-				return Signature{}, err
-			}
-			t := args[0].Type()
-			if t.Kind != columnar.List && t.Kind != columnar.Map {
-				return Signature{}, mismatch("size", args, "an array or a map")
-			}
-			return Signature{Args: []columnar.Type{t}, Result: columnar.Int32Type}, nil
-		}}}
-}
-
 func aggregates() []*Function {
 	agg := func(name, doc string, resolve func([]Expr) (Signature, error)) *Function {
 		return &Function{Name: name, Kind: AggregateFunction, Doc: doc, Resolve: resolve}
