@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	osexec "os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/cluster/remote"
 	"github.com/millrace-engine/millrace/exec/executor"
@@ -106,6 +107,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 			return nil, err
 		}
 		x, err := Spawn(cmd, s, func(p *Process, err error) {
+			b.Drop(exec.ExecutorID(id)) // over QUIC nothing else would tell
 			dead <- fmt.Errorf("executor %s ended: %w", id, p.Reason(err))
 			cancel()
 		})
@@ -150,12 +152,12 @@ func (b *Backend) end() error {
 }
 
 // Executor is the command that runs an executor: this program's own binary.
-func Executor() (*exec.Cmd, error) {
+func Executor() (*osexec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self)
+	cmd := osexec.Command(self)
 	cmd.Env = append(os.Environ(), Environment+"=1")
 	return cmd, nil
 }

@@ -403,6 +403,17 @@ func (b *Backend) Kill(id exec.TaskID) {
 	}
 }
 
+// Drop gives up an executor of which somebody else knows that it has ended: that is
+// faster than to wait for Silence, where a process that dies says nothing, as over
+// QUIC.
+func (b *Backend) Drop(id exec.ExecutorID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p, ok := b.peers[id]; ok {
+		p.cancel()
+	}
+}
+
 // Discard implements cluster.Discarding.
 func (b *Backend) Discard(executor exec.ExecutorID, output cache.BlockID) {
 	b.mu.Lock()

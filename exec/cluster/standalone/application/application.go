@@ -202,6 +202,7 @@ func (b *Backend) placed(p standalone.PlacedBody) error {
 
 // gone forgets an executor that the master says is no more (A1).
 func (b *Backend) gone(g standalone.GoneBody) {
+	b.Drop(exec.ExecutorID(strconv.Itoa(g.N)))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.held, g.N)

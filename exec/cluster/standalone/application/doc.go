@@ -13,8 +13,8 @@
 //
 // Invariants:
 //
-//   - A1 Whatever the master says about executors, their loss has one path:
-//     remote.Backend, which talks to them.
+//   - A1 The loss of an executor has one path, remote.Backend, which talks to it;
+//     when the master says that it has ended, that path is taken at once.
 //   - A2 Start returns with at least one executor, or with the reason why there is
 //     none.
 //
