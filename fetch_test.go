@@ -5,20 +5,27 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
 )
 
 // traces is the variable that lets the executors of these tests fetch by a user's
-// policy and codec, which leave traces in the directory that it names.
-const traces = "MILLRACE_TEST_TRACES"
+// policy and codec, which leave traces in the directory that it names; damages says
+// how many of the first chunks of each executor the codec damages.
+const (
+	traces  = "MILLRACE_TEST_TRACES"
+	damages = "MILLRACE_TEST_DAMAGES"
+)
 
 // executorOptions are what TestMain gives to millrace.Main.
 func executorOptions() []millrace.ExecutorOption {
@@ -27,13 +34,17 @@ func executorOptions() []millrace.ExecutorOption {
 		return nil
 	}
 	t := &tracer{dir: dir}
+	if n, err := strconv.ParseInt(os.Getenv(damages), 10, 64); err == nil {
+		t.damage.Store(n)
+	}
 	return []millrace.ExecutorOption{millrace.WithFetchPolicy(policy{t}), millrace.WithChunkCodec(inverted{t})}
 }
 
 // tracer leaves a file of each name that it is told, by process.
 type tracer struct {
-	dir  string
-	once sync.Map
+	dir    string
+	once   sync.Map
+	damage atomic.Int64 // chunks that are still to be damaged
 }
 
 func (t *tracer) told(name string) {
@@ -70,6 +81,10 @@ func (c inverted) Append(dst []byte, b *columnar.Batch) ([]byte, error) {
 	for i := range dst[from:] {
 		dst[from+i] ^= 0xff
 	}
+	if err == nil && c.damage.Add(-1) >= 0 {
+		c.told("damage")
+		dst[len(dst)-1] ^= 1
+	}
 	return dst, err
 }
 
@@ -99,6 +114,31 @@ func TestUsersFetching(t *testing.T) {
 	}
 	if count["urgency"] != 2 || count["encode"] != 2 || count["decode"] != 2 || count["nonsense"] > 0 {
 		t.Errorf("the executors used %v", count)
+	}
+}
+
+// TestDamagedChunks: chunks that arrive damaged, and do again, are output that is
+// gone, through fetch, task, report and scheduler: it is made again, and queries are
+// answered right.
+func TestDamagedChunks(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(traces, dir)
+	t.Setenv(damages, "6") // a chunk, its diagnosis, the chunk again, and what was sent meanwhile
+	s := openTPCH(t, "local-cluster[2,1,256]")
+	events, end := s.Events(1 << 16)
+	answerAll(t, s)
+	end()
+	gone := 0
+	for e := range events {
+		if e.Kind == event.TaskEnded && strings.Contains(e.Error, "fetch failed") && strings.Contains(e.Error, "is damaged") {
+			gone++
+		}
+	}
+	if made, err := filepath.Glob(filepath.Join(dir, "damage-*")); err != nil || len(made) == 0 {
+		t.Errorf("nothing was damaged: %v", err)
+	}
+	if gone == 0 {
+		t.Error("no task failed because of it")
 	}
 }
 
