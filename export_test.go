@@ -24,9 +24,6 @@ func (s *Session) Spill() *spill.Space { return s.spill }
 // Backend returns what runs the session's tasks.
 func (s *Session) Backend() cluster.Backend { return s.driver.Backend }
 
-// Events subscribes to what happens; the channel is closed by the function.
-func (s *Session) Events(buffer int) (<-chan event.Event, func()) { return s.bus.Subscribe(buffer) }
-
 // OpenOn opens a session on executors that start makes.
 func OpenOn(ctx context.Context, start func(context.Context, *shuffle.Tracker, *driver.Results, *connector.Registry) (cluster.Backend, error)) (*Session, error) {
 	place, err := settings.ParseMaster("local-cluster[2,1,256]")
