@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace-engine/millrace/bench/filters"
 	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/kernels"
 	"github.com/millrace-engine/millrace/bench/shuffle"
@@ -19,6 +20,7 @@ type Inputs struct {
 	Runs    []Run
 	Kernels *kernels.Result // nil if they were not measured
 	Shuffle *shuffle.Result // likewise
+	Filters *filters.Result // likewise
 	Notes   Notes
 }
 
@@ -32,6 +34,7 @@ type Run struct {
 const (
 	kernelsFile = "kernels.json"
 	shuffleFile = "shuffle.json"
+	filtersFile = "filters.json"
 )
 
 // Load reads result files, as named by paths, each a file or a pattern, and the
@@ -60,6 +63,11 @@ func Load(patterns []string, notes string) (*Inputs, error) {
 			continue
 		case shuffleFile:
 			if in.Shuffle, err = shuffle.Read(p); err != nil {
+				return nil, err
+			}
+			continue
+		case filtersFile:
+			if in.Filters, err = filters.Read(p); err != nil {
 				return nil, err
 			}
 			continue
