@@ -86,7 +86,9 @@ type Split struct {
 	Path  string // the file, as fs.Find gave it
 	Rows  int64  // estimate, −1 unknown
 	Bytes int64  // estimate of bytes read
-	Hosts []string
+	// Memory is about the least that reading it takes in buffers, beside a batch.
+	Memory int64
+	Hosts  []string
 }
 
 // Reader yields the batches of one split; io.EOF ends. It is used by one

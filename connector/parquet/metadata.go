@@ -31,6 +31,7 @@ type columnMetaData struct {
 	Type                 format.Type             `thrift:"1,required"`
 	Codec                format.CompressionCodec `thrift:"4,required"`
 	NumValues            int64                   `thrift:"5,required"`
+	TotalRawSize         int64                   `thrift:"6,optional"`
 	TotalCompressedSize  int64                   `thrift:"7,required"`
 	DataPageOffset       int64                   `thrift:"9,required"`
 	DictionaryPageOffset int64                   `thrift:"11,optional"`

@@ -32,6 +32,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/fs"
+	"github.com/millrace-engine/millrace/connector/parquet/decode"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
 )
@@ -144,7 +145,10 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 			}
 			s := connector.Split{Path: x.Path, Rows: rows, Data: append(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(g)), uint64(x.Size)), x.Path...)}
 			for _, col := range req.Columns {
-				s.Bytes += f.stored(g, f.leaves[col])
+				for _, c := range f.chunks(g, f.leaves[col]) {
+					s.Bytes += c.TotalCompressedSize
+					s.Memory += decode.Least(c.Codec, c.TotalCompressedSize, c.TotalRawSize)
+				}
 			}
 			out = append(out, s)
 		}
@@ -153,15 +157,15 @@ func (c *Connector) Splits(ctx context.Context, d catalog.Descriptor, req connec
 	return out, err
 }
 
-// stored is how many bytes a column of a row group takes.
-func (f *file) stored(g int, l leaf) (n int64) {
+// chunks are the column chunks of a column of a row group.
+func (f *file) chunks(g int, l leaf) (out []*columnMetaData) {
 	if l.nest == nil {
-		return f.chunk(g, l).TotalCompressedSize
+		return append(out, f.chunk(g, l))
 	}
 	for _, k := range l.nest.leaves() {
-		n += f.chunk(g, k.leaf).TotalCompressedSize
+		out = append(out, f.chunk(g, k.leaf))
 	}
-	return n
+	return out
 }
 
 // unchanged checks that a file is still the one that was planned with, and that

@@ -12,6 +12,9 @@ import (
 // splitBytes is the size of a split of a large file.
 const splitBytes = 16 << 20
 
+// leastBuffers is what a reader takes for text and cells where memory is short.
+const leastBuffers = 512 << 10
+
 // Range is a part of a file.
 type Range struct {
 	Path      string
@@ -39,7 +42,7 @@ func Splits(files []fs.File, whole bool, req connector.ScanRequest) []connector.
 		}
 		for _, r := range Ranges(f, whole) {
 			b := binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(i)), uint64(r.From)), uint64(r.End))
-			out = append(out, connector.Split{Data: b, Path: f.Path, Rows: -1, Bytes: r.End - r.From})
+			out = append(out, connector.Split{Data: b, Path: f.Path, Rows: -1, Bytes: r.End - r.From, Memory: min(r.End-r.From, leastBuffers)})
 		}
 	}
 	return out

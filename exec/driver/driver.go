@@ -142,6 +142,7 @@ type job struct {
 	encoded [][]byte
 	hashes  [][32]byte
 	tasks   [][][]wire.LeafAssignment // by stage and task
+	least   []int64                   // memory of each task, by stage
 	start   time.Time
 	millis  float64
 	stream  *Stream // of the result stage
@@ -244,13 +245,15 @@ func (d *Driver) prepare(ctx context.Context, j *job, conf []catalog.Option) err
 		j.encoded = append(j.encoded, b)
 		j.hashes = append(j.hashes, wire.Hash(b))
 		var tasks [][]wire.LeafAssignment
+		buffers := int64(0)
 		for _, g := range st.Drivers {
-			more, err := d.assignments(ctx, g, t.EvalOptions())
+			more, n, err := d.assignments(ctx, g, t.EvalOptions())
 			if err != nil {
 				return err
 			}
-			tasks = append(tasks, more...)
+			tasks, buffers = append(tasks, more...), max(buffers, n)
 		}
+		j.least = append(j.least, stage.MemoryOf(st.Root, st.Out).Task+buffers)
 		if len(tasks) == 0 { // a table without files: one task that reads nothing
 			tasks = [][]wire.LeafAssignment{nil}
 		}
@@ -261,13 +264,14 @@ func (d *Driver) prepare(ctx context.Context, j *job, conf []catalog.Option) err
 	return nil
 }
 
-// assignments lists the tasks of a group of leaves.
-func (d *Driver) assignments(ctx context.Context, g stage.Driver, o eval.Options) ([][]wire.LeafAssignment, error) {
+// assignments lists the tasks of a group of leaves, and the least memory that one
+// takes for buffers.
+func (d *Driver) assignments(ctx context.Context, g stage.Driver, o eval.Options) ([][]wire.LeafAssignment, int64, error) {
 	switch {
 	case g.Scan != nil:
 		return d.splits(ctx, g.Scan, o)
 	case g.Values != nil:
-		return [][]wire.LeafAssignment{{{Leaf: g.Values.Leaf}}}, nil
+		return [][]wire.LeafAssignment{{{Leaf: g.Values.Leaf}}}, 0, nil
 	}
 	out := make([][]wire.LeafAssignment, g.Partitions)
 	for p := range out {
@@ -275,25 +279,25 @@ func (d *Driver) assignments(ctx context.Context, g stage.Driver, o eval.Options
 			out[p] = append(out[p], wire.LeafAssignment{Leaf: s.Leaf, Partition: p})
 		}
 	}
-	return out, nil
+	return out, 0, nil
 }
 
 // splits packs a scan's splits into tasks of about equal size.
-func (d *Driver) splits(ctx context.Context, s *physical.Scan, o eval.Options) ([][]wire.LeafAssignment, error) {
+func (d *Driver) splits(ctx context.Context, s *physical.Scan, o eval.Options) (out [][]wire.LeafAssignment, buffers int64, err error) {
 	c, err := d.Tables.Lookup(s.Table.Connector)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	splits, err := c.Splits(ctx, s.Table, connector.ScanRequest{Columns: s.Columns, Filters: s.Filters, Project: s.Project, Eval: o})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	total := int64(0)
 	for _, x := range splits {
 		total += max(x.Bytes, 1)
+		buffers = max(buffers, x.Memory)
 	}
 	limit := max(total/int64(tasksPerSlot*max(1, d.Slots())), 256<<10)
-	var out [][]wire.LeafAssignment
 	size := int64(0)
 	for _, x := range splits {
 		n := max(x.Bytes, 1)
@@ -305,5 +309,5 @@ func (d *Driver) splits(ctx context.Context, s *physical.Scan, o eval.Options) (
 		at := len(out) - 1
 		out[at] = append(out[at], wire.LeafAssignment{Leaf: s.Leaf, Split: x.Data})
 	}
-	return out, nil
+	return out, buffers, nil
 }

@@ -273,7 +273,7 @@ func failure(f *task.Failed) error {
 
 func (d *Driver) launch(j *job, l *task.Launch) {
 	st := l.ID.Stage
-	t := &wire.TaskDescription{Job: j.id, Stage: st, StageAttempt: l.ID.StageAttempt, Task: l.ID.Task, Attempt: l.ID.Attempt, Tasks: len(j.tasks[st]), StageHash: j.hashes[st], Leaves: j.tasks[st][l.ID.Task]}
+	t := &wire.TaskDescription{Job: j.id, Stage: st, StageAttempt: l.ID.StageAttempt, Task: l.ID.Task, Attempt: l.ID.Attempt, Tasks: len(j.tasks[st]), StageHash: j.hashes[st], MinMemory: j.least[st], Leaves: j.tasks[st][l.ID.Task]}
 	for _, in := range j.graph.Stages[st].Inputs {
 		e, _ := d.Tracker.Outputs(j.id, in.Exchange)
 		t.Epochs = append(t.Epochs, wire.ShuffleEpoch{Exchange: in.Exchange, Epoch: e})

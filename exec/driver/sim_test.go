@@ -202,6 +202,7 @@ func (s *sim) submit(id int) {
 			tasks[t] = []wire.LeafAssignment{{Partition: t}}
 		}
 		j.tasks = append(j.tasks, tasks)
+		j.least = append(j.least, stage.MemoryOf(st.Root, st.Out).Task)
 		j.stats = append(j.stats, StageResult{})
 	}
 	g.Result = n - 1

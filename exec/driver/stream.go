@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -112,7 +113,8 @@ func (d *Driver) admit(ctx context.Context, j *job) error {
 		return errClosed
 	}
 	defer func() { <-d.door }()
-	shared, task := j.graph.Memory()
+	shared := j.graph.Shared()
+	task := slices.Max(j.least)
 	waits, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() { // ends with this function

@@ -5,8 +5,8 @@ import (
 	"github.com/millrace-engine/millrace/plan/physical"
 )
 
-// What a task takes beside its operators' floors: scratch of expressions and of
-// a batch under way, and the page buffers of each column that it reads.
+// What a task takes beside its operators' floors and what its splits ask for:
+// scratch of expressions and of a batch under way, of each column that it reads.
 const (
 	taskBytes   = 1 << 20
 	columnBytes = 128 << 10
@@ -74,13 +74,11 @@ func (m *Memory) add(p physical.Plan) {
 	}
 }
 
-// Memory returns the least memory of the jobs of a graph: what all its stages
-// share together, as if they ran at once, and its hungriest task.
-func (g *Graph) Memory() (shared, task int64) {
+// Shared returns the least memory of what all stages of a graph share together, as
+// if they ran at once.
+func (g *Graph) Shared() (n int64) {
 	for _, s := range g.Stages {
-		m := MemoryOf(s.Root, s.Out)
-		shared += m.Shared
-		task = max(task, m.Task)
+		n += MemoryOf(s.Root, s.Out).Shared
 	}
-	return shared, task
+	return n
 }

@@ -34,6 +34,20 @@ const (
 	slack     = snappy.Slack // bytes behind a body that may be overwritten
 )
 
+// usualPage is what writers make of a page at most, as a rule: where the index of
+// pages was not read nothing tells before the page itself.
+const usualPage = 1 << 20
+
+// Least returns about the least memory that reading a chunk takes: a stored page and
+// a decompressed one. Larger pages are counted when they come.
+func Least(c format.CompressionCodec, stored, raw int64) int64 {
+	n := max(0, min(stored, usualPage))
+	if c != format.Uncompressed {
+		n += max(0, min(raw, usualPage))
+	}
+	return n
+}
+
 // ErrTooLarge is the error of a page that may be sound but is not read.
 var ErrTooLarge = fmt.Errorf("a page is larger than %d MiB", maxPage>>20)
 
