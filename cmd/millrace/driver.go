@@ -43,7 +43,8 @@ func driverCommand() *cobra.Command {
 					process.Remove(p.Dir, p.Parents)
 				}
 			}()
-			opts, err := options(append(p.Spec.Conf, settings.ClusterToken+"="+p.Token, fmt.Sprintf("%s=%d", settings.Memory, p.Spec.Memory)), "")
+			// What the worker says comes last: it counts.
+			opts, err := options(append(p.Spec.Conf, settings.Master+"="+p.Master, settings.ClusterToken+"="+p.Token, fmt.Sprintf("%s=%d", settings.Memory, p.Spec.Memory)), "")
 			if err != nil {
 				return err
 			}

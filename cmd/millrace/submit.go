@@ -36,7 +36,8 @@ With --deploy-mode client the driver is this process, and prints what the statem
 the driver: submit prints its id and returns, and the application goes on without it; --wait waits for its end.
 --status and --stop ask for a driver by its id, and show the last that it printed.
 
-Applications written in Go are not taken yet: run those with master millrace://HOST:PORT themselves.`,
+Files that the statements name must be where the workers find them, as on a shared file system; submit sends none along.
+Applications written in Go are not taken yet: run those yourself, with the master millrace://HOST:PORT.`,
 		Example: `  millrace submit --master millrace://10.0.0.1:7077 --executors 4 --cores 2 --memory 4GiB report.sql
   millrace submit --deploy-mode cluster --name nightly report.sql
   millrace submit --status driver-abc123`,

@@ -529,7 +529,7 @@ func (w *world) settle() {
 // started twice or a worker told to run more than it has. SIM_SEEDS is how many
 // seeds, SIM_SEED one of them.
 func TestSimulation(t *testing.T) {
-	seeds, first := 300, uint64(1)
+	seeds, first := 200, uint64(1)
 	if n, err := strconv.Atoi(os.Getenv("SIM_SEEDS")); err == nil {
 		seeds = n
 	}
