@@ -35,7 +35,7 @@ func (s *Session) register(ctx context.Context, tracker *shuffle.Tracker, result
 	return application.Start(ctx, application.Config{
 		Cluster: standalone.Control(self), Master: standalone.MasterAt(self, s.place.Cluster), Name: get(settings.AppName),
 		Executors: s.conf.Int(settings.ExecutorCount), Size: standalone.Size{Cores: s.conf.Int(settings.ExecutorCores), Memory: s.conf.Size(settings.ExecutorMemory)},
-		Schemes: schemes, Host: host, SpillLimit: limit, Keep: get(settings.ShuffleKeep), Wait: s.conf.Duration(settings.ClusterWait), Waiting: waiting,
+		Schemes: schemes, Host: host, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: get(settings.ShuffleKeep), Wait: s.conf.Duration(settings.ClusterWait), Waiting: waiting,
 		Results: results, Outputs: tracker,
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport/message"
 )
 
@@ -155,6 +156,7 @@ type ExecutorSpec struct {
 	Transport  string // schemes, as process.Carrier takes them
 	Driver     string // address
 	SpillLimit int64
+	Fetch      service.Limits
 	Keep       string // directory for executor.Config.Keep, or ""
 	WorkDir    string // its working directory, if the host has one of that name
 }

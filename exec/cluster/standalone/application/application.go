@@ -21,6 +21,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
 	"github.com/millrace-engine/millrace/transport/message"
 )
@@ -38,7 +39,8 @@ type Config struct {
 	Schemes    string // of the application's transport, as process.Carrier takes them
 	Host       string // where executors reach the driver
 	SpillLimit int64
-	Keep       string // directory on workers where the application keeps its exchange output; "" = none
+	Fetch      service.Limits // of each executor
+	Keep       string         // directory on workers where the application keeps its exchange output; "" = none
 	// Wait bounds the time until there is an executor.
 	Wait    time.Duration
 	Results executor.ResultSink
@@ -196,7 +198,7 @@ func (b *Backend) placed(p standalone.PlacedBody) error {
 		keep = filepath.Join(b.want.Keep, b.app)
 	}
 	b.line.Send(standalone.Spec, standalone.SpecBody{N: p.N, Spec: standalone.ExecutorSpec{Credential: encoded, Transport: b.want.Schemes,
-		Driver: string(b.Addr()), SpillLimit: b.want.SpillLimit, Keep: keep, WorkDir: b.workDir}})
+		Driver: string(b.Addr()), SpillLimit: b.want.SpillLimit, Fetch: b.want.Fetch, Keep: keep, WorkDir: b.workDir}})
 	return nil
 }
 
