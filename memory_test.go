@@ -133,6 +133,38 @@ func TestBudgets(t *testing.T) {
 	t.Logf("%d budgets: %d of %d queries refused at first", rounds, refused, rounds*tpch.Queries)
 }
 
+// A query whose operators need more than the budget by their minimums is refused
+// before it runs, and runs in the least budget that it was told.
+func TestRefused(t *testing.T) {
+	query := "SELECT count(*), sum(t0.l_orderkey) FROM lineitem t0"
+	for i := 1; i <= 12; i++ {
+		query += fmt.Sprintf(" JOIN (SELECT DISTINCT l_orderkey FROM lineitem WHERE l_linenumber < %d) t%d ON t0.l_orderkey = t%d.l_orderkey", i+1, i, i)
+	}
+	start := func(mib string) *millrace.Session {
+		return openTPCH(t, "local[2]", millrace.WithSetting("memory", mib+"MiB"))
+	}
+	_, _, err := text(t, start("16"), query)
+	var d *diag.Error
+	if !errors.As(err, &d) || d.Class != diag.MemoryLimit || d.Remedy == "" || leastBudget.FindStringSubmatch(d.Message) == nil {
+		t.Fatalf("in 16 MiB: %v", err)
+	}
+	least := leastBudget.FindStringSubmatch(d.Message)[1]
+	n, err := strconv.Atoi(least)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := text(t, start(strconv.Itoa(n-1)), query); diag.ClassOf(err) != diag.MemoryLimit {
+		t.Errorf("in %d MiB: %v", n-1, err)
+	}
+	want, _, err := text(t, start("1024"), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := text(t, start(least), query); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("in %s MiB: %v, want %v (%v)", least, got, want, err)
+	}
+}
+
 // heavy returns queries over TPC-H that need more memory than those of the suite.
 func heavy(sf float64) []string {
 	return []string{
