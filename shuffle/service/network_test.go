@@ -76,7 +76,11 @@ func TestNetworks(t *testing.T) {
 				t.Parallel()
 				r := rand.New(rand.NewPCG(seed, uint64(w.delay)))
 				o := service.Options{Limits: service.Limits{Request: 200_000}}
-				x := holding(t, 1<<20, scratch(t), o, sizes(r, 10)...)
+				blocks := 10
+				if w.delay > 100*time.Millisecond { // a window grows by the round trip
+					blocks = 3
+				}
+				x := holding(t, 1<<20, scratch(t), o, sizes(r, blocks)...)
 				carrier, from := world(t, scheme, transporttest.NewNetwork(seed, w.delay, w.jitter, w.loss), x)
 				c := service.NewClient(carrier, o)
 				defer c.Close()
