@@ -79,13 +79,18 @@ func (f *keptFile) Commit() (err error) {
 	if f.writer == nil || f.file != nil {
 		return nil
 	}
-	if f.file, err = f.writer.Commit(); err != nil {
+	whole, err := f.writer.Commit()
+	if err == nil {
+		err = f.writer.Close() // who reads opens it again: there may be very many
+	}
+	if err != nil {
 		return keepFailed(f.root.Name(), err)
 	}
+	f.file = whole
 	return nil
 }
 
-// Close closes the file, which stays if it is whole.
+// Close removes the file if it is not whole.
 func (f *keptFile) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -123,9 +128,24 @@ func (r *keptRun) Open(ctx context.Context, to memory.Reservation) (cache.Reader
 	if f == nil {
 		return nil, keepFailed(r.file.root.Name(), errors.New("the file is not whole"))
 	}
-	x, err := f.Read(ctx, r.partition, to)
+	x, err := r.file.root.Open(f.Name())
 	if err != nil {
-		return nil, err
+		return nil, keepFailed(r.file.root.Name(), err)
 	}
-	return x, nil
+	d, err := f.From(x).Read(ctx, r.partition, to)
+	if err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return keptReader{d, x}, nil
+}
+
+// keptReader closes what it reads from.
+type keptReader struct {
+	*file.Reader
+	from *os.File
+}
+
+func (r keptReader) Close() {
+	r.Reader.Close()
+	_ = r.from.Close() // it was read from alone
 }

@@ -124,6 +124,13 @@ func (f *File) take(meta []byte, foot footer, first int64) error {
 	return nil
 }
 
+// From returns the file as read through another descriptor of it.
+func (f *File) From(from io.ReaderAt) *File {
+	out := *f
+	out.from = from
+	return &out
+}
+
 // readFull reads all of b, or tells why not; a file that ends before is none.
 func readFull(from io.ReaderAt, b []byte, at int64) error {
 	n, err := from.ReadAt(b, at)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -233,7 +234,7 @@ func (unclosed) Close() {}
 // Rows of this executor's own that lie damaged on its disk are an output that is
 // gone, so that it is made again; a device that fails is not.
 func TestDamagedOnDisk(t *testing.T) {
-	for _, cause := range []error{chunk.ErrCorrupt, file.ErrCorrupt, file.ErrAbsent, io.ErrUnexpectedEOF} {
+	for _, cause := range []error{chunk.ErrCorrupt, file.ErrCorrupt, file.ErrAbsent, os.ErrNotExist, io.ErrUnexpectedEOF} {
 		broker := memory.NewBroker(64 << 20)
 		store, tracker := cache.NewStore(broker, "blocks", damagedDisk{fmt.Errorf("a disk: %w", cause)}), shuffle.NewTracker()
 		res := broker.Reserve("task", 0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
@@ -37,10 +38,10 @@ type blocks struct {
 	opened int
 }
 
-// damaged reports whether rows on disk are not what was written there: whoever made
-// them can make them again.
+// damaged reports whether rows on disk are not what was written there, or not there
+// any more: whoever made them can make them again.
 func damaged(err error) bool {
-	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, file.ErrCorrupt) || errors.Is(err, file.ErrAbsent)
+	return errors.Is(err, chunk.ErrCorrupt) || errors.Is(err, file.ErrCorrupt) || errors.Is(err, file.ErrAbsent) || errors.Is(err, fs.ErrNotExist)
 }
 
 // Block implements Blocks.
