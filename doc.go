@@ -11,6 +11,8 @@
 //
 //	df := s.Read().Parquet("lineitem.parquet").GroupBy("l_shipmode").Agg(functions.Count("*"))
 //
+// Accumulators gather sums and rows beside a result (DataFrame.Accumulate).
+//
 // A result comes while its query runs: Batches, ForEach and Write hold a bounded
 // number of batches, and a reader that is slow slows the query down. Rows come in
 // order and each comes once, whatever failed on the way: the rows of a task are

@@ -255,6 +255,31 @@ func ExampleCollectInto() {
 	// Output: [{Ada 1815} {Grace 1906}]
 }
 
+// A query tells, beside its result, how much passed a place of it, and what was
+// strange there.
+func ExampleDataFrame_Accumulate() {
+	ctx := context.Background()
+	s, err := millrace.Open(ctx, "local")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	df, err := s.SQL(ctx, "SELECT * FROM VALUES ('Ada', 1815), ('Grace', 1906), ('Nobody', NULL) t(name, year)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	seen, missing := s.LongAccumulator("seen"), s.CollectionAccumulator("missing")
+	known, err := df.Accumulate(seen, "1").Filter("year IS NOT NULL").Count(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := df.Filter("year IS NULL").Accumulate(missing, "name").Collect(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(known, "of", seen.Value(), "are known, without a year:", missing.Value())
+	// Output: 2 of 3 are known, without a year: [[Nobody]]
+}
+
 func ExampleDataFrame_Batches() {
 	ctx := context.Background()
 	s, err := millrace.Open(ctx, "local")
