@@ -236,6 +236,10 @@ func (w *sender) read(ctx context.Context, p *cache.Pinned, part bool) (x piece,
 	return x, err
 }
 
+// storedGrows is about what a byte of a chunk as it is stored takes in the reader's
+// memory. Readers pay for what is more when it comes.
+const storedGrows = 3
+
 // send encodes and writes a piece that begins at a row of the block.
 func (w *sender) send(ctx context.Context, row int64, x piece) error {
 	h := w.head
@@ -243,7 +247,7 @@ func (w *sender) send(ctx context.Context, row int64, x piece) error {
 	w.head.seq++
 	if x.stored != nil {
 		h.codec = w.plain
-		w.left -= int64(len(x.stored))
+		w.left -= storedGrows * int64(len(x.stored))
 		return w.messages.Write(kindChunk, h.append(w.first[:0]), x.stored)
 	}
 	release, err := w.turn(ctx)
