@@ -85,6 +85,9 @@ type executor struct {
 	size   standalone.Size
 	phase  phase
 	until  time.Duration // of placed, expected and started
+	// reached: its driver says that it is there. The driver of one that a new master
+	// hears of may come before its worker.
+	reached bool
 }
 
 // New returns the state of a master that begins, with the drivers that it had.
@@ -136,9 +139,12 @@ func (s *State) Step(e Event) []Action {
 			s.stop(a, x)
 		}
 	case e.Up != nil:
-		if a, x := s.find(*e.Up); x != nil && x.phase == started {
-			x.phase = up
-			a.failures, a.last = 0, ""
+		if a, x := s.find(*e.Up); x != nil {
+			x.reached = true
+			if x.phase == started {
+				x.phase = up
+				a.failures, a.last = 0, ""
+			}
 		}
 	case e.Submit != nil:
 		s.submit(*e.Submit)
@@ -245,14 +251,17 @@ func (s *State) adopt(w *worker, r standalone.Running) {
 	x := a.executor(r.ID.N)
 	switch {
 	case x == nil:
-		x = &executor{n: r.ID.N, worker: w.id, size: r.Size, phase: up}
+		x = &executor{n: r.ID.N, worker: w.id, size: r.Size, phase: started, until: s.now + starting}
 		a.executors = append(a.executors, x)
 		a.next = max(a.next, x.n+1)
 		if !a.away || a.ended { // it has done without
 			s.stop(a, x)
 		}
 	case x.phase == expected:
-		x.phase, x.worker = up, w.id
+		x.phase, x.worker, x.until = started, w.id, s.now+starting
+		if x.reached {
+			x.phase = up
+		}
 	case x.phase == stopping:
 		s.stop(a, x)
 	}

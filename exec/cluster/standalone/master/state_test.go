@@ -208,3 +208,31 @@ func TestOutlives(t *testing.T) {
 		t.Errorf("%+v, %v", drivers, err)
 	}
 }
+
+// TestNeverUp: an executor that a new master hears of counts as one only when its
+// driver has it, whoever comes back first.
+func TestNeverUp(t *testing.T) {
+	for _, reached := range []bool{false, true} {
+		for _, first := range []string{"worker", "application"} {
+			st := &story{t: t, s: New(Spread, nil)}
+			worker := joins("w1", 1, 100)
+			worker.Join.Body.Executors = []standalone.Running{{ID: standalone.ExecutorID{App: "a", N: 5}, Size: standalone.Size{Cores: 1, Memory: 10}}}
+			app := registers("a", 1, 1, 10)
+			app.Register.Next, app.Register.Have = 6, []standalone.Held{{N: 5, Worker: "w1"}}
+			if first == "worker" {
+				st.step(worker)
+			}
+			st.step(app)
+			if reached {
+				st.step(isUp("a", 5))
+			}
+			if first == "application" {
+				st.step(worker)
+			}
+			st.now += starting
+			if got := st.step(Event{}); strings.Contains(got, "w1: stop a.5") == reached {
+				t.Errorf("reached %v, the %s first: %q", reached, first, got)
+			}
+		}
+	}
+}
