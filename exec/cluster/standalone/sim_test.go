@@ -207,6 +207,7 @@ func (w *world) live(x *simWorker) {
 	for _, k := range keys(x) {
 		p := x.procs[k]
 		switch a := w.app(k.Executor.App); {
+		case p == nil: // killed meanwhile
 		case p.stuck && p.up && a != nil && w.r.IntN(5) == 0: // its driver does not hear of it
 			if a.ups[k.Executor.N] {
 				delete(a.ups, k.Executor.N)
