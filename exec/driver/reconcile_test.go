@@ -28,7 +28,7 @@ func reading(t *testing.T, parts []shuffle.Part) (*sim, *job, func(task int, r s
 		{ID: 1, Root: leaf, Inputs: []stage.Input{{Exchange: 1, Stage: 0}}},
 	}}
 	j := &job{id: 1, graph: g, done: make(chan struct{}), running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}, read: map[int]bool{},
-		encoded: make([][]byte, 2), hashes: make([][32]byte, 2), stats: make([]StageResult, 2), began: make([]time.Time, 2)}
+		encoded: make([][]byte, 2), hashes: make([][32]byte, 2), least: make([]int64, 2), stats: make([]StageResult, 2), began: make([]time.Time, 2)}
 	tasks := make([][]wire.LeafAssignment, len(parts))
 	for p := range tasks {
 		tasks[p] = []wire.LeafAssignment{{Partition: p}}
