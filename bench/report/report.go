@@ -128,10 +128,7 @@ func summary(w *writer, runs []Run) {
 	w.line("")
 	w.head("suite", "threads", "files", "rival", "queries", "Millrace", "rival's", "total ÷", "geometric mean ÷", "worst ÷", "processor ÷", "peak memory ÷")
 	for _, r := range runs {
-		files := "ours"
-		if strings.Contains(r.Data, "anew by ") {
-			files = r.Data[strings.LastIndex(r.Data, " ")+1:]
-		}
+		files := author(r)
 		mine, _ := r.engine(us)
 		for _, name := range r.rivals() {
 			d := r.duel(name)
@@ -176,6 +173,17 @@ func anchor(r Run) string {
 	return b.String()
 }
 
+// ours is the author of files of our generator.
+const ours = "ours"
+
+// author names who wrote the files of a run.
+func author(r Run) string {
+	if strings.Contains(r.Data, "anew by ") {
+		return r.Data[strings.LastIndex(r.Data, " ")+1:]
+	}
+	return ours
+}
+
 // again reports whether there was a run of the same work before.
 func again(runs []Run, r Run) bool {
 	return slices.ContainsFunc(runs, func(o Run) bool {
@@ -213,7 +221,11 @@ func scaling(w *writer, runs []Run) {
 			case a.SF == b.SF && a.Threads < b.Threads:
 				lines = append(lines, fmt.Sprintf("- %s: %d threads are %.2f times as fast as %d (%d queries).", a.Title, b.Threads, x/y, a.Threads, len(both)))
 			case a.Threads == b.Threads && a.SF < b.SF:
-				lines = append(lines, fmt.Sprintf("- %s, %d threads: scale factor %g takes %.1f times as long as %g (%d queries).", a.Suite, a.Threads, b.SF, y/x, a.SF, len(both)))
+				files := ""
+				if x := author(a); x != ours {
+					files = ", files of " + x
+				}
+				lines = append(lines, fmt.Sprintf("- %s, %d threads%s: scale factor %g takes %.1f times as long as %g (%d queries).", a.Suite, a.Threads, files, b.SF, y/x, a.SF, len(both)))
 			}
 		}
 	}
