@@ -139,8 +139,8 @@ func (a *answer) chunk(ctx context.Context, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if h.nonce != a.request.Nonce || h.seq != a.chunks || h.codec >= len(a.request.Codecs) {
-		return fmt.Errorf("%w: chunk %d of codec %d where %d was due", message.ErrMalformed, h.seq, h.codec, a.chunks)
+	if h.nonce != a.request.Nonce || h.seq != a.chunks || h.codec >= len(a.request.Codecs) || h.block >= len(a.request.Blocks) {
+		return fmt.Errorf("%w: chunk %d of block %d and codec %d where %d was due", message.ErrMalformed, h.seq, h.block, h.codec, a.chunks)
 	}
 	a.chunks++
 	if err := a.reach(h.block, h.row); err != nil {
