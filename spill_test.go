@@ -111,6 +111,20 @@ func TestSpill(t *testing.T) {
 	}
 }
 
+// TestLongList: a list that takes most of what memory holds, among many others, is
+// made: there is nothing to spill it into.
+func TestLongList(t *testing.T) {
+	s := open(t, "local[2]", millrace.WithSetting("memory", "18MiB"))
+	cube(t, s, 84)
+	rows, _, err := text(t, s, "SELECT max(n), sum(n), count(*) FROM (SELECT size(collect_list(k)) n FROM t GROUP BY if(k % 4 < 3, 0, k))")
+	if got := fmt.Sprint(rows); err != nil || got != "[[444528 592704 148177]]" {
+		t.Errorf("%s, %v", got, err)
+	}
+	if r := s.Reserved(); r != 0 {
+		t.Errorf("%d bytes stay reserved", r)
+	}
+}
+
 // TestSpillLarge: group-by, sort and a list of many million rows in 96 MiB.
 func TestSpillLarge(t *testing.T) {
 	if !slow {

@@ -142,8 +142,8 @@ func TestOneGroup(t *testing.T) {
 	run := func(budget int64) ([]string, error) {
 		return optest.Try(agg.New(n, optest.NewSource(b, optest.Shape{Rows: 1000})), budget)
 	}
-	if _, err := run(4 << 20); diag.ClassOf(err) != diag.MemoryLimit || !strings.Contains(err.Error(), "one group") {
-		t.Errorf("in 4 MiB: %v", err)
+	if _, err := run(2 << 20); diag.ClassOf(err) != diag.MemoryLimit || !strings.Contains(err.Error(), "one group") {
+		t.Errorf("in 2 MiB: %v", err)
 	}
 	if rows, err := run(32 << 20); err != nil || len(rows) != 1 || strings.Count(rows[0], "s") < 60_000 {
 		t.Errorf("in 32 MiB: %d rows, %v", len(rows), err)

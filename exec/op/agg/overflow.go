@@ -79,6 +79,24 @@ func (a *aggregate) short(ctx context.Context) (bool, error) {
 	return a.held > leastTable && a.memory.Pressure() == memory.Critical, nil
 }
 
+// bear pays for what groups that no partition can part hold, as they are: without what
+// growing and writing them would take on top, which short asks for first.
+func (a *aggregate) bear(ctx context.Context) error {
+	n := a.size()
+	if n <= a.held {
+		return nil
+	}
+	err := a.memory.Grow(ctx, n-a.held)
+	if errors.Is(err, memory.ErrSpill) {
+		return diag.New(diag.MemoryLimit, "one group of an aggregation needs %d MiB, more than memory has for it", n>>20).
+			WithRemedy("raise --memory (MILLRACE_MEMORY), or aggregate less into one group")
+	}
+	if err == nil {
+		a.held = n
+	}
+	return err
+}
+
 // overflow spills groups with their states: those of partitions that are on disk
 // already, and of some more. The others go through a run of their own, since the
 // table cannot forget groups one by one.
@@ -88,8 +106,7 @@ func (a *aggregate) overflow(ctx context.Context) error {
 		return op.Reserve(ctx, a.memory, 1<<20, "an aggregation without groups")
 	}
 	if o.level > 0 && a.table.groups() <= 1 && !o.any() || o.level >= mostLevels {
-		return diag.New(diag.MemoryLimit, "one group of an aggregation needs more than the %d MiB that memory has for it", a.memory.Held()>>20).
-			WithRemedy("raise --memory (MILLRACE_MEMORY), or aggregate less into one group")
+		return a.bear(ctx)
 	}
 	if o.runs == nil {
 		for range fan {
