@@ -13,7 +13,6 @@ package mrs
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -46,18 +45,6 @@ func (c *Connector) Name() string { return "mrs" }
 // Extensions implements connector.Connector.
 func (c *Connector) Extensions() []string { return []string{".mrs"} }
 
-type table struct {
-	name   string
-	schema *columnar.Schema
-	stats  catalog.Statistics
-	desc   catalog.Descriptor
-}
-
-func (t *table) Name() string                   { return t.name }
-func (t *table) Schema() *columnar.Schema       { return t.schema }
-func (t *table) Statistics() catalog.Statistics { return t.stats }
-func (t *table) Descriptor() catalog.Descriptor { return t.desc }
-
 // described is a table on its way to the tasks that scan it.
 type described struct {
 	Files     []fs.File
@@ -78,8 +65,9 @@ func (c *Connector) Open(_ context.Context, ref catalog.TableRef) (connector.Tab
 	if d.Files, err = fs.Find(ref.Path); err != nil {
 		return nil, err
 	}
-	t := &table{name: "mrs " + ref.Path, stats: catalog.Unknown()}
-	t.stats.Bytes, t.stats.Rows = 0, 0
+	var schema *columnar.Schema
+	stats := catalog.Unknown()
+	stats.Bytes, stats.Rows = 0, 0
 	for i, x := range d.Files {
 		f, closer, err := file.OpenPath(x.Path)
 		if err != nil {
@@ -90,19 +78,14 @@ func (c *Connector) Open(_ context.Context, ref catalog.TableRef) (connector.Tab
 		}
 		switch {
 		case i == 0:
-			t.schema = f.Schema
-		case !t.schema.Equal(f.Schema):
+			schema = f.Schema
+		case !schema.Equal(f.Schema):
 			return nil, diag.New(diag.TypeMismatch, "%s and %s are of exchanges with different columns", d.Files[0].Path, x.Path).WithPath(x.Path).WithRemedy("read the files of one exchange at a time")
 		}
-		t.stats.Bytes += float64(f.Size)
-		t.stats.Rows += float64(f.Total.Rows)
+		stats.Bytes += float64(f.Size)
+		stats.Rows += float64(f.Total.Rows)
 	}
-	data, err := json.Marshal(d)
-	if err != nil {
-		return nil, err
-	}
-	t.desc = catalog.Descriptor{Connector: c.Name(), Data: data}
-	return t, nil
+	return connector.NewTable(c, ref.Path, schema, stats, d)
 }
 
 // explain is what the user sees of an error.
@@ -130,10 +113,8 @@ func (d *described) partitions(f *file.File) []int {
 }
 
 func decode(d catalog.Descriptor) (x described, err error) {
-	if err := json.Unmarshal(d.Data, &x); err != nil {
-		return x, diag.New(diag.Internal, "the description of an .mrs table is damaged: %v", err)
-	}
-	return x, nil
+	err = connector.Describe(d, &x)
+	return x, err
 }
 
 // Splits implements connector.Connector: each is a file and a range of its
