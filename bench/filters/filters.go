@@ -11,16 +11,12 @@ package filters
 
 import (
 	"context"
-	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/bench/harness"
-	"github.com/millrace-engine/millrace/connector/fs"
-	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // Result is what was measured.
@@ -105,22 +101,12 @@ func run(ctx context.Context, s *millrace.Session, text, filters string, bytes *
 
 // Read reads a result.
 func Read(path string) (*Result, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fs.Explain(err, path)
-	}
 	r := &Result{}
-	if err := json.Unmarshal(b, r); err != nil {
-		return nil, diag.New(diag.MalformedRecord, "%s is not a result of runtime filters: %v", path, err).WithPath(path)
+	if err := harness.Load(path, "result of runtime filters", r); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
 // Write writes a result whole or not at all.
-func (r *Result) Write(path string) error {
-	b, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return diag.New(diag.Internal, "the result cannot be encoded: %v", err)
-	}
-	return harness.WriteFile(path, append(b, '\n'))
-}
+func (r *Result) Write(path string) error { return harness.Save(path, r) }

@@ -73,13 +73,9 @@ func (m Measure) OK() bool {
 
 // Read reads a result.
 func Read(path string) (*Result, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fs.Explain(err, path)
-	}
 	r := &Result{}
-	if err := json.Unmarshal(b, r); err != nil {
-		return nil, diag.New(diag.MalformedRecord, "%s is not a benchmark result: %v", path, err).WithPath(path)
+	if err := Load(path, "benchmark result", r); err != nil {
+		return nil, err
 	}
 	if r.Format != Format {
 		return nil, diag.New(diag.MalformedRecord, "%s has format %d, and %d is known", path, r.Format, Format).WithPath(path).
@@ -89,8 +85,23 @@ func Read(path string) (*Result, error) {
 }
 
 // Write writes a result whole or not at all.
-func (r *Result) Write(path string) error {
-	b, err := json.MarshalIndent(r, "", " ")
+func (r *Result) Write(path string) error { return Save(path, r) }
+
+// Load reads a file of JSON into v; what says which kind of file it should be.
+func Load(path, what string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fs.Explain(err, path)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return diag.New(diag.MalformedRecord, "%s is not a %s: %v", path, what, err).WithPath(path)
+	}
+	return nil
+}
+
+// Save writes v as JSON, whole or not at all.
+func Save(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", " ")
 	if err != nil {
 		return diag.New(diag.Internal, "the result cannot be encoded: %v", err)
 	}

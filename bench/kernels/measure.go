@@ -2,16 +2,13 @@ package kernels
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"runtime"
 	"slices"
 	"time"
 
 	"github.com/millrace-engine/millrace/bench/harness"
-	"github.com/millrace-engine/millrace/connector/fs"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -34,25 +31,15 @@ type Timing struct {
 
 // Read reads a result.
 func Read(path string) (*Result, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fs.Explain(err, path)
-	}
 	r := &Result{}
-	if err := json.Unmarshal(b, r); err != nil {
-		return nil, diag.New(diag.MalformedRecord, "%s is not a result of the kernels: %v", path, err).WithPath(path)
+	if err := harness.Load(path, "result of the kernels", r); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
 // Write writes a result whole or not at all.
-func (r *Result) Write(path string) error {
-	b, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return diag.New(diag.Internal, "the result cannot be encoded: %v", err)
-	}
-	return harness.WriteFile(path, append(b, '\n'))
-}
+func (r *Result) Write(path string) error { return harness.Save(path, r) }
 
 // Each kernel is measured in rounds of at least this long, of which the fastest
 // counts: what else the machine does can only slow a loop down.

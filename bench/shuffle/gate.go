@@ -2,14 +2,11 @@ package shuffle
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"time"
 
 	"github.com/millrace-engine/millrace/bench/harness"
-	"github.com/millrace-engine/millrace/connector/fs"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -77,25 +74,15 @@ func (r *Result) Failed() (out []Gate) {
 
 // Read reads a result.
 func Read(path string) (*Result, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fs.Explain(err, path)
-	}
 	r := &Result{}
-	if err := json.Unmarshal(b, r); err != nil {
-		return nil, diag.New(diag.MalformedRecord, "%s is not a result of the shuffle's gates: %v", path, err).WithPath(path)
+	if err := harness.Load(path, "result of the shuffle's gates", r); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
 // Write writes a result whole or not at all.
-func (r *Result) Write(path string) error {
-	b, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return diag.New(diag.Internal, "the result cannot be encoded: %v", err)
-	}
-	return harness.WriteFile(path, append(b, '\n'))
-}
+func (r *Result) Write(path string) error { return harness.Save(path, r) }
 
 // Options say how to measure.
 type Options struct {
