@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"flag"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,9 +13,8 @@ import (
 	"github.com/millrace-engine/millrace/bench/report"
 	"github.com/millrace-engine/millrace/bench/shuffle"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the tests find into testdata")
 
 func measure(ms ...float64) harness.Measure {
 	return harness.Measure{MS: ms, CPU: ms, Median: harness.Median(ms), Min: slices.Min(ms), Max: slices.Max(ms), MAD: harness.MAD(ms), RSS: int64(ms[0]) << 20, Rows: 1, Answer: harness.Same}
@@ -86,19 +84,7 @@ func TestReport(t *testing.T) {
 	r := report.Make(in, "docs/bench")
 	got := map[string]string{"report.md": r.Text, "tpch-sf1-t2.svg": r.Charts["tpch-sf1-t2.svg"]}
 	for name, text := range got {
-		path := filepath.Join("testdata", name)
-		if *rewrite {
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text != string(want) {
-			t.Errorf("%s is not as expected (-rewrite writes it); it is\n%s", name, text)
-		}
+		golden.File(t, filepath.Join("testdata", name), text)
 	}
 	for name, svg := range r.Charts {
 		if !strings.Contains(r.Text, "docs/bench/"+name) || !strings.HasSuffix(svg, "</svg>\n") {

@@ -2,21 +2,15 @@ package chunk
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/columnartest"
+	"github.com/millrace-engine/millrace/internal/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the fuzzing corpus anew")
 
 func same(t *testing.T, want, got *columnar.Batch) {
 	t.Helper()
@@ -146,28 +140,12 @@ func TestEveryBit(t *testing.T) {
 // TestCorpus: chunks written before are still read.
 func TestCorpus(t *testing.T) {
 	for name, data := range fuzzSeeds(t) {
-		path := filepath.Join("testdata", "fuzz", "FuzzDecode", name)
-		if *rewrite {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", data)), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		entry, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		old, err := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(string(entry), "go test fuzz v1\n[]byte("), ")\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		old := golden.Seed(t, "FuzzDecode", name, data)
 		want, err := Decode(data, fuzzSchema)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Decode([]byte(old), fuzzSchema)
+		got, err := Decode(old, fuzzSchema)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,10 +21,9 @@ import (
 	"github.com/millrace-engine/millrace/columnar/text"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/golden"
 	"github.com/millrace-engine/millrace/plan/catalog"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the fuzzing corpus anew")
 
 // maxFuzzRows ends scans of files that claim many rows in few bytes.
 const maxFuzzRows = 1 << 16
@@ -146,26 +143,10 @@ func tiny(t testing.TB) map[string][]byte {
 func TestCorpus(t *testing.T) {
 	want := ""
 	for name, data := range tiny(t) {
-		path := filepath.Join("testdata", "fuzz", "FuzzScan", name)
-		if *rewrite {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", data)), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		entry, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		old, err := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(string(entry), "go test fuzz v1\n[]byte("), ")\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, b := range []string{string(data), old} {
+		old := golden.Seed(t, "FuzzScan", name, data)
+		for _, b := range [][]byte{data, old} {
 			file := filepath.Join(t.TempDir(), "x.arrow")
-			if err := os.WriteFile(file, []byte(b), 0o600); err != nil {
+			if err := os.WriteFile(file, b, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			rows, err := scanAll(file)

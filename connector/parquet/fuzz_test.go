@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,11 +19,10 @@ import (
 	"github.com/millrace-engine/millrace/columnar/text"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/golden"
 	"github.com/millrace-engine/millrace/plan/catalog"
 	"github.com/millrace-engine/millrace/plan/expr"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the fuzzing corpus anew")
 
 // maxFuzzRows ends scans of files that claim many rows in few bytes: run
 // lengths may stand for as many as they like.
@@ -148,29 +145,14 @@ func tiny(t testing.TB) map[string][]byte {
 // ones written now.
 func TestCorpus(t *testing.T) {
 	for name, data := range tiny(t) {
-		path := filepath.Join("testdata", "fuzz", "FuzzScan", name)
-		if *rewrite {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", data)), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		entry, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		old, err := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(string(entry), "go test fuzz v1\n[]byte("), ")\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		old := golden.Seed(t, "FuzzScan", name, data)
 		var rows [2][]string
-		for i, b := range []string{string(data), old} {
+		for i, b := range [][]byte{data, old} {
 			file := filepath.Join(t.TempDir(), "x.parquet")
-			if err := os.WriteFile(file, []byte(b), 0o600); err != nil {
+			if err := os.WriteFile(file, b, 0o600); err != nil {
 				t.Fatal(err)
 			}
+			var err error
 			if rows[i], err = scanAll(file); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

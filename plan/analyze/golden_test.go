@@ -2,24 +2,16 @@ package analyze
 
 import (
 	"context"
-	"flag"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/golden"
 	"github.com/millrace-engine/millrace/plan/catalog/catalogtest"
 	"github.com/millrace-engine/millrace/plan/logical"
 	"github.com/millrace-engine/millrace/plan/sql"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 // tables are TPC-H's and three small ones with all that those lack: nullable
 // columns, names in common, mixed case, nested types.
@@ -68,35 +60,7 @@ func options(t *testing.T) Options {
 // ----, the resolved plan or the error as the shell shows it, a line ====. Every
 // plan passes Check, and so does a fresh copy of it.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no golden files", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var out strings.Builder
-			for _, c := range strings.Split(string(data), "\n====\n") {
-				if c = strings.TrimSpace(c); c == "" {
-					continue
-				}
-				query, want, _ := strings.Cut(c+"\n", "\n----\n")
-				got := strings.TrimSpace(outcome(t, query))
-				if diff := cmp.Diff(strings.TrimSpace(want), got); diff != "" && !*rewrite {
-					t.Errorf("%s\n%s", query, diff)
-				}
-				fmt.Fprintf(&out, "%s\n----\n%s\n====\n", query, got)
-			}
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
+	golden.Cases(t, "testdata/*.txt", func(t *testing.T, _, query string) string { return outcome(t, query) })
 }
 
 func outcome(t *testing.T, query string) string {

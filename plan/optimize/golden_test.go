@@ -1,56 +1,19 @@
 package optimize
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/millrace-engine/millrace/internal/golden"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
-
 // The files under testdata hold cases: a query over the TPC-H tables, a line
 // ----, a plan, a line ====. A file named after a rule shows the plan before and
 // after that rule; tpch.txt shows the outcome of all rules with estimates.
-func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no golden files", err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".txt")
-		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var out strings.Builder
-			for _, c := range strings.Split(strings.TrimSpace(string(data)), "\n====") {
-				if c = strings.TrimSpace(c); c == "" {
-					continue
-				}
-				query, want, _ := strings.Cut(c, "\n----\n")
-				got := outcome(t, name, query)
-				if diff := cmp.Diff(strings.TrimSpace(want), got); diff != "" && !*rewrite {
-					t.Errorf("%s\n%s", query, diff)
-				}
-				fmt.Fprintf(&out, "%s\n----\n%s\n====\n", query, got)
-			}
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
-}
+func TestGolden(t *testing.T) { golden.Cases(t, "testdata/*.txt", outcome) }
 
 func outcome(t *testing.T, rule, query string) string {
 	var next expr.ID

@@ -2,15 +2,14 @@ package planner_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/millrace-engine/millrace/internal/golden"
 	"github.com/millrace-engine/millrace/plan/analyze"
 	"github.com/millrace-engine/millrace/plan/catalog/catalogtest"
 	"github.com/millrace-engine/millrace/plan/expr"
@@ -21,16 +20,10 @@ import (
 	"github.com/millrace-engine/millrace/plan/wire"
 )
 
-var rewrite = flag.Bool("rewrite", false, "rewrite the golden files")
-
 // TestGolden plans queries for one executor and for four, and cuts them into
 // stages. Every stage must survive its encoding.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.sql")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no queries: %v", err)
-	}
-	for _, f := range files {
+	for _, f := range golden.Names(t, "testdata/*.sql") {
 		text, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
@@ -39,20 +32,7 @@ func TestGolden(t *testing.T) {
 		for _, executors := range []int{1, 4} {
 			fmt.Fprintf(&out, "== %d executors ==\n%s", executors, plan(t, string(text), executors))
 		}
-		golden := strings.TrimSuffix(f, ".sql") + ".txt"
-		if *rewrite {
-			if err := os.WriteFile(golden, []byte(out.String()), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(string(want), out.String()); d != "" {
-			t.Errorf("%s (run with -rewrite if that is right):\n%s", f, d)
-		}
+		golden.File(t, strings.TrimSuffix(f, ".sql")+".txt", out.String())
 	}
 }
 

@@ -2,53 +2,19 @@ package sql
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 // The files under testdata hold cases: text, a line ----, the outcome, a line
 // ====. What a file's text is, its name says: expr*, type*, schema*, split*, or
 // statements.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no golden files", err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var out strings.Builder
-			for _, c := range strings.Split(strings.TrimSpace(string(data)), "\n====\n") {
-				in, want, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(c), "\n===="), "\n----\n")
-				in = strings.TrimSuffix(in, "\n----")
-				got := strings.TrimRight(outcome(filepath.Base(file), in), "\n")
-				if !*rewrite {
-					if diff := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(got)); diff != "" {
-						t.Errorf("%s\n%s", in, diff)
-					}
-				}
-				fmt.Fprintf(&out, "%s\n----\n%s\n====\n", in, got)
-			}
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
+	golden.Cases(t, "testdata/*.txt", func(_ *testing.T, name, in string) string { return outcome(name, in) })
 }
 
 // outcome parses a case and renders the result or the error.

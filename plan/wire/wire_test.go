@@ -3,25 +3,18 @@ package wire
 import (
 	"bytes"
 	"errors"
-	"flag"
-	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/golden"
 	"github.com/millrace-engine/millrace/plan/catalog"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the fuzzing corpora anew")
 
 func column(i int, s *columnar.Schema) expr.Expr {
 	f := s.Fields[i]
@@ -216,28 +209,6 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// seed returns an entry of a target's committed corpus, written anew if asked.
-func seed(t *testing.T, target, name string, b []byte) []byte {
-	path := filepath.Join("testdata", "fuzz", target, name)
-	if *rewrite {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", b)), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(string(text), "go test fuzz v1\n[]byte("), ")\n"))
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	return []byte(s)
-}
-
 // TestCorpus reads the committed seeds: the format may grow, but what was
 // written before must mean the same.
 func TestCorpus(t *testing.T) {
@@ -246,7 +217,7 @@ func TestCorpus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := DecodeStage(seed(t, "FuzzDecodeStage", name, b))
+		got, err := DecodeStage(golden.Seed(t, "FuzzDecodeStage", name, b))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -258,7 +229,7 @@ func TestCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := DecodeTask(seed(t, "FuzzDecodeTask", "task", b))
+	got, err := DecodeTask(golden.Seed(t, "FuzzDecodeTask", "task", b))
 	if err != nil || !reflect.DeepEqual(got, task()) {
 		t.Errorf("the committed task decodes to %+v (%v)", got, err)
 	}

@@ -4,16 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
@@ -22,6 +18,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar/chunk"
 	"github.com/millrace-engine/millrace/columnar/columnartest"
 	"github.com/millrace-engine/millrace/columnar/kernel"
+	"github.com/millrace-engine/millrace/internal/golden"
 )
 
 // sample is a file and what it holds: per partition with rows the sum of the rows
@@ -177,37 +174,19 @@ func seal(b []byte) []byte {
 	return b
 }
 
-var rewrite = flag.Bool("rewrite", false, "write the fuzzing corpus anew")
-
 // TestCorpus: files written before are still read.
 func TestCorpus(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for i, s := range samples(t, r, 4) {
-		path := filepath.Join("testdata", "fuzz", "FuzzOpen", fmt.Sprint("file", i))
-		if *rewrite {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, fmt.Appendf(nil, "go test fuzz v1\n[]byte(%q)\n", s.data), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		entry, err := os.ReadFile(path)
+		old := golden.Seed(t, "FuzzOpen", fmt.Sprint("file", i), s.data)
+		f, err := Open(bytes.NewReader(old), int64(len(old)))
 		if err != nil {
-			t.Fatal(err)
-		}
-		old, err := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(string(entry), "go test fuzz v1\n[]byte("), ")\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := Open(strings.NewReader(old), int64(len(old)))
-		if err != nil {
-			t.Fatalf("%s: %v", path, err)
+			t.Fatalf("file %d: %v", i, err)
 		}
 		for p, sums := range s.sums {
 			var got []uint64
 			if err := each(f, p, func(b *columnar.Batch) { got = append(got, kernel.SumRows(b, 0)) }); err != nil || !slices.Equal(got, sums) {
-				t.Errorf("%s: partition %d has other rows (%v)", path, p, err)
+				t.Errorf("file %d: partition %d has other rows (%v)", i, p, err)
 			}
 		}
 	}

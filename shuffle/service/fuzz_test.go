@@ -5,24 +5,20 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/internal/golden"
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/shuffle"
 	"github.com/millrace-engine/millrace/transport"
 	"github.com/millrace-engine/millrace/transport/message"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the fuzzing corpus anew")
 
 var fuzzSchema = columnar.NewSchema(columnar.Field{Name: "n", Type: columnar.Int64Type})
 
@@ -89,15 +85,8 @@ func fuzzAnswers(t testing.TB) map[string][]byte {
 // the whole form is this package's, that it is what is made today.
 func seeds(f *testing.F, name string, own bool, all map[string][]byte) {
 	for n, b := range all {
-		path := filepath.Join("testdata", "fuzz", name, n)
-		entry := fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", b)
-		if *rewrite {
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(entry), 0o644)); err != nil {
-				f.Fatal(err)
-			}
-		}
-		if old, err := os.ReadFile(path); err != nil || own && string(old) != entry {
-			f.Errorf("%s is not what is said today (-rewrite writes it; raise the version): %v", path, err)
+		if old := golden.Seed(f, name, n, b); own && !bytes.Equal(old, b) {
+			f.Errorf("%s of %s is not what is said today (-rewrite writes it; raise the version)", n, name)
 		}
 	}
 }

@@ -2,17 +2,14 @@ package dag
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/millrace-engine/millrace/internal/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "rewrite the goldens")
 
 // A story is a text: lines that start with a word are events, indented lines are
 // the actions that followed. Comments start with #.
@@ -21,11 +18,7 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the goldens")
 //	done J S.A T        fetch J S.A from W M      lost J S/T S/T …
 //	fail J S.A          hurry J                   cancel J
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories", err)
-	}
-	for _, f := range files {
+	for _, f := range golden.Names(t, "testdata/*.txt") {
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
 			text, err := os.ReadFile(f)
 			if err != nil {
@@ -49,14 +42,7 @@ func TestStories(t *testing.T) {
 					out.WriteString("  " + show(a) + "\n")
 				}
 			}
-			if *rewrite {
-				if err := os.WriteFile(f, []byte(out.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if d := cmp.Diff(string(text), out.String()); d != "" && !*rewrite {
-				t.Errorf("the story goes differently (-want +got):\n%s", d)
-			}
+			golden.File(t, f, out.String())
 		})
 	}
 }
