@@ -5,7 +5,7 @@ PGO_DATA ?= data/sf1
 BENCH_DATA ?= data
 BENCH = bin/millrace bench run
 
-.PHONY: cluster-demo build test gen lint slow metamorphic memory leaks netns race fuzz leaks netns peers peers-spark bench pgo clean
+.PHONY: build test gen lint slow metamorphic memory leaks netns race fuzz peers peers-spark bench pgo cluster-demo clean
 
 build:
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace

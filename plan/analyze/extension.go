@@ -84,7 +84,8 @@ func (x *extension) rewrite(e expr.Expr, having bool) (expr.Expr, error) {
 	case *expr.Literal, *expr.Attr:
 		return e, nil
 	case *expr.Name:
-		listed, below := reach(x.cols, n.Parts), reach(x.input.columns, n.Parts)
+		listed, _ := reach(x.cols, n.Parts)
+		below, _ := reach(x.input.columns, n.Parts)
 		if len(below) == 0 || len(listed) > 0 && !(having && x.agg != nil && len(below) == 1 && x.isKey(below[0].Attr)) {
 			return e, nil
 		}
@@ -129,11 +130,11 @@ func (x *extension) mentions(e expr.Expr) bool {
 		case *expr.Subquery:
 			return true
 		case *expr.Name:
-			listed := reach(x.cols, n.Parts)
+			listed, _ := reach(x.cols, n.Parts)
 			if len(listed) == 0 {
 				return false
 			}
-			below := reach(x.input.columns, n.Parts)
+			below, _ := reach(x.input.columns, n.Parts)
 			return len(listed) > 1 || len(below) != 1 || below[0].ID != listed[0].ID
 		}
 		return false

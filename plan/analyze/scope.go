@@ -108,14 +108,14 @@ func find(cols []column, parts []string) []column {
 }
 
 // reach returns the columns that a name, or the longest part of it from the front,
-// may mean: what follows are fields.
-func reach(cols []column, parts []string) []column {
+// may mean, and what follows: fields.
+func reach(cols []column, parts []string) (found []column, fields []string) {
 	for k := len(parts); k > 0; k-- {
 		if f := find(cols, parts[:k]); len(f) > 0 {
-			return f
+			return f, parts[k:]
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func last(s []string) string { return s[len(s)-1] }
@@ -124,21 +124,16 @@ func last(s []string) string { return s[len(s)-1] }
 // it in the list, else to a column of an enclosing query.
 func (a *analyzer) name(n *expr.Name, s *scope) (expr.Expr, error) {
 	for at := s; at != nil; at = at.outer {
-		found := find(at.columns, n.Parts)
-		if len(found) > 1 {
+		found, fields := reach(at.columns, n.Parts)
+		switch {
+		case len(found) > 1:
 			return nil, ambiguous(n, found)
-		}
-		if len(found) == 1 {
+		case len(fields) > 0:
+			return a.fields(n, found[0], fields)
+		case len(found) == 1:
 			attr := *found[0].Attr
 			attr.Place = n.Place
 			return &attr, nil
-		}
-		for k := len(n.Parts) - 1; k > 0; k-- {
-			if f := find(at.columns, n.Parts[:k]); len(f) > 1 {
-				return nil, ambiguous(n, f)
-			} else if len(f) == 1 {
-				return a.fields(n, f[0], n.Parts[k:])
-			}
 		}
 		if len(n.Parts) > 1 {
 			continue

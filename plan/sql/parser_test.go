@@ -168,12 +168,13 @@ func TestStatementPlaces(t *testing.T) {
 	if err != nil || len(list) != 2 {
 		t.Fatal(list, err)
 	}
-	_, err = list[1].Parse()
+	_, err = Parse(list[1].Text)
 	var e *diag.Error
 	if !errors.As(err, &e) {
 		t.Fatal(err)
 	}
-	if off, _ := e.Pos.Offset(); script[off:off+4] != "FORM" {
+	off, _ := e.Pos.Offset()
+	if off += list[1].Offset; script[off:off+4] != "FORM" {
 		t.Errorf("place is at %q", script[off:])
 	}
 }
@@ -194,7 +195,7 @@ func TestTPCH(t *testing.T) {
 			t.Fatal(f, err)
 		}
 		for _, s := range list {
-			plan, err := s.Parse()
+			plan, err := Parse(s.Text)
 			if err != nil {
 				t.Errorf("%s: %s", f, diag.Render(err, string(data)))
 				continue

@@ -154,16 +154,6 @@ type Statement struct {
 	Terminated bool
 }
 
-// Parse is Parse of the statement's text, with the error's place in the script.
-// Places in the plan remain relative to the statement.
-func (s Statement) Parse() (logical.Plan, error) {
-	plan, err := Parse(s.Text)
-	if e, ok := err.(*diag.Error); ok && e.Pos > 0 {
-		e.Pos += diag.Pos(s.Offset)
-	}
-	return plan, err
-}
-
 // Split cuts a script at its semicolons, except those in strings, quoted names
 // and comments. Statements without a token are left out. What cannot be read to
 // its end, such as a string that is not closed, becomes the last statement,

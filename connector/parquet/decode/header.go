@@ -44,58 +44,13 @@ func parseHeader(b []byte) (h header, n int, err error) {
 			}
 		case id == 5 && typ == thriftStruct:
 			h.have = true
-			r.fields(1, func(id int, typ byte) bool {
-				if id > 4 || typ != thriftI32 {
-					return false
-				}
-				switch x := r.i32(); id {
-				case 1:
-					h.values = x
-				case 2:
-					h.encoding = x
-				case 3:
-					h.levels = x
-				case 4:
-					h.repLevels = x
-				}
-				return true
-			})
+			r.numbers(nil, &h.values, &h.encoding, &h.levels, &h.repLevels)
 		case id == 7 && typ == thriftStruct:
 			h.have = true
-			r.fields(1, func(id int, typ byte) bool {
-				if id > 2 || typ != thriftI32 {
-					return false
-				}
-				switch x := r.i32(); id {
-				case 1:
-					h.values = x
-				case 2:
-					h.encoding = x
-				}
-				return true
-			})
+			r.numbers(nil, &h.values, &h.encoding)
 		case id == 8 && typ == thriftStruct:
 			h.have = true
-			r.fields(1, func(id int, typ byte) bool {
-				if id == 7 && (typ == thriftTrue || typ == thriftFalse) {
-					h.compressed = typ == thriftTrue
-					return true
-				}
-				if id > 6 || typ != thriftI32 {
-					return false
-				}
-				switch x := r.i32(); id {
-				case 1:
-					h.values = x
-				case 4:
-					h.encoding = x
-				case 5:
-					h.defBytes = x
-				case 6:
-					h.repBytes = x
-				}
-				return true
-			})
+			r.numbers(&h.compressed, &h.values, nil, nil, &h.encoding, &h.defBytes, &h.repBytes, nil)
 		default:
 			return false
 		}
@@ -105,4 +60,22 @@ func parseHeader(b []byte) (h header, n int, err error) {
 		r.err = errDamaged
 	}
 	return h, r.at, r.err
+}
+
+// numbers reads a struct whose fields from the first on are 32-bit numbers, those
+// without a place passed over; the last may be a truth value instead.
+func (r *thrift) numbers(truth *bool, into ...*int) {
+	r.fields(1, func(id int, typ byte) bool {
+		switch {
+		case id < 1 || id > len(into):
+			return false
+		case truth != nil && id == len(into) && (typ == thriftTrue || typ == thriftFalse):
+			*truth = typ == thriftTrue
+			return true
+		case into[id-1] == nil || typ != thriftI32:
+			return false
+		}
+		*into[id-1] = r.i32()
+		return true
+	})
 }
