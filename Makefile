@@ -5,7 +5,7 @@ PGO_DATA ?= data/sf1
 BENCH_DATA ?= data
 BENCH = bin/millrace bench run
 
-.PHONY: build test gen lint slow metamorphic memory leaks netns race fuzz peers peers-spark bench pgo cluster-demo clean
+.PHONY: build test gen lint slow metamorphic memory leaks netns race fuzz peers peers-spark bench chaos pgo cluster-demo clean
 
 build:
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace
@@ -108,6 +108,16 @@ pgo:
 	for i in 1 2 3; do bin/millrace-plain bench tpch --sf 1 --data $(PGO_DATA) --runs 5 --cpuprofile bin/cpu$$i.out || exit 1; done
 	go tool pprof -proto bin/cpu1.out bin/cpu2.out bin/cpu3.out > bin/default.pgo
 	mv bin/default.pgo cmd/millrace/default.pgo
+
+# Executors killed, stopped, cut off, their disks filled and files damaged, while
+# TPC-H is answered: an hour. CHAOS_SEED=… chooses the same queries and faults again.
+CHAOS = bin/millrace bench chaos --seed $(CHAOS_SEED)
+CHAOS_SEED ?= 0
+chaos: build
+	$(CHAOS) --sf 0.1 --kills 1000
+	$(CHAOS) --sf 0.1 --kills 1000 --cluster standalone
+	$(CHAOS) --sf 1 --kills 50
+	$(CHAOS) --sf 1 --kills 50 --cluster standalone
 
 # A master, two workers, queries by both deploy modes; everything is stopped again.
 cluster-demo: build

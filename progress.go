@@ -14,6 +14,9 @@ type Progress struct {
 	Stages, StagesDone int
 	Tasks, TasksDone   int
 	Ended              bool
+	// Of all queries since Watch: attempts of tasks that failed, those stopped on
+	// purpose included, and executors that were lost.
+	TasksFailed, ExecutorsLost int
 }
 
 // Watch calls f with the progress of the session's queries whenever it changes,
@@ -25,10 +28,14 @@ func (s *Session) Watch(f func(Progress)) (stop func()) {
 		var p Progress
 		job := -1
 		for e := range events {
-			if e.Kind == event.JobStarted {
-				job, p = e.Job, Progress{Began: e.Time, Stages: e.Stages}
-			}
-			if e.Job != job {
+			switch {
+			case e.Kind == event.JobStarted:
+				job, p = e.Job, Progress{Began: e.Time, Stages: e.Stages, TasksFailed: p.TasksFailed, ExecutorsLost: p.ExecutorsLost}
+			case e.Kind == event.TaskEnded && e.Error != "":
+				p.TasksFailed++
+			case e.Kind == event.ExecutorLost:
+				p.ExecutorsLost++
+			case e.Job != job && e.Kind != event.ExecutorAdded:
 				continue
 			}
 			switch e.Kind {
@@ -37,7 +44,9 @@ func (s *Session) Watch(f func(Progress)) (stop func()) {
 			case event.StageEnded:
 				p.StagesDone++
 			case event.TaskEnded:
-				p.TasksDone++
+				if e.Job == job {
+					p.TasksDone++
+				}
 			case event.JobEnded:
 				p.Ended = true
 			}

@@ -53,6 +53,7 @@ var arrows = map[string][]string{
 var modules = map[string][]string{
 	".":                 {"github.com/apache/arrow-go/v18"},
 	"shuffle/service":   {"github.com/cespare/xxhash/v2"},
+	"bench/chaos":       {"golang.org/x/sys/unix"},
 	"bench/shuffle":     {"github.com/pierrec/lz4/v4", "github.com/quic-go/quic-go"},
 	"columnar/chunk":    {"github.com/cespare/xxhash/v2", "github.com/pierrec/lz4/v4"},
 	"shuffle/file":      {"github.com/cespare/xxhash/v2"},
