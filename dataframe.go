@@ -22,6 +22,7 @@ type DataFrame struct {
 	err  error
 	from []*DataFrame // what it was made of
 	call string       // where, "" for SQL text
+	text string       // the SQL text
 }
 
 // with makes a frame of d, and others, in the method that the program called.

@@ -79,7 +79,7 @@ func analysis(r *driver.Result) string {
 		for i, o := range st.Operators {
 			indent := strings.Repeat("  ", o.Depth)
 			table = append(table, []string{strconv.FormatInt(o.Rows, 10), strconv.FormatInt(o.Batches, 10), amount(o.Bytes),
-				fmt.Sprintf("%.1f", float64(ownNanos(st.Operators, i))/1e6), amount(o.PeakBytes), amount(o.SpilledBytes), indent + o.Node})
+				fmt.Sprintf("%.1f", float64(event.OwnNanos(st.Operators, i))/1e6), amount(o.PeakBytes), amount(o.SpilledBytes), indent + o.Node})
 			if o.RowsRead > 0 || o.RowGroups > 0 {
 				read := fmt.Sprintf("%s  read %d rows, %s", indent, o.RowsRead, amount(o.BytesRead))
 				if o.RowGroups > 0 {
@@ -91,17 +91,6 @@ func analysis(r *driver.Result) string {
 		writeAligned(&b, table)
 	}
 	return b.String()
-}
-
-// ownNanos is the time of an operator without that of its inputs.
-func ownNanos(ops []event.OperatorStats, i int) int64 {
-	own := ops[i].Nanos
-	for k := i + 1; k < len(ops) && ops[k].Depth > ops[i].Depth; k++ {
-		if ops[k].Depth == ops[i].Depth+1 {
-			own -= ops[k].Nanos
-		}
-	}
-	return max(own, 0) // clocks of inputs that ran apart may have counted more
 }
 
 func counted(n int, what string) string {

@@ -110,6 +110,7 @@ func (s *Session) start(ctx context.Context, q *query) (*Result, error) {
 	if err != nil {
 		return nil, diag.New(diag.Internal, "%v", err)
 	}
+	g.Query = description(ctx)
 	q.graph = g
 	stream, err := s.driver.Start(ctx, g, q.conf, q.buffer)
 	if err != nil {

@@ -1,6 +1,7 @@
 package millrace
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,7 @@ func (d *DataFrame) Run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.s.start(ctx, q)
+	return d.s.start(described(ctx, cmp.Or(d.text, d.call)), q)
 }
 
 // next returns the next batch, which stays valid, or io.EOF; then a result that was

@@ -3,6 +3,7 @@ package millrace
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ type Session struct {
 	broker *memory.Broker
 	tables *connector.Registry
 	bus    *event.Bus
+	sight  *sight
 	spill  *spill.Space // of executors in this process; nil if there are none
 	govern func()       // ends the hold on the collector
 
@@ -97,10 +99,13 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 		return nil, err
 	}
 	s := &Session{conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(budget), tables: files.Registry()}
+	if s.sight, err = newSight(ctx, conf, s.bus, budget); err != nil {
+		return nil, err
+	}
 	tracker, results := shuffle.NewTracker(), &driver.Results{}
 	backend, err := s.executors(ctx, tracker, results, how.waiting)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.sight.close())
 	}
 	s.govern = s.broker.Govern()
 	scheduled.Backend, scheduled.Tables, scheduled.Tracker, scheduled.Results = backend, s.tables, tracker, results
@@ -164,7 +169,8 @@ func (s *Session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	defer s.govern()
-	return s.driver.Close(ctx)
+	err := s.driver.Close(ctx)
+	return errors.Join(err, s.sight.close())
 }
 
 // SQL parses and analyzes a query. Nothing runs until an action of the result is
@@ -174,7 +180,11 @@ func (s *Session) SQL(ctx context.Context, text string) (*DataFrame, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.statement(ctx, p)
+	df, err := s.statement(described(ctx, text), p)
+	if err == nil {
+		df.text = text
+	}
+	return df, err
 }
 
 func (s *Session) statement(ctx context.Context, p logical.Plan) (*DataFrame, error) {

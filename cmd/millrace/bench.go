@@ -106,11 +106,11 @@ func (o *tpchRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := millrace.Open(ctx, o.master, opts...)
+	s, closed, err := open(ctx, o.master, opts)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer closed()
 	if err := views(ctx, s, dir); err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/bench/filters"
 	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/tpch"
@@ -57,11 +56,11 @@ func (o *filtersRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := millrace.Open(ctx, o.master, opts...)
+	s, closed, err := open(ctx, o.master, opts)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer closed()
 	if err := views(ctx, s, o.data); err != nil {
 		return err
 	}

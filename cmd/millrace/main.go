@@ -40,7 +40,7 @@ func run(args []string) int {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(sqlCommand(), masterCommand(), workerCommand(), submitCommand(), clusterCommand(), driverCommand(), benchCommand(), shuffleCommand(), configCommand(), versionCommand())
+	root.AddCommand(sqlCommand(), masterCommand(), workerCommand(), submitCommand(), clusterCommand(), driverCommand(), benchCommand(), shuffleCommand(), historyCommand(), configCommand(), versionCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	switch {

@@ -22,11 +22,11 @@ import (
 // interact runs the shell on the terminal. Ctrl-C stops a statement; the shell goes
 // on.
 func interact(parent context.Context, format string, header bool, master string, opts []millrace.Option) error {
-	s, err := millrace.Open(parent, master, append(opts, millrace.WithWaiting(waiting))...)
+	s, closed, err := open(parent, master, opts)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer closed()
 	stdin := int(os.Stdin.Fd())
 	defer endOnTerm(s, stdin)()
 	return shell.Run(shell.Config{

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/settings"
 	"github.com/millrace-engine/millrace/plan/sql"
@@ -89,6 +90,9 @@ FROM 'data.csv' WITH (header true, inferSchema true).`,
 func sessionFlags(c *cobra.Command, master *string, conf *[]string, memory *string) {
 	c.Flags().StringVar(master, "master", "", "where to run: local, local[n], local[*], local-cluster[executors,cores,MiB], millrace://host:port")
 	c.Flags().StringArrayVar(conf, "conf", nil, "a setting as key=value (repeatable); millrace config lists them")
+	c.Flags().BoolFunc("ui", "show the queries as pages on "+pagesAddress+", or the next free port", func(string) error {
+		return c.Flags().Set("conf", settings.UIAddress+"="+pagesAddress)
+	})
 	c.Flags().StringVar(memory, "memory", "", "memory budget, as 4GiB (default: 80 % of what there is)")
 }
 
@@ -138,11 +142,11 @@ func statements(ctx context.Context, src, format string, header, keepGoing bool,
 		fmt.Fprintln(os.Stderr, diag.Render(err, src))
 		return errShown
 	}
-	s, err := millrace.Open(ctx, master, append(opts, millrace.WithWaiting(waiting))...)
+	s, closed, err := open(ctx, master, opts)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer closed()
 	stdout := follow(s)
 	defer stdout.stop()
 	out := bufio.NewWriterSize(stdout, 1<<16)
@@ -171,6 +175,26 @@ func statements(ctx context.Context, src, format string, header, keepGoing bool,
 		return errShown
 	}
 	return nil
+}
+
+// pagesAddress is where --ui serves.
+const pagesAddress = "127.0.0.1:4040"
+
+// open opens a session, says where its pages are, and returns what closes it and
+// tells what went wrong with that.
+func open(ctx context.Context, master string, opts []millrace.Option) (s *millrace.Session, closed func(), err error) {
+	s, err = millrace.Open(ctx, master, append(opts, millrace.WithWaiting(waiting))...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if at := s.UI(); at != "" {
+		fmt.Fprintln(os.Stderr, "pages:", at)
+	}
+	return s, func() {
+		if err := s.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, diag.Render(err, ""))
+		}
+	}, nil
 }
 
 // waiting tells whoever waits for executors why.
@@ -281,7 +305,7 @@ func render(r *millrace.Result, format string, header bool, out *bufio.Writer) e
 			switch {
 			case null[i]:
 				out.WriteString("null")
-			case (t.IsNumeric() || t.IsNested()) && json.Valid([]byte(v[i])) || v[i] == "true" || v[i] == "false":
+			case (t.IsNumeric() || t.IsNested() || t.Kind == columnar.Bool) && json.Valid([]byte(v[i])):
 				out.WriteString(v[i])
 			default:
 				x, err := json.Marshal(v[i])

@@ -88,7 +88,9 @@ func (d *Driver) Start(ctx context.Context, g *stage.Graph, conf []catalog.Optio
 		return nil, err
 	}
 	s := d.stream(j, window)
-	d.Bus.Publish(event.Event{Kind: event.JobStarted, Time: j.start, Job: j.id, Stages: len(g.Stages)})
+	if d.Bus.Heard() {
+		d.Bus.Publish(event.Event{Kind: event.JobStarted, Time: j.start, Job: j.id, Stages: len(g.Stages), Query: g.Query, Plan: g.String()})
+	}
 	if err := d.do(ctx, func() { d.submit(j) }); err != nil {
 		s.release()
 		j.keys.close()

@@ -25,6 +25,12 @@ type Event struct {
 	Millis   float64         `json:"ms,omitempty"`
 	Metrics  []OperatorStats `json:"operators,omitempty"`
 	Lost     int             `json:"lost,omitempty"` // events that this subscriber missed before
+	App      *App            `json:"app,omitempty"`  // of app_started
+
+	// Of started jobs: the statement, or what else the program says the job is for, and
+	// its stages as EXPLAIN FORMATTED shows them.
+	Query string `json:"query,omitempty"`
+	Plan  string `json:"plan,omitempty"`
 
 	// Of ended tasks, stages and jobs: what the task (of several, the hungriest) had
 	// reserved at most, and what was spilled, output of exchanges included.
@@ -35,11 +41,23 @@ type Event struct {
 	ReservedPeakBytes int64 `json:"reserved_peak_bytes,omitempty"`
 }
 
+// App is an application: a session.
+type App struct {
+	ID       string            `json:"id"`
+	Name     string            `json:"name,omitempty"`
+	Master   string            `json:"master"`
+	Version  string            `json:"version,omitempty"` // of the program
+	Memory   int64             `json:"memory"`            // budget of the driver's process, in bytes
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
 // Kind is what happened.
 type Kind string
 
 // The kinds.
 const (
+	AppStarted    Kind = "app_started"
+	AppEnded      Kind = "app_ended"
 	JobStarted    Kind = "job_started"
 	JobEnded      Kind = "job_ended"
 	StageStarted  Kind = "stage_started"
@@ -85,6 +103,17 @@ func (s *OperatorStats) Add(o OperatorStats) {
 	s.SpilledBytes += o.SpilledBytes
 }
 
+// OwnNanos is the time of an operator without that of its inputs.
+func OwnNanos(ops []OperatorStats, i int) int64 {
+	own := ops[i].Nanos
+	for k := i + 1; k < len(ops) && ops[k].Depth > ops[i].Depth; k++ {
+		if ops[k].Depth == ops[i].Depth+1 {
+			own -= ops[k].Nanos
+		}
+	}
+	return max(own, 0) // clocks of inputs that ran apart may have counted more
+}
+
 // Bus tells subscribers about events. A nil Bus tells nobody.
 type Bus struct {
 	mu   sync.Mutex
@@ -117,6 +146,16 @@ func (b *Bus) Subscribe(buffer int) (<-chan Event, func()) {
 			close(s.c)
 		}
 	}
+}
+
+// Heard reports whether anybody listens: what is dear to tell need not be told else.
+func (b *Bus) Heard() bool {
+	if b == nil {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.subs) > 0
 }
 
 // Publish tells every subscriber that has room.

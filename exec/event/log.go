@@ -2,6 +2,7 @@ package event
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 )
@@ -62,4 +63,26 @@ func Read(r io.Reader, each func(Event) error) error {
 			return err
 		}
 	}
+}
+
+// maxLine bounds what Last looks at: the events that end a log are short.
+const maxLine = 1 << 20
+
+// Last returns the last whole event of a log.
+func Last(r io.ReadSeeker) (Event, error) {
+	var e Event
+	end, err := r.Seek(0, io.SeekEnd)
+	if err != nil {
+		return e, err
+	}
+	if _, err := r.Seek(max(end-maxLine, 0), io.SeekStart); err != nil {
+		return e, err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxLine))
+	if err != nil {
+		return e, err
+	}
+	b = b[:bytes.LastIndexByte(b, '\n')+1]
+	line := bytes.TrimSuffix(b, []byte("\n"))
+	return e, json.Unmarshal(line[bytes.LastIndexByte(line, '\n')+1:], &e)
 }

@@ -33,6 +33,8 @@ var arrows = map[string][]string{
 	"exec/driver/dag":   {},
 	"exec/driver/task":  {"exec"},
 	"exec/event":        {},
+	"exec/status":       {"exec/event"},
+	"exec/ui":           {"exec/event", "exec/status"},
 	"exec":              {"columnar", "plan", "shuffle", "cache", "connector", "exec"},
 	"exec/cluster":      {"columnar", "plan", "shuffle", "cache", "connector", "exec", "transport", "internal/identity"},
 	"shuffle/file":      {"columnar", "shuffle"},

@@ -52,6 +52,8 @@ const (
 	ClusterHost       = "cluster.host"
 	ClusterToken      = "cluster.token"
 	ClusterWait       = "cluster.wait"
+	EventLogDir       = "event.log.dir"
+	UIAddress         = "ui.address"
 	ExecutorCores     = "executor.cores"
 	ExecutorCount     = "executor.count"
 	ExecutorMemory    = "executor.memory"
@@ -64,6 +66,8 @@ func All() []Setting {
 		{ClusterHost, "", "address of this machine that a cluster's workers reach; empty for the one that leads to the master", func(string) error { return nil }},
 		{ClusterToken, "", "file with the token that lets a process into a cluster; empty for millrace/token in the user's configuration directory", func(string) error { return nil }},
 		{ClusterWait, "5m", "how long an application waits for its first executor", duration},
+		{EventLogDir, "", "directory where the session writes what its queries did, for millrace history; empty for none", func(string) error { return nil }},
+		{UIAddress, "", "where the session shows its queries as pages: host:port of the loopback, as 127.0.0.1:4040, the next free port if that is taken; empty for nowhere", func(string) error { return nil }},
 		{ExecutorCores, "1", "cores, and so tasks at a time, of each executor on a cluster", whole(1, maxPlaces)},
 		{ExecutorCount, "2", "executors that an application wants on a cluster", whole(1, 10_000)},
 		{ExecutorMemory, "1GiB", "memory budget of each executor on a cluster", size(16 << 20)},

@@ -84,7 +84,8 @@ type Output struct {
 // Graph is a query's stages, in an order in which they can run.
 type Graph struct {
 	Stages []*Stage
-	Result int // id of the result stage
+	Result int    // id of the result stage
+	Query  string // what the query is, for people: its SQL text, or what the program says; may be empty
 }
 
 // Cut cuts a plan at its exchanges. It fails only on plans that break the
