@@ -2,6 +2,7 @@ package millrace_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // cube registers a view v of n rows from 0 on, and a view t of rows made of
@@ -111,14 +113,27 @@ func TestSpill(t *testing.T) {
 	}
 }
 
-// TestLongList: a list that takes most of what memory holds, among many others, is
-// made: there is nothing to spill it into.
+// TestLongList: a list that takes most of what memory holds is made, among many
+// others and without groups: what it has come to is spilled meanwhile, so that it is in
+// memory once. One that takes more is refused with its size and what to do.
 func TestLongList(t *testing.T) {
 	s := open(t, "local[2]", millrace.WithSetting("memory", "18MiB"))
 	cube(t, s, 84)
-	rows, _, err := text(t, s, "SELECT max(n), sum(n), count(*) FROM (SELECT size(collect_list(k)) n FROM t GROUP BY if(k % 4 < 3, 0, k))")
-	if got := fmt.Sprint(rows); err != nil || got != "[[444528 592704 148177]]" {
-		t.Errorf("%s, %v", got, err)
+	for _, c := range [][2]string{
+		{"SELECT max(n), sum(n), count(*) FROM (SELECT size(collect_list(k)) n FROM t GROUP BY if(k % 4 < 3, 0, k))", "[[444528 592704 148177]]"},
+		{"SELECT size(collect_list(k)), count(*), max(k) FROM t", "[[592704 592704 592703]]"},
+		{"SELECT size(collect_list(k)) FROM t WHERE k < 0", "[[0]]"},
+		{"SELECT g, size(l), l[0] IS NOT NULL, l[size(l) - 1] IS NOT NULL FROM (SELECT if(k < 400000, 0, 1) g, collect_list(CAST(k AS STRING)) l FROM t GROUP BY 1) ORDER BY g", "[[0 400000 true true] [1 192704 true true]]"},
+	} {
+		rows, _, err := text(t, s, c[0])
+		if got := fmt.Sprint(rows); err != nil || got != c[1] {
+			t.Errorf("%s: %s, %v", c[0], got, err)
+		}
+	}
+	_, _, err := text(t, s, "SELECT size(collect_list(repeat(CAST(k AS STRING), 9))) FROM t")
+	var d *diag.Error
+	if !errors.As(err, &d) || d.Class != diag.MemoryLimit || !strings.Contains(d.Message, "collects 592704 values") || !strings.Contains(d.Remedy, "--memory") {
+		t.Errorf("a list that is too large: %v", err)
 	}
 	if r := s.Reserved(); r != 0 {
 		t.Errorf("%d bytes stay reserved", r)

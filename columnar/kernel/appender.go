@@ -33,6 +33,14 @@ func NewAppender(types []columnar.Type, r memory.Reservation) *Appender {
 	return a
 }
 
+// Expect tells an empty appender how many rows will come and what their strings take,
+// so that it makes its buffers in that size at once. More may come.
+func (a *Appender) Expect(rows int, stringBytes int) {
+	for i := range a.columns {
+		a.columns[i].usualRows, a.columns[i].usualBytes = rows, stringBytes+slack
+	}
+}
+
 // Len returns the rows appended since the last Take.
 func (a *Appender) Len() int { return a.rows }
 

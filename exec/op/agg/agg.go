@@ -45,6 +45,7 @@ type aggregate struct {
 	spilled  overflow
 	stored   *columnar.Schema // of spilled groups
 	lists    bool             // there are lists among their states
+	alone    bool             // a spilled group is read that no partition parts
 }
 
 // call is one aggregate: its state and where its arguments lie among the inputs.
@@ -160,7 +161,7 @@ func (a *aggregate) Next(ctx context.Context) (*columnar.Batch, error) {
 				return b, err
 			}
 			a.emitting = false
-			if a.memory.Pressure() == memory.Critical {
+			if a.lists || a.memory.Pressure() == memory.Critical {
 				a.release()
 			} else {
 				a.restart()
@@ -384,7 +385,7 @@ func (a *aggregate) update(c *call, input []columnar.Vector, at []int, merging b
 
 // groups returns the next batch of groups, nil when there are no more.
 func (a *aggregate) groups() (*columnar.Batch, error) {
-	n := min(a.table.n-a.emit, max(1, min(a.rows, columnar.MaxRows)))
+	n := a.fit(a.emit, max(1, min(a.rows, columnar.MaxRows)))
 	if n <= 0 {
 		return nil, nil
 	}
@@ -395,6 +396,18 @@ func (a *aggregate) groups() (*columnar.Batch, error) {
 	b.Schema = a.node.Out
 	a.emit += n
 	return b, nil
+}
+
+// fit returns how many groups from one on are emitted at a time, up to most: fewer
+// where their lists, which are copied, are long.
+func (a *aggregate) fit(from, most int) int {
+	n := min(a.table.n-from, most)
+	for i := range a.calls {
+		if s, ok := a.calls[i].state.(*listState); ok {
+			n = s.fit(from, n)
+		}
+	}
+	return n
 }
 
 // columnsOf returns groups from … from+n−1 with their states or results.

@@ -25,6 +25,8 @@
 //     the table.
 //   - A5 Table and states are paid for after each batch, with half as much again
 //     for what grows; a refusal spills (partial: emits) groups.
+//     A group with lists that is alone in its partition is read back into room of just
+//     its size.
 //   - A6 A partition is in memory alone or, from when it was spilled, on disk; only
 //     once all are on disk is the table a place where rows meet before they go there.
 //

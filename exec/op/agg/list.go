@@ -2,6 +2,7 @@ package agg
 
 import (
 	"errors"
+	"sort"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
@@ -115,6 +116,19 @@ func (s *listState) arrange() {
 	}
 	copy(s.starts[1:], s.starts)
 	s.starts[0] = 0
+}
+
+// mostValues bounds what is copied at a time to bring the values of groups together.
+const mostValues = 64 << 10
+
+// fit returns how many of n groups have at most mostValues values, at least one.
+func (s *listState) fit(from, n int) int {
+	if n <= 1 || s.values.Len() <= mostValues {
+		return n
+	}
+	s.arrange()
+	first := s.starts[from]
+	return max(1, sort.Search(n, func(k int) bool { return s.starts[from+k+1]-first > mostValues }))
 }
 
 func (s *listState) result(from, n int) (columnar.Vector, error) {

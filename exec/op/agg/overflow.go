@@ -30,6 +30,7 @@ const (
 // partitioned again by another remix.
 type overflow struct {
 	runs      []*spill.Run // fan of them, being written; nil if none
+	content   [fan]content // of the runs, where there are lists
 	gone      uint32       // the partitions that are there; the others are in memory alone
 	level     int          // of the partition being read, 0 for the input
 	queue     []part       // to be read
@@ -42,6 +43,7 @@ type overflow struct {
 type part struct {
 	run   *spill.Run
 	level int
+	lone  *content // of the one group that it has; nil: several, or not known
 }
 
 // any reports whether groups of the current input are on disk.
@@ -57,24 +59,23 @@ func (a *aggregate) size() int64 {
 }
 
 // need returns what is to be paid for: what table and states hold now, what
-// doubling the largest of it takes, and what writing it takes.
+// doubling the largest of it takes, and what writing it takes. A lone group has its
+// room already.
 func (a *aggregate) need() int64 {
 	n := a.size()
+	if a.alone {
+		return n
+	}
 	return n + n/2 + min(n, fan*spill.RunBytes)
 }
 
 // short pays for what the aggregation needs now. It reports that memory refuses.
 func (a *aggregate) short(ctx context.Context) (bool, error) {
 	n := a.need()
-	if n > a.held {
-		err := a.memory.Grow(ctx, n-a.held)
-		if errors.Is(err, memory.ErrSpill) {
-			return n > freeTable, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		a.held = n
+	if err := a.pay(ctx, n); errors.Is(err, memory.ErrSpill) {
+		return n > freeTable, nil
+	} else if err != nil {
+		return false, err
 	}
 	return a.held > leastTable && a.memory.Pressure() == memory.Critical, nil
 }
@@ -83,16 +84,9 @@ func (a *aggregate) short(ctx context.Context) (bool, error) {
 // growing and writing them would take on top, which short asks for first.
 func (a *aggregate) bear(ctx context.Context) error {
 	n := a.size()
-	if n <= a.held {
-		return nil
-	}
-	err := a.memory.Grow(ctx, n-a.held)
+	err := a.pay(ctx, n)
 	if errors.Is(err, memory.ErrSpill) {
-		return diag.New(diag.MemoryLimit, "one group of an aggregation needs %d MiB, more than memory has for it", n>>20).
-			WithRemedy("raise --memory (MILLRACE_MEMORY), or aggregate less into one group")
-	}
-	if err == nil {
-		a.held = n
+		return tooLarge(n, a.memory.Held(), 0, err)
 	}
 	return err
 }
@@ -102,10 +96,10 @@ func (a *aggregate) bear(ctx context.Context) error {
 // table cannot forget groups one by one.
 func (a *aggregate) overflow(ctx context.Context) error {
 	o := &a.spilled
-	if len(a.keys) == 0 {
+	if len(a.keys) == 0 && !a.lists {
 		return op.Reserve(ctx, a.memory, 1<<20, "an aggregation without groups")
 	}
-	if o.level > 0 && a.table.groups() <= 1 && !o.any() || o.level >= mostLevels {
+	if a.alone || o.level > 0 && a.table.groups() <= 1 && !a.lists && !o.any() || o.level >= mostLevels {
 		return a.bear(ctx)
 	}
 	if o.runs == nil {
@@ -118,8 +112,8 @@ func (a *aggregate) overflow(ctx context.Context) error {
 	if o.gone != every {
 		kept = a.file.NewRun("aggregation")
 	}
-	for from := 1; from < a.table.n; from += columnar.MaxRows {
-		n := min(columnar.MaxRows, a.table.n-from)
+	for from, n := 1, 0; from < a.table.n; from += n {
+		n = a.fit(from, columnar.MaxRows)
 		b, err := a.columnsOf(from, n, true)
 		if err != nil {
 			return err
@@ -170,6 +164,7 @@ func (a *aggregate) close(ctx context.Context) error {
 func (a *aggregate) scatter(ctx context.Context, b *columnar.Batch, kept *spill.Run) error {
 	a.scratch.Reset()
 	mixed := memory.Slice[uint64](a.scratch, b.Rows)
+	clear(mixed) // for a group without keys
 	for i, h := range b.Hash {
 		mixed[i] = kernel.Remix(h, a.spilled.level+1)
 	}
@@ -180,6 +175,9 @@ func (a *aggregate) scatter(ctx context.Context, b *columnar.Batch, kept *spill.
 			r := a.spilled.runs[p]
 			if a.spilled.gone>>p&1 == 0 {
 				r = kept
+			}
+			if a.lists {
+				a.spilled.content[p].add(b, len(a.node.Keys))
 			}
 			if err := r.Append(ctx, b); err != nil {
 				return err
@@ -222,9 +220,12 @@ func pieces(b *columnar.Batch, keys int, yield func(*columnar.Batch) error) erro
 				rows = append(rows, uint32(i))
 			}
 		}
-		p := &columnar.Batch{Schema: b.Schema, Rows: len(rows), Cols: make([]columnar.Vector, len(b.Cols)), Hash: make([]uint64, len(rows)), HashOf: b.HashOf}
-		for i, r := range rows {
-			p.Hash[i] = b.Hash[r]
+		p := &columnar.Batch{Schema: b.Schema, Rows: len(rows), Cols: make([]columnar.Vector, len(b.Cols))}
+		if b.Hash != nil {
+			p.Hash, p.HashOf = make([]uint64, len(rows)), b.HashOf
+			for i, r := range rows {
+				p.Hash[i] = b.Hash[r]
+			}
 		}
 		for c := range b.Cols {
 			switch v := &b.Cols[c]; {
@@ -262,13 +263,17 @@ func piece(v *columnar.Vector, rows []uint32, skip int) columnar.Vector {
 // settle ends the current input: what it spilled is queued, level by level.
 func (a *aggregate) settle() {
 	o := &a.spilled
-	for _, r := range o.runs {
+	for i, r := range o.runs {
 		if r.Rows() > 0 {
 			o.bytes += r.Stored()
-			o.queue = append(o.queue, part{r, o.level + 1})
+			p := part{run: r, level: o.level + 1}
+			if c := o.content[i]; c.rows > 0 && !c.mixed {
+				p.lone = &c
+			}
+			o.queue = append(o.queue, p)
 		}
 	}
-	o.runs, o.gone = nil, 0
+	o.runs, o.gone, o.content = nil, 0, [fan]content{}
 }
 
 // refill reads the next spilled partition. It reports that there was one; its
@@ -276,6 +281,7 @@ func (a *aggregate) settle() {
 func (a *aggregate) refill(ctx context.Context) (bool, error) {
 	o := &a.spilled
 	a.settle()
+	a.alone = false
 	if len(o.queue) == 0 {
 		return false, nil
 	}
@@ -287,6 +293,11 @@ func (a *aggregate) refill(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer d.Close()
+	if p.lone != nil {
+		if err := a.hold(ctx, p.lone); err != nil {
+			return false, err
+		}
+	}
 	for {
 		b, err := d.Next(ctx)
 		if errors.Is(err, io.EOF) {
