@@ -50,7 +50,8 @@ func (f *Failure) Error() string {
 // Unwrap returns the cause.
 func (f *Failure) Unwrap() error { return f.Cause }
 
-// Classify wraps an error that a task returned.
+// Classify wraps an error that a task returned. What a disk did to it is no fault of
+// the query: another attempt writes anew, elsewhere if it can.
 func Classify(err error) *Failure {
 	var f *Failure
 	var d *diag.Error
@@ -59,6 +60,8 @@ func Classify(err error) *Failure {
 		return nil
 	case errors.As(err, &f):
 		return f
+	case errors.As(err, &d) && d.Class == diag.SpillFailed:
+		return &Failure{Kind: Transient, Cause: err}
 	case errors.As(err, &d):
 		return &Failure{Kind: User, Cause: err}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

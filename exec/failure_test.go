@@ -54,6 +54,7 @@ func TestClassify(t *testing.T) {
 	}{
 		{fmt.Errorf("task: %w", diag.New(diag.CastInvalid, "no")), User},
 		{fmt.Errorf("task: %w", context.Canceled), Killed},
+		{fmt.Errorf("task: %w", diag.New(diag.SpillFailed, "full")), Transient},
 		{diag.New(diag.Cancelled, "stop").WithCause(context.Canceled), User},
 		{fmt.Errorf("task: %w", &Failure{Kind: FetchFailed, Cause: diag.New(diag.Internal, "x")}), FetchFailed},
 		{errors.New("division by zero"), Transient}, // text decides nothing

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +39,10 @@ type cluster struct {
 	master    string // URL of a standalone cluster; "": local-cluster
 	token     string
 	processes []*exec.Cmd
-	workers   []int   // whose children the executors are; nil: anybody's
-	disks     []*disk // that executors write to; none if they cannot be made
-	nodisk    error   // why
+	workers   []int        // whose children the executors are; nil: anybody's
+	given     map[int]bool // executors that the driver may have given up: they end, or soon will
+	disks     []*disk      // that executors write to; none if they cannot be made
+	nodisk    error        // why
 }
 
 // renews reports whether executors that end are replaced.
@@ -48,7 +50,7 @@ func (c *cluster) renews() bool { return c.master != "" }
 
 // newCluster makes what Options ask for.
 func newCluster(ctx context.Context, o Options) (_ *cluster, err error) {
-	c := &cluster{master: o.Master}
+	c := &cluster{master: o.Master, given: map[int]bool{}}
 	if c.dir, err = os.MkdirTemp("", "millrace-chaos-"); err != nil {
 		return nil, diag.New(diag.WriteFailed, "no temporary directory can be made: %v", err)
 	}
@@ -159,7 +161,9 @@ func (c *cluster) open(ctx context.Context, v variant, more ...millrace.Option) 
 }
 
 // executors are the processes of executors that run.
-func (c *cluster) executors() []int { return executors(c.workers) }
+func (c *cluster) executors() []int {
+	return slices.DeleteFunc(executors(c.workers), func(pid int) bool { return c.given[pid] })
+}
 
 // sweep removes what queries that have ended kept.
 func (c *cluster) sweep() {

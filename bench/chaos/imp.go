@@ -27,6 +27,9 @@ type imp struct {
 	counts func(k Kind, n int, err error)
 }
 
+// patience is how long an executor that is stopped counts as one that goes on.
+const patience = 8 * time.Second
+
 // plan draws the faults of a query that takes about so long, by the kinds that a
 // run allows and a variant has something to strike for.
 func plan(r *rand.Rand, kinds []Kind, v variant, took time.Duration) (out []fault) {
@@ -129,11 +132,16 @@ func (i *imp) strike(ctx context.Context, f fault, since time.Time, ended <-chan
 			return nil, 0, errMissed
 		}
 		undo, err = stop(pids[0])
+		if err == nil && f.lasts > patience {
+			i.c.given[pids[0]] = true
+		}
 	case Cut:
 		if len(pids) <= spare {
 			return nil, 0, errMissed
 		}
-		_, err = cut(pids[0], f.all, r)
+		if _, err = cut(pids[0], f.all, r); err == nil && !i.c.renews() {
+			i.c.given[pids[0]] = true // one of them may have been to the driver
+		}
 	case Damage:
 		err = i.again(ctx, ended, func() error {
 			if i.v == kept {

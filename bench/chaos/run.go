@@ -89,7 +89,12 @@ func Run(ctx context.Context, o Options) (rep *Report, err error) {
 	if err := x.measure(ctx); err != nil {
 		return x.rep, err
 	}
+	said := time.Now()
 	for n := 0; !x.over(); n++ {
+		if time.Since(said) > 10*time.Second {
+			said = time.Now()
+			o.Say("%5.0f s, %s", time.Since(began).Seconds(), x.rep.Line())
+		}
 		v := []variant{plain, kept, plain, lean, plain}[n%5]
 		if err := x.session(ctx, v); err != nil {
 			return x.rep, err

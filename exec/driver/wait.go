@@ -76,7 +76,7 @@ func (d *Driver) watchGrace() {
 				return
 			}
 			for _, j := range d.jobs {
-				d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: diag.New(diag.Internal, "there has been no executor for %s", wait).
+				d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: diag.New(diag.ClusterFailed, "there has been no executor for %s", wait).
 					WithRemedy("start workers, or look into why they ended")}})
 			}
 		}:
