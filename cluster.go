@@ -36,6 +36,6 @@ func (s *Session) register(ctx context.Context, tracker *shuffle.Tracker, result
 		Cluster: standalone.Control(self), Master: standalone.MasterAt(self, s.place.Cluster), Name: get(settings.AppName),
 		Executors: s.conf.Int(settings.ExecutorCount), Size: standalone.Size{Cores: s.conf.Int(settings.ExecutorCores), Memory: s.conf.Size(settings.ExecutorMemory)},
 		Schemes: schemes, Host: host, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: get(settings.ShuffleKeep), Wait: s.conf.Duration(settings.ClusterWait), Waiting: waiting,
-		Results: results, Outputs: tracker,
+		Results: results, Outputs: tracker, Functions: program.functions.Table(), Fingerprint: program.functions.Fingerprint(),
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/settings"
 	"github.com/millrace-engine/millrace/plan/analyze"
-	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 )
 
@@ -96,7 +95,7 @@ func (s *Session) show(ctx context.Context, x *logical.Show) (*DataFrame, error)
 		}
 		s.mu.Unlock()
 	case logical.ShowFunctions:
-		names = append(names, expr.Builtins().Names()...)
+		names = append(names, program.functions.Table().Names()...)
 	case logical.ShowSettings:
 		for _, k := range settings.All() {
 			names = append(names, k.Key)

@@ -299,3 +299,41 @@ func ExampleDataFrame_Batches() {
 	}
 	// Output: 2 [1 2] [1.5 3]
 }
+
+func ExampleScalar1() {
+	// In a program: func main() { millrace.Main(register); … }, where
+	//
+	//	func register(r *millrace.Registry) {
+	//		millrace.Scalar1(r, "go_clean", clean)
+	//	}
+	//	func clean(s string) string { return strings.ToUpper(strings.TrimSpace(s)) }
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	show(ctx, df.Select(millrace.CallFunction("go_clean", "city").As("clean")).Distinct().OrderBy("clean"))
+	// Output:
+	// +-------+
+	// | clean |
+	// +-------+
+	// | BERN  |
+	// | OSLO  |
+	// | ROME  |
+	// +-------+
+}
+
+func ExampleAggregate1() {
+	// go_mean is registered with a state {Sum, Count} and four functions: Zero, Add,
+	// Merge and Result.
+	ctx := context.Background()
+	s, df := sales(ctx)
+	defer s.Close()
+	show(ctx, df.GroupBy("city").Agg("go_mean(amount) AS mean").OrderBy("city"))
+	// Output:
+	// +------+------+
+	// | city | mean |
+	// +------+------+
+	// | Bern |  4.0 |
+	// | Oslo |  4.0 |
+	// | Rome | NULL |
+	// +------+------+
+}

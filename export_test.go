@@ -45,3 +45,10 @@ func OpenOn(ctx context.Context, start func(context.Context, *shuffle.Tracker, *
 func (s *Session) Events(buffer int) (events <-chan event.Event, stop func()) {
 	return s.bus.Subscribe(buffer)
 }
+
+// RegistrationError returns what is wrong with the functions of a program.
+func RegistrationError(register func(*Registry)) error {
+	var r Registry
+	register(&r)
+	return r.functions.Err()
+}

@@ -28,7 +28,7 @@ const (
 )
 
 // executorOptions are what TestMain gives to millrace.Main.
-func executorOptions() []millrace.ExecutorOption {
+func executorOptions() []millrace.MainOption {
 	dir := os.Getenv(traces)
 	if dir == "" {
 		return nil
@@ -37,7 +37,7 @@ func executorOptions() []millrace.ExecutorOption {
 	if n, err := strconv.ParseInt(os.Getenv(damages), 10, 64); err == nil {
 		t.damage.Store(n)
 	}
-	return []millrace.ExecutorOption{millrace.WithFetchPolicy(policy{t}), millrace.WithChunkCodec(inverted{t})}
+	return []millrace.MainOption{millrace.WithFetchPolicy(policy{t}), millrace.WithChunkCodec(inverted{t})}
 }
 
 // tracer leaves a file of each name that it is told, by process.

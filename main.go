@@ -7,40 +7,58 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/millrace-engine/millrace/artifacts/function"
 	"github.com/millrace-engine/millrace/connector/files"
 	"github.com/millrace-engine/millrace/exec/cluster/process"
 	"github.com/millrace-engine/millrace/shuffle/service"
 )
 
-// ExecutorOption replaces a part of the executors that a program runs.
-type ExecutorOption func(*service.Options)
+// Registry is what a program adds to Millrace: its functions (Scalar1, Aggregate1 …)
+// and the parts that it replaces. Main fills it before anything runs.
+type Registry struct {
+	fetch     service.Options
+	functions function.Registry
+}
+
+// MainOption fills the registry: a function of the program that registers its
+// functions, or WithFetchPolicy and the like.
+type MainOption func(*Registry)
+
+// program is the registry of this process.
+var program Registry
 
 // WithFetchPolicy replaces what decides which exchange output is fetched, read and
 // sent first: service.ByUrgency.
-func WithFetchPolicy(p service.Policy) ExecutorOption {
-	return func(o *service.Options) { o.Policy = p }
+func WithFetchPolicy(p service.Policy) MainOption {
+	return func(r *Registry) { r.fetch.Policy = p }
 }
 
 // WithChunkCodec replaces the encoding of exchange output between executors:
 // service.Raw within a host, service.LZ4 between hosts.
-func WithChunkCodec(c service.Codec) ExecutorOption {
-	return func(o *service.Options) { o.Codec = c }
+func WithChunkCodec(c service.Codec) MainOption {
+	return func(r *Registry) { r.fetch.Codec = c }
 }
 
-// Main makes a program able to run executors: on "local-cluster" its own binary is
-// started again for each of them. It is the first statement of main, and of
-// TestMain in tests. In the program itself it returns at once; in an executor,
-// which the options are for, it never returns.
-func Main(opts ...ExecutorOption) {
+// Main registers a program's functions and makes it able to run executors: on
+// "local-cluster" its own binary is started again for each of them, and on a cluster
+// its executors run a copy. It is the first statement of main, and of TestMain in
+// tests: millrace.Main(register). In the program itself it returns at once, or ends
+// it with the reason if a registration is wrong; in an executor it never returns.
+func Main(opts ...MainOption) {
+	var r Registry
+	for _, o := range opts {
+		o(&r)
+	}
+	if err := r.functions.Err(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	program = r
 	if os.Getenv(process.Environment) == "" {
 		return
 	}
-	var fetch service.Options
-	for _, o := range opts {
-		o(&fetch)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := process.Child(ctx, os.Stdin, files.Registry(), fetch)
+	err := process.Child(ctx, os.Stdin, process.Program{Tables: files.Registry(), Functions: r.functions.Table(), Fingerprint: r.functions.Fingerprint(), Fetch: r.fetch})
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "millrace executor:", err)

@@ -134,10 +134,11 @@ func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, resul
 		}
 		s.spill = spill.NewSpace(dir)
 		s.spill.Limit = limit
-		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep}), nil
+		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep, Functions: program.functions.Table()}), nil
 	}
 	return process.Start(ctx, process.Config{Executors: s.place.Executors, Slots: s.place.Slots, Memory: s.place.Memory,
-		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, Outputs: tracker, Results: results})
+		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, Outputs: tracker, Results: results,
+		Functions: program.functions.Table(), Fingerprint: program.functions.Fingerprint()})
 }
 
 // fetchLimits are what executors may have in flight between each other.

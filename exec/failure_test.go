@@ -16,6 +16,7 @@ import (
 // formatting one into a string made it final elsewhere.
 func TestFailureCrosses(t *testing.T) {
 	user := diag.NewAt(diag.At(14), diag.DivideByZero, "division by zero").WithRemedy("use try_divide").WithPath("a.csv")
+	user.Call = "main.go:12"
 	for _, want := range []*Failure{
 		{Kind: FetchFailed, Exchange: 3, Map: 7, More: []int{8, 9}, Epoch: 1 << 40, Cause: errors.New("gone")},
 		{Kind: FetchFailed, Exchange: 3, Map: -1, Epoch: 2},

@@ -43,7 +43,7 @@ func EncodeFailure(f *Failure) []byte {
 	switch {
 	case errors.As(f.Cause, &d):
 		b = binary.AppendVarint(b, causeDiag)
-		for _, s := range []string{string(d.Class), d.Message, d.Remedy, d.Path} {
+		for _, s := range []string{string(d.Class), d.Message, d.Remedy, d.Path, d.Call} {
 			b = appendText(b, s)
 		}
 		return binary.AppendVarint(b, int64(d.Pos))
@@ -78,7 +78,7 @@ func DecodeFailure(b []byte) (*Failure, error) {
 	case causeText:
 		f.Cause = errors.New(d.text())
 	case causeDiag:
-		f.Cause = &diag.Error{Class: diag.Class(d.text()), Message: d.text(), Remedy: d.text(), Path: d.text(), Pos: diag.Pos(d.number())}
+		f.Cause = &diag.Error{Class: diag.Class(d.text()), Message: d.text(), Remedy: d.text(), Path: d.text(), Call: d.text(), Pos: diag.Pos(d.number())}
 	default:
 		d.bad = true
 	}

@@ -28,17 +28,20 @@ import (
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/exec/spill"
+	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/plan/wire"
 )
 
 // Config is what an executor works with.
 type Config struct {
-	ID      exec.ExecutorID
-	Slots   int
-	Broker  *memory.Broker
-	Tables  *connector.Registry
-	Outputs exchange.Outputs
+	ID     exec.ExecutorID
+	Slots  int
+	Broker *memory.Broker
+	Tables *connector.Registry
+	// Functions are what stages may call; nil stands for expr.Builtins.
+	Functions expr.Lookup
+	Outputs   exchange.Outputs
 	// Spill is where tasks spill; nil stands for a fresh directory. It is closed
 	// with the executor.
 	Spill *spill.Space
@@ -119,7 +122,7 @@ func (e *Executor) stage(id exec.StageID, hash [32]byte, encoded []byte) (*wire.
 			return nil, nil, nil, errors.New("a stage does not have the hash that its task names")
 		}
 		var err error
-		if spec, err = wire.DecodeStage(encoded); err != nil {
+		if spec, err = wire.DecodeStage(encoded, e.Functions); err != nil {
 			return nil, nil, nil, err
 		}
 		e.DecodedStages++

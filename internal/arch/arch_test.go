@@ -49,6 +49,9 @@ var arrows = map[string][]string{
 	"internal/shell":    {"plan/sql"},
 	"internal/identity": {},
 	"transport":         {"transport", "internal/identity"},
+
+	"artifacts":          {"artifacts", "transport", "connector/fs", "internal/identity"},
+	"artifacts/function": {"columnar", "plan/expr"},
 }
 
 // modules lists the third-party modules that a folder may use.

@@ -57,6 +57,8 @@ const (
 	ResultTooLarge     Class = "RESULT_TOO_LARGE"
 	ResultLost         Class = "RESULT_LOST"
 	ClusterFailed      Class = "CLUSTER_FAILED"
+	FunctionFailed     Class = "FUNCTION_FAILED"
+	ArtifactFailed     Class = "ARTIFACT_FAILED"
 	Cancelled          Class = "OPERATION_CANCELED"
 	Internal           Class = "INTERNAL_ERROR"
 )

@@ -8,17 +8,17 @@ import (
 	"github.com/millrace-engine/millrace/plan/logical"
 )
 
-func isAggregateName(name string) bool {
-	f, ok := expr.Builtins().Lookup(name)
+func (a *analyzer) isAggregateName(name string) bool {
+	f, ok := a.opts.Functions.Lookup(name)
 	return ok && f.Kind == expr.AggregateFunction
 }
 
 // aggregateIn returns the first call of an aggregate function in a written
 // expression, outside subqueries and windows; nil if there is none.
-func aggregateIn(e expr.Expr) *expr.UnresolvedCall {
+func (a *analyzer) aggregateIn(e expr.Expr) *expr.UnresolvedCall {
 	var found *expr.UnresolvedCall
 	expr.Walk(e, func(e expr.Expr) bool {
-		if c, ok := e.(*expr.UnresolvedCall); ok && c.Over == nil && found == nil && isAggregateName(c.Fn) {
+		if c, ok := e.(*expr.UnresolvedCall); ok && c.Over == nil && found == nil && a.isAggregateName(c.Fn) {
 			found = c
 		}
 		return found == nil
@@ -26,7 +26,7 @@ func aggregateIn(e expr.Expr) *expr.UnresolvedCall {
 	return found
 }
 
-func isAggregate(e expr.Expr) bool { return aggregateIn(e) != nil }
+func (a *analyzer) isAggregate(e expr.Expr) bool { return a.aggregateIn(e) != nil }
 
 // aggregate resolves GROUP BY with its select list, or a list of aggregates
 // without GROUP BY.
@@ -76,7 +76,7 @@ func (a *analyzer) groupKeys(written, list []expr.Expr, in *scope) ([]expr.Expr,
 		if ok && len(n.Parts) == 1 && strings.EqualFold(n.Parts[0], "all") && len(find(in.columns, n.Parts)) == 0 {
 			written = nil
 			for _, w := range list {
-				if !isAggregate(w) {
+				if !a.isAggregate(w) {
 					written = append(written, stripAlias(w))
 				}
 			}
@@ -122,7 +122,7 @@ func (a *analyzer) groupKey(k expr.Expr, list []expr.Expr, in *scope) (expr.Expr
 		k = stripAlias(list[n-1])
 	}
 	k = aliased(k, list, in.columns, 0)
-	if agg := aggregateIn(k); agg != nil {
+	if agg := a.aggregateIn(k); agg != nil {
 		return nil, diag.NewAt(at, diag.InvalidQuery, "the aggregate function %s cannot be grouped by", agg.Fn).WithRemedy("group by columns, or aggregate in a subquery")
 	}
 	e, err := a.expr(k, in)

@@ -17,6 +17,8 @@ type Options struct {
 	Resolver catalog.Resolver
 	// Views are the session's views by lower-case name, unresolved.
 	Views map[string]logical.Plan
+	// Functions are what calls may name; nil stands for expr.Builtins.
+	Functions *expr.FunctionTable
 	// Zone is the session's time zone; nil means UTC.
 	Zone *time.Location
 	// Now is the time of the statement: what current_timestamp() is.
@@ -37,6 +39,9 @@ const (
 // stay as they are, except that they get fresh ids where they would meet
 // themselves.
 func Analyze(ctx context.Context, p logical.Plan, o Options) (logical.Plan, error) {
+	if o.Functions == nil {
+		o.Functions = expr.Builtins()
+	}
 	if o.NextID == nil {
 		o.NextID = new(expr.ID)
 	}

@@ -19,9 +19,9 @@ func (a *analyzer) call(c *expr.UnresolvedCall, s *scope) (expr.Expr, error) {
 	if e, err := a.special(c, name, args, s.sets); e != nil || err != nil {
 		return e, err
 	}
-	f, ok := expr.Builtins().Lookup(name)
+	f, ok := a.opts.Functions.Lookup(name)
 	if !ok {
-		return nil, unknownFunction(c)
+		return nil, a.unknownFunction(c)
 	}
 	if c, args, err = nullTreatment(f, c, args); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (a *analyzer) call(c *expr.UnresolvedCall, s *scope) (expr.Expr, error) {
 		}
 		return nil, diag.NewAt(c.Place, diag.InvalidQuery, "%s belongs to aggregate functions; %s is none", what, f.Name)
 	}
-	return a.callResolved(f.Name, args, c.Place)
+	return a.scalarCall(f, args, c.Place)
 }
 
 // nullTreatment takes IGNORE NULLS in, also where it is written as a last argument
@@ -93,13 +93,13 @@ func (a *analyzer) arguments(c *expr.UnresolvedCall, name string, s *scope) ([]e
 	return args, nil
 }
 
-func unknownFunction(c *expr.UnresolvedCall) error {
+func (a *analyzer) unknownFunction(c *expr.UnresolvedCall) error {
 	switch c.Fn {
 	case "struct", "named_struct", "array", "map":
 		return diag.NewAt(c.Place, diag.Unsupported, "making values of type %s is not supported yet", strings.TrimPrefix(c.Fn, "named_"))
 	}
 	e := diag.NewAt(c.Place, diag.UnresolvedRoutine, "there is no function %s", c.Fn)
-	if near := nearest(c.Fn, expr.Builtins().Names()); near != "" {
+	if near := nearest(c.Fn, a.opts.Functions.Names()); near != "" {
 		return e.WithRemedy("did you mean %s?", near)
 	}
 	return e.WithRemedy("SHOW FUNCTIONS lists them")
@@ -179,9 +179,13 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// callResolved makes a call of a scalar function on resolved arguments.
+// callResolved makes a call of one of the engine's scalar functions on resolved arguments.
 func (a *analyzer) callResolved(name string, args []expr.Expr, at diag.Pos) (expr.Expr, error) {
 	f, _ := expr.Builtins().Lookup(name)
+	return a.scalarCall(f, args, at)
+}
+
+func (a *analyzer) scalarCall(f *expr.Function, args []expr.Expr, at diag.Pos) (expr.Expr, error) {
 	sig, err := f.Resolve(args)
 	if err != nil {
 		return nil, place(err, at)

@@ -19,7 +19,7 @@ func (a *analyzer) edit(e *logical.Edit, outer *scope) (logical.Plan, []column, 
 		return nil, nil, err
 	}
 	for _, s := range e.Set {
-		if at := aggregateIn(s.Arg); at != nil {
+		if at := a.aggregateIn(s.Arg); at != nil {
 			return nil, nil, diag.NewAt(at.Place, diag.InvalidQuery, "the aggregate function %s is not allowed in a column of each row", at.Fn).
 				WithRemedy("use GroupBy and Agg, or a window")
 		}

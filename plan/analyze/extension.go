@@ -91,7 +91,7 @@ func (x *extension) rewrite(e expr.Expr, having bool) (expr.Expr, error) {
 		}
 		return x.add(e)
 	case *expr.UnresolvedCall:
-		if x.agg != nil && n.Over == nil && (isAggregateName(n.Fn) || isGrouping(n.Fn)) {
+		if x.agg != nil && n.Over == nil && (x.a.isAggregateName(n.Fn) || isGrouping(n.Fn)) {
 			return x.add(e)
 		}
 	case *expr.Subquery:

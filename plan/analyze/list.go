@@ -10,7 +10,7 @@ import (
 
 func (a *analyzer) project(p *logical.Project, outer *scope) (logical.Plan, []column, error) {
 	for _, e := range p.List {
-		if isAggregate(e) {
+		if a.isAggregate(e) {
 			return a.aggregate(&logical.Aggregate{List: p.List, Child: p.Child}, outer)
 		}
 	}

@@ -27,7 +27,7 @@ func (a *analyzer) filter(f *logical.Filter, outer *scope) (logical.Plan, []colu
 
 // scalar resolves an expression of a clause that has no groups.
 func (a *analyzer) scalar(e expr.Expr, s *scope, clause string) (expr.Expr, error) {
-	if at := aggregateIn(e); at != nil {
+	if at := a.aggregateIn(e); at != nil {
 		err := diag.NewAt(at.Place, diag.InvalidQuery, "the aggregate function %s is not allowed in %s", at.Fn, clause)
 		if clause == "WHERE" {
 			return nil, err.WithRemedy("use HAVING, or aggregate in a subquery")
@@ -149,7 +149,7 @@ func (a *analyzer) sortKey(e expr.Expr, x *extension) (expr.Expr, error) {
 		attr.Place = l.Place
 		return &attr, nil
 	}
-	if at := aggregateIn(e); at != nil && x.agg == nil {
+	if at := a.aggregateIn(e); at != nil && x.agg == nil {
 		return nil, diag.NewAt(at.Place, diag.InvalidQuery, "the aggregate function %s in ORDER BY needs GROUP BY or an aggregate in the select list", at.Fn)
 	}
 	return x.resolve(e, false)

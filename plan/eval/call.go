@@ -13,6 +13,9 @@ import (
 // dictionaries may be exploited (it is strict and looks at one row at a time).
 func (p *Program) call(c *expr.Call) (fn function, strict bool, err error) {
 	name := c.Fn.Name
+	if c.Fn.Scalar != nil {
+		return foreign(c), c.Fn.NullOnNull && !c.Fn.Volatile, nil
+	}
 	if op, ok := operators[name]; ok {
 		return compare(op), true, nil
 	}

@@ -18,7 +18,10 @@ const (
 // aggregate operator's business, chosen by Name and argument types.
 type Function struct {
 	Name string // canonical, lower case
-	Kind FunctionKind
+	// Source is what finds the function on an executor where its name does not, ""
+	// elsewhere.
+	Source string
+	Kind   FunctionKind
 	// Resolve picks the signature for the given argument types: the types that
 	// the arguments must be cast to (implicitly) and the result type. args
 	// holds the unresolved-free arguments, so that literals can be looked at
@@ -37,10 +40,22 @@ type Function struct {
 	NeverNull bool
 	// OrderSensitive aggregates depend on the order of rows (first, collect_list).
 	OrderSensitive bool
+	// Scalar or Aggregate computes a function that is not the engine's own; both are
+	// nil for those that are.
+	Scalar    ForeignScalar
+	Aggregate ForeignAggregate
 	// Doc is one sentence for SHOW FUNCTIONS and godoc of generated wrappers.
 	Doc string
 	// Args names the parameters, for messages and generated wrappers.
 	Args []string
+}
+
+// Key is what plans hold: Source, or else the name.
+func (f *Function) Key() string {
+	if f.Source != "" {
+		return f.Source
+	}
+	return f.Name
 }
 
 // Signature is the outcome of resolving a call.

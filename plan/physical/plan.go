@@ -113,6 +113,7 @@ type AggCall struct {
 	Result   columnar.Type
 	Null     bool
 	Place    diag.Pos
+	Foreign  expr.ForeignAggregate // nil: one of the engine's own
 }
 
 // Aggregate groups rows. Output: keys, then states (Partial) or results. In

@@ -12,10 +12,14 @@ import "github.com/millrace-engine/millrace/columnar"
 //	bool_and bool_or [bool]
 //	stddev* var*     [double n, double mean, double m2]
 //	collect_list     [result type]
+//	those of others  what they say
 //
 // ok is false where partial states would be no smaller than the rows (the
 // planner then uses AggComplete over rows partitioned by the keys).
 func StateTypes(call AggCall) (types []columnar.Type, ok bool) {
+	if call.Foreign != nil {
+		return []columnar.Type{call.Foreign.State()}, true
+	}
 	switch call.Fn {
 	case "count", "count_if":
 		return []columnar.Type{columnar.Int64Type}, true

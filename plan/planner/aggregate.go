@@ -161,7 +161,7 @@ func (g *grouping) run(in planned, groups float64) (planned, error) {
 	partial := true
 	aggs := make([]physical.AggCall, len(g.calls))
 	for i, c := range g.calls {
-		a := physical.AggCall{Fn: c.Fn.Name, Result: c.Typ, Null: c.Null, Place: c.Place}
+		a := physical.AggCall{Fn: c.Fn.Key(), Foreign: c.Fn.Aggregate, Result: c.Typ, Null: c.Null, Place: c.Place}
 		if a.Args, err = bindAll(c.Args, in.attrs); err != nil {
 			return planned{}, err
 		}

@@ -62,7 +62,7 @@ func plan(t *testing.T, text string, executors int) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := wire.DecodeStage(b)
+		back, err := wire.DecodeStage(b, nil)
 		if err != nil {
 			t.Fatalf("stage %d: %v", s.ID, err)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/millrace-engine/millrace/plan/expr"
+
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -124,7 +126,10 @@ func fields(b []byte, f func(field) error) error {
 }
 
 // decoder carries the depth of nesting and what names may resolve to.
-type decoder struct{ depth int }
+type decoder struct {
+	depth     int
+	functions expr.Lookup
+}
 
 func (d *decoder) enter() error {
 	if d.depth++; d.depth > maxDepth {

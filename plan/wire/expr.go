@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"fmt"
+
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/expr"
@@ -30,7 +32,7 @@ func (e *encoder) expr(f int, x expr.Expr) {
 			e.message(exprLiteral, func(e *encoder) { e.literal(x) })
 		case *expr.Call:
 			e.message(exprCall, func(e *encoder) {
-				e.string(1, x.Fn.Name)
+				e.string(1, x.Fn.Key())
 				for _, a := range x.Args {
 					e.expr(2, a)
 				}
@@ -213,11 +215,7 @@ func (d *decoder) call(b []byte) (*expr.Call, error) {
 	err := fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
-			fn, ok := expr.Builtins().Lookup(f.string())
-			if !ok {
-				return malformed("unknown function %q", f.data)
-			}
-			c.Fn = fn
+			c.Fn, err = d.function(f.string())
 		case 2:
 			err = d.exprs(f.data, &c.Args)
 		case 3:
@@ -233,6 +231,16 @@ func (d *decoder) call(b []byte) (*expr.Call, error) {
 		err = malformed("call without a function")
 	}
 	return c, err
+}
+
+// function finds what a call names. That there is none is the plan's fault, or that
+// of who started the executor: both are told.
+func (d *decoder) function(name string) (*expr.Function, error) {
+	f, err := d.functions.Find(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: unknown function %q: %w", ErrMalformed, name, err)
+	}
+	return f, nil
 }
 
 func (d *decoder) cast(b []byte) (*expr.Cast, error) {

@@ -487,8 +487,13 @@ func (d *decoder) aggCall(b []byte) (a physical.AggCall, err error) {
 		return err
 	})
 	if err == nil {
-		if fn, ok := expr.Builtins().Lookup(a.Fn); !ok || fn.Kind != expr.AggregateFunction {
-			err = malformed("unknown aggregate %q", a.Fn)
+		var fn *expr.Function
+		if fn, err = d.function(a.Fn); err != nil {
+			return a, err
+		}
+		a.Foreign = fn.Aggregate
+		if fn.Kind != expr.AggregateFunction {
+			err = malformed("%q is no aggregate", a.Fn)
 		} else if len(a.Args) != len(a.ArgTypes) || len(a.Args) == 0 && a.Fn != "count" {
 			err = malformed("arguments of %s", a.Fn)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 
 	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
 )
@@ -58,12 +59,16 @@ func EncodeStage(s *stage.Stage, conf []catalog.Option) ([]byte, error) {
 	return e.b, nil
 }
 
-// DecodeStage decodes and verifies what EncodeStage made.
-func DecodeStage(b []byte) (*StageSpec, error) {
+// DecodeStage decodes and verifies what EncodeStage made. The functions that calls
+// name are among functions; nil stands for expr.Builtins.
+func DecodeStage(b []byte, functions expr.Lookup) (*StageSpec, error) {
+	if functions == nil {
+		functions = expr.Builtins()
+	}
 	if len(b) > MaxStageBytes {
 		return nil, malformed("a stage of %d bytes; the limit is %d", len(b), MaxStageBytes)
 	}
-	s, d, version := &StageSpec{}, &decoder{}, uint64(0)
+	s, d, version := &StageSpec{}, &decoder{functions: functions}, uint64(0)
 	err := fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:

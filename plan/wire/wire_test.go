@@ -131,7 +131,7 @@ func TestStageRoundTrip(t *testing.T) {
 			if err != nil || !bytes.Equal(b, again) || Hash(b) != Hash(again) {
 				t.Fatalf("two encodings of one stage differ (%v)", err)
 			}
-			got, err := DecodeStage(b)
+			got, err := DecodeStage(b, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +140,7 @@ func TestStageRoundTrip(t *testing.T) {
 				t.Errorf("decoded\n%s%+v\nencoded\n%s%+v", physical.Tree(got.Plan), got, physical.Tree(s.Root), want)
 			}
 			for n := range len(b) { // no prefix may pass for the whole or panic
-				if p, err := DecodeStage(b[:n]); err == nil && reflect.DeepEqual(p, want) {
+				if p, err := DecodeStage(b[:n], nil); err == nil && reflect.DeepEqual(p, want) {
 					t.Errorf("%d of %d bytes decode to the whole stage", n, len(b))
 				}
 			}
@@ -198,7 +198,7 @@ func TestRefused(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{"empty": nil, "other version": append(good[:len(good):len(good)], 8, 99), "average of nothing": averageOfNothing,
 		"column beyond the input": beyond, "too deep": nested, "no plan": {8, Version}} {
-		if _, err := DecodeStage(b); !errors.Is(err, ErrMalformed) {
+		if _, err := DecodeStage(b, nil); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -217,7 +217,7 @@ func TestCorpus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := DecodeStage(golden.Seed(t, "FuzzDecodeStage", name, b))
+		got, err := DecodeStage(golden.Seed(t, "FuzzDecodeStage", name, b), nil)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -239,7 +239,7 @@ func TestCorpus(t *testing.T) {
 // and encoded, with one encoding (W1, W2).
 func FuzzDecodeStage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := DecodeStage(b)
+		s, err := DecodeStage(b, nil)
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) {
 				t.Fatalf("an error of another kind: %v", err)
@@ -251,7 +251,7 @@ func FuzzDecodeStage(f *testing.F) {
 		if err != nil {
 			return // over the size limit once spelt out
 		}
-		again, err := DecodeStage(one)
+		again, err := DecodeStage(one, nil)
 		if err != nil {
 			t.Fatalf("what was decoded and encoded is refused: %v\n%s", err, shown)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/exec/spill"
 	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
 )
@@ -51,10 +52,19 @@ func Remove(dir string, parents []string) {
 	}
 }
 
+// Program is what the binary of an executor brings along.
+type Program struct {
+	Tables    *connector.Registry
+	Functions expr.Lookup // nil stands for expr.Builtins
+	// Fingerprint tells its functions from those of other binaries.
+	Fingerprint string
+	// Fetch has what it replaces of fetching; the limits are the spec's.
+	Fetch service.Options
+}
+
 // Child is the life of an executor that Spawn made: it reads its spec from stdin
-// and runs until the driver ends it or is gone. Fetch has what the program replaces
-// of fetching; its limits are the spec's.
-func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry, fetch service.Options) error {
+// and runs until the driver ends it or is gone.
+func Child(ctx context.Context, stdin io.Reader, p Program) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var s Spec
@@ -66,7 +76,7 @@ func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry, fet
 	if err != nil {
 		return fmt.Errorf("%s is set, but what comes over standard input is no executor's: %w", Environment, err)
 	}
-	err = s.run(ctx, tables, fetch)
+	err = s.run(ctx, p)
 	if orphaned.Load() { // P1
 		Remove(s.Dir, s.Parents)
 	}
@@ -76,7 +86,8 @@ func Child(ctx context.Context, stdin io.Reader, tables *connector.Registry, fet
 	return err
 }
 
-func (s *Spec) run(ctx context.Context, tables *connector.Registry, fetch service.Options) error {
+func (s *Spec) run(ctx context.Context, p Program) error {
+	fetch := p.Fetch
 	credential, err := identity.Decode(s.Credential)
 	if err != nil {
 		return err
@@ -102,9 +113,9 @@ func (s *Spec) run(ctx context.Context, tables *connector.Registry, fetch servic
 	space := spill.NewSpace(s.SpillDir)
 	space.Limit = s.SpillLimit
 	return remote.Run(ctx, remote.AgentConfig{
-		Transport: t, App: s.Name.App, Fetch: fetch, At: Address(s.Transport, s.Dir, s.Name.ID, s.Host),
+		Transport: t, Fingerprint: p.Fingerprint, App: s.Name.App, Fetch: fetch, At: Address(s.Transport, s.Dir, s.Name.ID, s.Host),
 		Driver: transport.Peer{Addr: s.Driver, Name: identity.Name{App: s.Name.App, Role: identity.Driver}},
-		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: tables, Spill: space, Keep: keep,
+		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: p.Tables, Functions: p.Functions, Spill: space, Keep: keep,
 			Panics: func(task exec.TaskID, value any, stack []byte) {
 				fmt.Fprintf(os.Stderr, "%s: %v\n%s", task, value, stack)
 			}},

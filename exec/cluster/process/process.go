@@ -18,6 +18,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/shuffle/service"
 )
 
@@ -38,7 +39,10 @@ type Config struct {
 	Fetch      service.Limits // of each executor
 	Keep       string         // directory where each application keeps its exchange output; "" = none
 	Results    executor.ResultSink
-	Outputs    exchange.Outputs
+	Functions  expr.Lookup // of the program; nil stands for expr.Builtins
+	// Fingerprint is of the program's functions.
+	Fingerprint string
+	Outputs     exchange.Outputs
 }
 
 // Backend is a remote.Backend whose executors are children of this process.
@@ -84,7 +88,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: Address(c.Transport, b.dir, "driver", loopback), Results: c.Results, Outputs: c.Outputs})
+	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: Address(c.Transport, b.dir, "driver", loopback), Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint})
 	if err != nil {
 		return nil, err
 	}

@@ -30,8 +30,10 @@ type AgentConfig struct {
 	Driver    transport.Peer
 	At        transport.Addr  // where it serves its blocks
 	Executor  executor.Config // Results, Outputs and Holders are the agent's to set
-	App       string          // the application's id, which its peers must have
-	Fetch     service.Options // how exchange output is fetched and served
+	// Fingerprint is of the program's functions: the driver's must have the same.
+	Fingerprint string
+	App         string          // the application's id, which its peers must have
+	Fetch       service.Options // how exchange output is fetched and served
 }
 
 // agent is an executor's side.
@@ -87,7 +89,7 @@ func Run(ctx context.Context, c AgentConfig) (err error) {
 	if err != nil {
 		host = "" // nobody is on the same one then
 	}
-	if err := a.messages.Send(kindHello, hello{Version: version, Slots: c.Executor.Slots, Host: host, Blocks: string(listener.Addr())}); err != nil {
+	if err := a.messages.Send(kindHello, hello{Version: version, Slots: c.Executor.Slots, Host: host, Blocks: string(listener.Addr()), Functions: c.Fingerprint}); err != nil {
 		return err
 	}
 	k, body, err := a.messages.Read()
@@ -97,6 +99,9 @@ func Run(ctx context.Context, c AgentConfig) (err error) {
 	w, err := message.Decode[welcome](body)
 	if err != nil {
 		return err
+	}
+	if w.Refused != "" {
+		return errors.New(w.Refused)
 	}
 	if w.Version != version || w.Heartbeat <= 0 {
 		return fmt.Errorf("the driver speaks version %d, this executor %d: both must be of one release", w.Version, version)

@@ -18,6 +18,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/wire"
 	"github.com/millrace-engine/millrace/transport"
 	"github.com/millrace-engine/millrace/transport/message"
@@ -34,7 +35,10 @@ type Config struct {
 	At        transport.Addr
 	Results   executor.ResultSink // takes the rows of result stages
 	Outputs   exchange.Outputs    // the driver's map output tracker
-	Silence   time.Duration       // 0 stands for Silence; at least a few heartbeats, of which there are five in it
+	Functions expr.Lookup         // what stages may call; nil stands for expr.Builtins
+	// Fingerprint is of the program's functions: executors must have the same; "": it has none.
+	Fingerprint string
+	Silence     time.Duration // 0 stands for Silence; at least a few heartbeats, of which there are five in it
 	// Joined and Lost hear of executors that registered, and that are lost; nil:
 	// nobody does. They must not block.
 	Joined, Lost func(exec.ExecutorID)
@@ -196,6 +200,10 @@ func (b *Backend) serve(ctx context.Context, from identity.Name, s transport.Str
 	switch k {
 	case kindHello:
 		if h, err := message.Decode[hello](body); err == nil && h.Version == version && h.Slots > 0 {
+			if b.Fingerprint != "" && h.Functions != b.Fingerprint {
+				f.Send(kindWelcome, welcome{Version: version, Refused: differs})
+				return
+			}
 			b.control(ctx, exec.ExecutorID(from.ID), h, f, s)
 		}
 	case kindSpread:
@@ -208,6 +216,9 @@ func (b *Backend) serve(ctx context.Context, from identity.Name, s transport.Str
 		}
 	}
 }
+
+// differs tells an executor why it is refused.
+const differs = "the executor's program registers other functions than the driver's: both must be the same binary"
 
 // control serves an executor's control stream until it ends: the executor is lost
 // then.
@@ -530,7 +541,7 @@ func (b *Backend) schema(id exec.TaskID, executor exec.ExecutorID) (*columnar.Sc
 	if !ok || g.executor != executor {
 		return nil, fmt.Errorf("remote: executor %s has no task %s", executor, id)
 	}
-	spec, err := wire.DecodeStage(stage)
+	spec, err := wire.DecodeStage(stage, b.Functions)
 	if err != nil {
 		return nil, err
 	}

@@ -49,11 +49,14 @@ type hello struct {
 	Slots   int
 	Host    string // that it runs on
 	Blocks  string // the address where it serves its blocks
+	// Functions is the fingerprint of its program's functions.
+	Functions string `json:",omitempty"`
 }
 
-// welcome answers it: how often the executor must be heard.
+// welcome answers it: how often the executor must be heard, or why it is refused.
 type welcome struct {
 	Version   int
+	Refused   string `json:",omitempty"`
 	Heartbeat time.Duration
 }
 

@@ -31,6 +31,9 @@ type state interface {
 // newState returns the state of a call, or an error for a function that is not
 // there yet.
 func newState(c physical.AggCall) (state, error) {
+	if c.Foreign != nil {
+		return &foreign{groups: c.Foreign.Groups(), place: c.Place}, nil
+	}
 	arg := columnar.NullType
 	if len(c.ArgTypes) > 0 {
 		arg = c.ArgTypes[0]

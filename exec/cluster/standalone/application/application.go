@@ -21,6 +21,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/identity"
+	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
 	"github.com/millrace-engine/millrace/transport/message"
@@ -45,6 +46,10 @@ type Config struct {
 	Wait    time.Duration
 	Results executor.ResultSink
 	Outputs exchange.Outputs
+	// Functions are what the program calls, Fingerprint tells them from others; nil
+	// stands for expr.Builtins.
+	Functions   expr.Lookup
+	Fingerprint string
 	// Waiting hears why there are no executors yet; nil: nobody does.
 	Waiting func(reason string)
 }
@@ -92,7 +97,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	}
 	b.workDir, _ = os.Getwd() // only a hint
 	// No socket of this host for the driver: who is killed would leave it behind.
-	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: process.Address(c.Schemes, "", "driver", c.Host), Results: c.Results, Outputs: c.Outputs, Joined: b.joined, Lost: b.lost})
+	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: process.Address(c.Schemes, "", "driver", c.Host), Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint, Joined: b.joined, Lost: b.lost})
 	if err != nil {
 		return nil, diag.New(diag.ClusterFailed, "the driver cannot listen on %s: %v", c.Host, err).WithCause(err).
 			WithRemedy("cluster.host names an address of this machine that the workers reach")
