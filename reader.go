@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 	"github.com/millrace-engine/millrace/plan/sql"
 )
@@ -53,6 +54,16 @@ func (r *Reader) Text(path string) *DataFrame { return r.Load("text", path) }
 
 // Arrow reads Arrow IPC files and streams.
 func (r *Reader) Arrow(path string) *DataFrame { return r.Load("arrow", path) }
+
+// Range returns the whole numbers from start on, below end, or above it if step is
+// negative, as a column id.
+func (s *Session) Range(start, end, step int64) *DataFrame {
+	args := make([]expr.Expr, 3)
+	for i, n := range []int64{start, end, step} {
+		args[i] = expr.Lit(n, columnar.Int64Type)
+	}
+	return &DataFrame{s: s, call: caller(), plan: &logical.Relation{Ref: catalog.TableRef{Parts: []string{"range"}}, Call: true, Args: args}}
+}
 
 // Table returns a view by name.
 func (s *Session) Table(name string) *DataFrame {

@@ -15,13 +15,14 @@ import (
 	"github.com/millrace-engine/millrace/connector/mrs"
 	"github.com/millrace-engine/millrace/connector/parquet"
 	"github.com/millrace-engine/millrace/connector/partition"
+	"github.com/millrace-engine/millrace/connector/sequence"
 	"github.com/millrace-engine/millrace/connector/text"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // Registry returns the connectors.
 func Registry() *connector.Registry {
-	return connector.NewRegistry(partition.Wrap(parquet.New()), partition.Wrap(csv.New()), partition.Wrap(json.New()), partition.Wrap(text.New()), partition.Wrap(ipc.New()), mrs.New())
+	return connector.NewRegistry(partition.Wrap(parquet.New()), partition.Wrap(csv.New()), partition.Wrap(json.New()), partition.Wrap(text.New()), partition.Wrap(ipc.New()), mrs.New(), sequence.New())
 }
 
 // NewEncoder writes a table as one stream of bytes: arrow (an IPC stream) or

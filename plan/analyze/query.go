@@ -175,25 +175,35 @@ func (a *analyzer) number(e expr.Expr, clause string, into *int64) error {
 	if e == nil {
 		return nil
 	}
-	var constant expr.Expr
-	if !expr.Any(e, func(e expr.Expr) bool {
+	n, ok, err := a.constant(e, clause)
+	if err != nil {
+		return err
+	}
+	if !ok || n < 0 {
+		return diag.NewAt(e.Pos(), diag.InvalidQuery, "%s needs a constant whole number that is not negative", clause)
+	}
+	*into = n
+	return nil
+}
+
+// constant folds an expression without columns; ok tells whether it is a whole
+// number.
+func (a *analyzer) constant(e expr.Expr, clause string) (n int64, ok bool, err error) {
+	if expr.Any(e, func(e expr.Expr) bool {
 		switch e.(type) {
 		case *expr.Name, *expr.Attr, *expr.Subquery:
 			return true
 		}
 		return false
 	}) {
-		r, err := a.scalar(e, &scope{}, clause)
-		if err != nil {
-			return err
-		}
-		constant = eval.Fold(r, eval.Options{Zone: a.opts.Zone})
+		return 0, false, nil
 	}
-	if lit, ok := constant.(*expr.Literal); ok && lit.Typ.IsInteger() {
-		if n, ok := lit.Value.(int64); ok && n >= 0 {
-			*into = n
-			return nil
-		}
+	r, err := a.scalar(e, &scope{}, clause)
+	if err != nil {
+		return 0, false, err
 	}
-	return diag.NewAt(e.Pos(), diag.InvalidQuery, "%s needs a constant whole number that is not negative", clause)
+	if lit, is := eval.Fold(r, eval.Options{Zone: a.opts.Zone}).(*expr.Literal); is && lit.Typ.IsInteger() {
+		n, ok = lit.Value.(int64)
+	}
+	return n, ok, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/catalog"
 	"github.com/millrace-engine/millrace/plan/eval"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
@@ -26,6 +27,13 @@ func lower(s string) string { return strings.ToLower(s) }
 // relation resolves a table reference: a CTE, else a view, else the resolver's.
 func (a *analyzer) relation(r *logical.Relation) (logical.Plan, []column, error) {
 	name := lower(strings.Join(r.Ref.Parts, "."))
+	if r.Call {
+		call, err := a.tableFunction(name, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		r = call
+	}
 	if r.Ref.Format == "" && r.Ref.Path == "" {
 		for i := len(a.ctes) - 1; i >= 0; i-- {
 			if a.ctes[i].name == name {
@@ -53,6 +61,37 @@ func (a *analyzer) relation(r *logical.Relation) (logical.Plan, []column, error)
 		s.Columns = append(s.Columns, i)
 	}
 	return s, columnsOf(s.Attrs, q), nil
+}
+
+// tableFunction is the table that a call stands for. There is one function, range,
+// whose arguments are constant whole numbers.
+func (a *analyzer) tableFunction(name string, r *logical.Relation) (*logical.Relation, error) {
+	if name != "range" {
+		return nil, diag.NewAt(r.Place, diag.UnresolvedRoutine, "there is no table function %s()", name).WithRemedy("range(start, end, step, partitions) is one; explode and its like stand in the select list or behind LATERAL VIEW")
+	}
+	if len(r.Args) < 1 || len(r.Args) > 4 {
+		return nil, diag.NewAt(r.Place, diag.WrongArguments, "range() takes 1 to 4 arguments, not %d", len(r.Args)).WithRemedy("range(end), range(start, end), range(start, end, step) or range(start, end, step, partitions)")
+	}
+	args := []int64{0, 0, 1, 0} // start, end, step, partitions
+	into := []*int64{&args[0], &args[1], &args[2], &args[3]}
+	if len(r.Args) == 1 {
+		into = into[1:]
+	}
+	for i, e := range r.Args {
+		n, ok, err := a.constant(e, "range()")
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, diag.NewAt(e.Pos(), diag.InvalidArgument, "range() needs constant whole numbers")
+		}
+		*into[i] = n
+	}
+	options := map[string]string{}
+	for i, key := range []string{"start", "end", "step", "partitions"} {
+		options[key] = strconv.FormatInt(args[i], 10)
+	}
+	return &logical.Relation{Ref: catalog.TableRef{Parts: r.Ref.Parts, Format: "range", Path: "range", Options: options, Place: r.Place}, Place: r.Place}, nil
 }
 
 func (a *analyzer) notFound(r *logical.Relation) error {

@@ -54,6 +54,13 @@ func (r *Relation) String() string {
 	if r.Ref.Path != "" {
 		return "Relation " + r.Ref.Format + ".`" + r.Ref.Path + "`"
 	}
+	if r.Call {
+		args := make([]string, len(r.Args))
+		for i, a := range r.Args {
+			args[i] = a.String()
+		}
+		return "Relation " + strings.Join(r.Ref.Parts, ".") + "(" + strings.Join(args, ", ") + ")"
+	}
 	return "Relation " + strings.Join(r.Ref.Parts, ".")
 }
 

@@ -19,10 +19,14 @@ type Plan interface {
 	String() string
 }
 
-// Relation is an unresolved table reference: a name, a CTE, a view, a file.
+// Relation is an unresolved table reference: a name, a CTE, a view, a file, a table
+// function.
 type Relation struct {
 	Ref   catalog.TableRef
 	Place diag.Pos
+	// Of a table function: what it is called with. Call is set without arguments, too.
+	Call bool
+	Args []expr.Expr
 }
 
 // Scan reads a table. Attrs are the columns produced, Columns their positions

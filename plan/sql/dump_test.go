@@ -73,6 +73,10 @@ func (d *dump) plan(p logical.Plan) {
 		if x.Ref.Path != "" {
 			s = x.Ref.Format + " path " + strconv.Quote(x.Ref.Path)
 		}
+		if x.Call {
+			d.line("function %s", x)
+			break
+		}
 		d.line("relation %s%s", s, options(x.Ref.Options))
 	case *logical.Values:
 		if len(x.Rows) == 1 && len(x.Rows[0]) == 0 {

@@ -172,8 +172,7 @@ func (p *parser) tableRef() logical.Plan {
 			ref.Format, ref.Path, ref.Parts = strings.ToLower(ref.Parts[0]), ref.Parts[1], nil
 		}
 		if p.is(tOpen) && p.err == nil {
-			p.unsupported(t.place(), "the table function "+strings.Join(ref.Parts, ".")+"()")
-			return nothing(t.place())
+			return p.tableFunction(&logical.Relation{Ref: ref, Place: t.place(), Call: true})
 		}
 	}
 	if p.isWord(kWith) && p.ahead(1).kind == tOpen {
@@ -187,6 +186,16 @@ func (p *parser) tableRef() logical.Plan {
 		p.unsupported(n.place(), "reading a table as of a time or version")
 	}
 	return &logical.Relation{Ref: ref, Place: t.place()}
+}
+
+// tableFunction reads the arguments of one.
+func (p *parser) tableFunction(r *logical.Relation) logical.Plan {
+	p.advance()
+	if !p.is(tClose) {
+		r.Args = p.exprs()
+	}
+	p.expect(tClose, ")")
+	return r
 }
 
 // maxOptions bounds the options of one reader or writer.
