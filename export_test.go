@@ -30,7 +30,7 @@ func OpenOn(ctx context.Context, start func(context.Context, *shuffle.Tracker, *
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{conf: settings.Defaults(), place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(256 << 20), tables: files.Registry()}
+	s := &Session{conf: settings.Defaults(), place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, sight: &sight{}, broker: memory.NewBroker(256 << 20), tables: files.Registry()}
 	tracker, results := shuffle.NewTracker(), &driver.Results{}
 	backend, err := start(ctx, tracker, results, s.tables)
 	if err != nil {

@@ -74,7 +74,7 @@ func (d *dump) plan(p logical.Plan) {
 			s = x.Ref.Format + " path " + strconv.Quote(x.Ref.Path)
 		}
 		if x.Call {
-			d.line("function %s", x)
+			d.line("function %s(%s)", s, d.exprs(x.Args))
 			break
 		}
 		d.line("relation %s%s", s, options(x.Ref.Options))
