@@ -37,13 +37,17 @@ func (s *Session) createView(ctx context.Context, v *logical.CreateView) (*DataF
 }
 
 func (s *Session) dropView(d *logical.DropView) (*DataFrame, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	name := strings.ToLower(d.Name)
-	if _, ok := s.views[name]; !ok && !d.IfExists {
+	s.mu.Lock()
+	_, ok := s.views[name]
+	delete(s.views, name)
+	s.mu.Unlock()
+	if !ok && !d.IfExists {
 		return nil, diag.NewAt(d.Place, diag.TableNotFound, "there is no view %s", d.Name).WithRemedy("SHOW VIEWS lists them")
 	}
-	delete(s.views, name)
+	s.keeping.Lock()
+	s.forget(func(x *persisted) bool { return x.name == name })
+	s.keeping.Unlock()
 	return s.table([]string{"result"}, nil), nil
 }
 
@@ -86,6 +90,9 @@ func (s *Session) set(x *logical.Set) (*DataFrame, error) {
 }
 
 func (s *Session) show(ctx context.Context, x *logical.Show) (*DataFrame, error) {
+	if x.Kind == logical.ShowCache {
+		return s.showCache(), nil
+	}
 	var names []string
 	switch x.Kind {
 	case logical.ShowTables, logical.ShowViews:

@@ -30,14 +30,14 @@ func OpenOn(ctx context.Context, start func(context.Context, *shuffle.Tracker, *
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{conf: settings.Defaults(), place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, sight: &sight{}, broker: memory.NewBroker(256 << 20), tables: files.Registry()}
+	s := &Session{conf: settings.Defaults(), place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, sight: &sight{}, broker: memory.NewBroker(256 << 20), tables: files.Registry(), datasets: driver.NewDatasets(), live: map[int]bool{}}
 	tracker, results := shuffle.NewTracker(), &driver.Results{}
 	backend, err := start(ctx, tracker, results, s.tables)
 	if err != nil {
 		return nil, err
 	}
 	s.govern = s.broker.Govern()
-	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus})
+	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus, Datasets: s.datasets})
 	return s, nil
 }
 

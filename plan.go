@@ -85,16 +85,26 @@ func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, l
 	if q.analyzed, err = analyze.Analyze(ctx, p, o); err != nil {
 		return nil, err
 	}
-	if q.optimized, err = optimize.Optimize(q.analyzed, optimize.Options{NextID: o.NextID, Zone: o.Zone, Trace: trace}); err != nil {
-		return nil, err
-	}
 	po := planner.Options{Executors: s.executorCount(), Slots: s.driver.Slots(), Memory: s.executorMemory(conf), ShufflePartitions: conf.Int(settings.ShufflePartitions)}
 	if conf.Get(settings.RuntimeFilters).Text == "off" {
 		po.RuntimeFilters = planner.FiltersOff
 	}
-	if q.physical, err = planner.Plan(q.optimized, po); err != nil {
+	lower := func(p logical.Plan, next *expr.ID) (optimized logical.Plan, run physical.Plan, err error) {
+		if optimized, err = optimize.Optimize(p, optimize.Options{NextID: next, Zone: o.Zone, Trace: trace}); err == nil {
+			run, err = planner.Plan(optimized, po)
+		}
+		return optimized, run, err
+	}
+	read, err := s.reading(ctx, q.analyzed, o, lower)
+	if err != nil {
 		return nil, err
 	}
+	if q.optimized, q.physical, err = lower(read, o.NextID); err != nil {
+		return nil, err
+	}
+	s.keeping.Lock()
+	q.physical = s.alive(q.physical)
+	s.keeping.Unlock()
 	q.conf = []catalog.Option{
 		{Key: op.ConfBatchRows, Value: conf.Get(settings.BatchRows).Text},
 		{Key: op.ConfNow, Value: strconv.FormatInt(o.Now.UnixMicro(), 10)},

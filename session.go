@@ -45,6 +45,13 @@ type Session struct {
 	views map[string]logical.Plan
 
 	accumulators []AnyAccumulator // by id, from 1 on
+
+	datasets *driver.Datasets // what executors hold of those below
+
+	keeping     sync.Mutex // is taken before mu
+	persisted   []*persisted
+	live        map[int]bool // ids of datasets that are kept
+	nextDataset int
 }
 
 // Option configures a session.
@@ -98,7 +105,7 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, broker: memory.NewBroker(budget), tables: files.Registry()}
+	s := &Session{conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, datasets: driver.NewDatasets(), live: map[int]bool{}, broker: memory.NewBroker(budget), tables: files.Registry()}
 	if s.sight, err = newSight(ctx, conf, s.bus, budget); err != nil {
 		return nil, err
 	}
@@ -109,7 +116,7 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	}
 	s.govern = s.broker.Govern()
 	scheduled.Backend, scheduled.Tables, scheduled.Tracker, scheduled.Results = backend, s.tables, tracker, results
-	scheduled.Memory, scheduled.Bus, scheduled.Accumulate = s.broker, s.bus, s.accumulate
+	scheduled.Memory, scheduled.Bus, scheduled.Accumulate, scheduled.Datasets = s.broker, s.bus, s.accumulate, s.datasets
 	s.driver = driver.New(scheduled)
 	return s, nil
 }
@@ -194,6 +201,12 @@ func (s *Session) statement(ctx context.Context, p logical.Plan) (*DataFrame, er
 		return s.createView(ctx, x)
 	case *logical.DropView:
 		return s.dropView(x)
+	case *logical.CacheTable:
+		return s.cacheTable(ctx, x)
+	case *logical.UncacheTable:
+		return s.uncacheTable(ctx, x)
+	case *logical.ClearCache:
+		return s.clearCache(), nil
 	case *logical.Set:
 		return s.set(x)
 	case *logical.Show:

@@ -25,6 +25,13 @@ type Keys struct {
 	Set    []byte
 }
 
+// Kept is a partition of a cached dataset that an executor holds: its rows, and the
+// bytes that they take in memory when all of them are there.
+type Kept struct {
+	Dataset, Partition int
+	Rows, Bytes        int64
+}
+
 // Update is what a task adds to an accumulator of the session, encoded by
 // exec/op/accumulate.
 type Update struct {

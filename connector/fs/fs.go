@@ -32,6 +32,8 @@ import (
 type File struct {
 	Path string `json:"p"`
 	Size int64  `json:"n"`
+	// Stamp is another one once the file was written again or replaced.
+	Stamp uint64 `json:"t,omitempty"`
 	// Root is the directory named by the path or the glob that the file was found
 	// below, "" for a file that was named itself.
 	Root string `json:"-"`
@@ -104,7 +106,7 @@ func (w *walker) walk(path string, info fs.FileInfo, depth int) error {
 		}
 		if clean := filepath.Clean(path); !w.seen[clean] {
 			w.seen[clean] = true
-			w.out = append(w.out, File{path, info.Size(), w.root})
+			w.out = append(w.out, File{path, info.Size(), stamp(info), w.root})
 		}
 		return nil
 	}

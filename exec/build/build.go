@@ -10,6 +10,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/op/accumulate"
 	"github.com/millrace-engine/millrace/exec/op/agg"
+	"github.com/millrace-engine/millrace/exec/op/cached"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/exec/op/expand"
 	"github.com/millrace-engine/millrace/exec/op/filter"
@@ -37,6 +38,7 @@ type entry struct {
 	m     *op.Metrics
 	usage op.Accountant // nil: the operator keeps nothing
 	adds  *accumulate.Operator
+	kept  *cached.Operator
 }
 
 // Build makes the operators of a plan.
@@ -62,7 +64,17 @@ func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 	var o op.Operator
 	switch x := p.(type) {
 	case *physical.Scan:
-		o = scan.New(x, m)
+		if x.Dataset == nil {
+			o = scan.New(x, m)
+			break
+		}
+		source := cached.New(x, m, kids[0])
+		t.nodes[key].kept = source
+		o = source
+		if len(x.Filters)+len(x.RuntimeFilters) > 0 {
+			o = filter.New(&physical.Filter{Conjuncts: x.Filters, RuntimeFilters: x.RuntimeFilters}, o)
+		}
+		o = cached.Project(x, o)
 	case *physical.Values:
 		o = values.New(x)
 	case *physical.Source:
@@ -119,6 +131,16 @@ func (t *Tree) Updates() (out []exec.Update) {
 	return out
 }
 
+// Kept returns the partitions of cached datasets that the task computed and kept.
+func (t *Tree) Kept() (out []exec.Kept) {
+	for _, e := range t.nodes {
+		if e.kept != nil {
+			out = append(out, e.kept.Kept()...)
+		}
+	}
+	return out
+}
+
 // leavesOf lists the leaves below a node that tasks are assigned.
 func leavesOf(p physical.Plan) []int {
 	switch x := p.(type) {
@@ -145,7 +167,8 @@ func (t *Tree) Stats() []event.OperatorStats {
 	for i, e := range t.nodes {
 		out[i] = event.OperatorStats{Node: e.node.String(), Depth: e.depth, Rows: e.m.Rows.Load(), Batches: e.m.Batches.Load(), Bytes: e.m.Bytes.Load(), Nanos: e.m.Nanos.Load(),
 			BytesRead: e.m.Scan.BytesRead.Load(), RowsRead: e.m.Scan.RowsRead.Load(), RowGroups: e.m.Scan.RowGroups.Load(),
-			RowGroupsPruned: e.m.Scan.RowGroupsPruned.Load(), PagesPruned: e.m.Scan.PagesPruned.Load(), RowsPruned: e.m.Scan.RowsPruned.Load()}
+			RowGroupsPruned: e.m.Scan.RowGroupsPruned.Load(), PagesPruned: e.m.Scan.PagesPruned.Load(), RowsPruned: e.m.Scan.RowsPruned.Load(),
+			CacheHits: e.m.Scan.CacheHits.Load(), CacheMisses: e.m.Scan.CacheMisses.Load()}
 		if e.usage != nil {
 			out[i].PeakBytes, out[i].SpilledBytes = e.usage.Usage()
 		}

@@ -32,6 +32,8 @@ type Backend interface {
 	// EndStage and EndJob release what executors keep for them.
 	EndStage(id exec.StageID)
 	EndJob(job int)
+	// EndDataset drops what executors hold of a cached dataset.
+	EndDataset(dataset int)
 	Events() <-chan Report
 	// Close stops all tasks and waits for them, bounded by ctx. It is idempotent.
 	Close(ctx context.Context) error
@@ -69,6 +71,7 @@ type Report struct {
 	Reads    []shuffle.Read // what it read of exchanges, as far as it came to the end
 	Keys     []exec.Keys    // of the rows that the task put into its exchange
 	Updates  []exec.Update
+	Kept     []exec.Kept // partitions of cached datasets that it computed
 	Metrics  []event.OperatorStats
 	Millis   float64
 	Peak     int64 // bytes that the task had reserved at most

@@ -60,7 +60,9 @@ type Config struct {
 	Tracker *shuffle.Tracker
 	Results *Results
 	Memory  *memory.Broker
-	Bus     *event.Bus
+	// Datasets are the cached datasets of the session; nil: there are none.
+	Datasets *Datasets
+	Bus      *event.Bus
 	// Accumulate adds what a task told to an accumulator of the session: once for
 	// each task of a job, on the loop. Its error ends the job.
 	Accumulate func(node *physical.Accumulate, values []byte) error
@@ -163,6 +165,9 @@ type job struct {
 
 // New starts a driver; Close ends it.
 func New(c Config) *Driver {
+	if c.Datasets == nil {
+		c.Datasets = NewDatasets()
+	}
 	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}}
 	start := time.Now()
 	d.clock = func() time.Duration { return time.Since(start) }
@@ -268,6 +273,8 @@ func (d *Driver) prepare(ctx context.Context, j *job, conf []catalog.Option) err
 // takes for buffers.
 func (d *Driver) assignments(ctx context.Context, g stage.Driver, o eval.Options) ([][]wire.LeafAssignment, int64, error) {
 	switch {
+	case g.Scan != nil && g.Scan.Dataset != nil:
+		return d.partitions(ctx, g, o)
 	case g.Scan != nil:
 		return d.splits(ctx, g.Scan, o)
 	case g.Values != nil:

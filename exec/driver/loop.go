@@ -81,7 +81,11 @@ func (d *Driver) submit(j *job) {
 	for i, st := range j.graph.Stages {
 		x := dag.Stage{ID: st.ID, Tasks: len(j.tasks[i]), Unstable: st.Class == stage.Unstable, Whole: whole(st.Root), Awaits: st.Awaits}
 		for _, in := range st.Inputs {
-			x.Parents = append(x.Parents, in.Stage)
+			if d.spare(in) {
+				x.Spare = append(x.Spare, in.Stage)
+			} else {
+				x.Parents = append(x.Parents, in.Stage)
+			}
 		}
 		sub.Stages = append(sub.Stages, x)
 	}
@@ -276,6 +280,9 @@ func (d *Driver) launch(j *job, l *task.Launch) {
 	t := &wire.TaskDescription{Job: j.id, Stage: st, StageAttempt: l.ID.StageAttempt, Task: l.ID.Task, Attempt: l.ID.Attempt, Tasks: len(j.tasks[st]), StageHash: j.hashes[st], MinMemory: j.least[st], Leaves: j.tasks[st][l.ID.Task]}
 	for _, in := range j.graph.Stages[st].Inputs {
 		e, _ := d.Tracker.Outputs(j.id, in.Exchange)
+		if in.Datasets != nil && !d.dag.Complete(j.id, in.Stage) { // it may be read only once it was asked for
+			e = 0
+		}
 		t.Epochs = append(t.Epochs, wire.ShuffleEpoch{Exchange: in.Exchange, Epoch: e})
 	}
 	if j.graph.Stages[st].Out == nil && !j.stream.begin(l.ID) {
@@ -334,6 +341,7 @@ func (d *Driver) report(r cluster.Report) {
 		j.stats[r.Task.Stage].add(r)
 	}
 	d.Bus.Publish(e)
+	d.kept(&r)
 	d.taskStep(j, &r, task.Event{Ended: &task.Ended{ID: r.Task, Failure: r.Failure}})
 }
 
@@ -391,6 +399,7 @@ func (d *Driver) lost(id exec.ExecutorID) {
 			}
 		}
 	}
+	d.Datasets.Registry.Lose(string(id))
 	d.stepTasks(nil, task.Event{Lost: &task.ExecutorLost{ID: id}})
 	for _, j := range jobs {
 		l := &dag.OutputsLost{Job: j.id}

@@ -132,7 +132,7 @@ const rowsPerTask = 3
 
 func newSim(t *testing.T, seed uint64) *sim {
 	s := &sim{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), alive: map[exec.ExecutorID]bool{}, outputs: map[outKey]lineage{}, rows: map[*columnar.Batch]row{}, taken: map[int][]row{}, added: map[[3]int]int{}}
-	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Memory: memory.NewBroker(1 << 30), Patience: -1}, dag: dag.New(), task: task.New(50 * time.Millisecond), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}, done: make(chan struct{})}
+	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Datasets: NewDatasets(), Memory: memory.NewBroker(1 << 30), Patience: -1}, dag: dag.New(), task: task.New(50 * time.Millisecond), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}, done: make(chan struct{})}
 	s.d.look = time.NewTimer(time.Hour) // it is the simulation that lets time pass
 	s.d.look.Stop()
 	s.d.task.Speculation = task.Speculation{Quantile: 0.4, Factor: 1.5, Least: 5 * time.Millisecond}
@@ -596,6 +596,8 @@ func (s *sim) EndStage(id exec.StageID) {
 }
 
 func (s *sim) BeginJob(context.Context, int, int64, int64) error { return nil }
+
+func (s *sim) EndDataset(int) {}
 
 func (s *sim) EndJob(job int) {
 	for _, a := range s.running {

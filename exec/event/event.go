@@ -85,6 +85,8 @@ type OperatorStats struct {
 	RowsPruned      int64  `json:"rows_pruned,omitempty"`
 	PeakBytes       int64  `json:"peak_bytes,omitempty"` // reserved at most, by one task
 	SpilledBytes    int64  `json:"spilled_bytes,omitempty"`
+	CacheHits       int64  `json:"cache_hits,omitempty"` // blocks of cached datasets that were there
+	CacheMisses     int64  `json:"cache_misses,omitempty"`
 }
 
 // Add adds another task's numbers.
@@ -101,6 +103,8 @@ func (s *OperatorStats) Add(o OperatorStats) {
 	s.RowsPruned += o.RowsPruned
 	s.PeakBytes = max(s.PeakBytes, o.PeakBytes)
 	s.SpilledBytes += o.SpilledBytes
+	s.CacheHits += o.CacheHits
+	s.CacheMisses += o.CacheMisses
 }
 
 // OwnNanos is the time of an operator without that of its inputs.

@@ -69,6 +69,7 @@ type ResultSink interface {
 type Executor struct {
 	Config
 	store  *cache.Store
+	kept   *cache.Datasets
 	level  cache.Level // of exchange output
 	mu     sync.Mutex
 	specs  map[[32]byte]*wire.StageSpec
@@ -89,7 +90,8 @@ func New(c Config) *Executor {
 	if c.Keep != nil {
 		where, level = kept{c.Keep}, cache.DiskOnly
 	}
-	return &Executor{Config: c, store: cache.NewStore(c.Broker, "exchanges", where), level: level, specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}, sent: map[int]*sentFilters{}, shared: map[int]memory.Reservation{}}
+	store := cache.NewStore(c.Broker, "blocks", where)
+	return &Executor{Config: c, store: store, kept: cache.NewDatasets(store), level: level, specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}, sent: map[int]*sentFilters{}, shared: map[int]memory.Reservation{}}
 }
 
 // BeginJob sets aside what the stages of a job share, and makes sure that tasks
@@ -162,6 +164,9 @@ func (e *Executor) Discard(output cache.BlockID) {
 		return id == output
 	})
 }
+
+// EndDataset drops what is held of a cached dataset.
+func (e *Executor) EndDataset(dataset int) { e.kept.End(dataset) }
 
 // EndStage releases what the tasks of a stage shared.
 func (e *Executor) EndStage(id exec.StageID) {
@@ -265,7 +270,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 		epochs[x.Exchange] = x.Epoch
 	}
 	reader := &exchange.Reader{Store: e.store, Holders: e.Holders, Outputs: e.Outputs, Job: id.Job, Epochs: epochs, Memory: reservation}
-	tc := &op.TaskContext{Memory: reservation, Spill: file, Slots: e.Slots, Tables: e.Tables, Shared: shared, Filters: filters,
+	tc := &op.TaskContext{Memory: reservation, Spill: file, Slots: e.Slots, Tables: e.Tables, Datasets: e.kept, Shared: shared, Filters: filters,
 		Exchanges: reader,
 		Stage:     exec.StageID{Job: id.Job, Stage: id.Stage, Attempt: id.StageAttempt}.String(), Task: id.Task, Tasks: t.Tasks, Attempt: id.Attempt,
 		Leaves: map[int]op.Assignment{}}
@@ -274,7 +279,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	}
 	for _, l := range t.Leaves {
 		a := tc.Leaves[l.Leaf]
-		a.Partition = l.Partition
+		a.Partition, a.Holders = l.Partition, l.Holders
 		if l.Split != nil {
 			a.Splits = append(a.Splits, l.Split)
 		}
@@ -326,7 +331,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 			return err
 		}
 	}
-	r.Updates = tree.Updates()
+	r.Updates, r.Kept = tree.Updates(), tree.Kept()
 	if sink != nil {
 		keys := sink.Keys() // Commit gives their memory back
 		st, err := sink.Commit(ctx)

@@ -20,9 +20,11 @@ type Metrics struct {
 	Scan                 ScanCounters
 }
 
-// ScanCounters mirror connector.ScanStats.
+// ScanCounters mirror connector.ScanStats, and tell of scans of cached datasets.
 type ScanCounters struct {
 	BytesRead, RowsRead, RowGroups, RowGroupsPruned, PagesPruned, RowsPruned atomic.Int64
+	// Blocks of cached datasets that were here, and that were not.
+	CacheHits, CacheMisses atomic.Int64
 }
 
 // Accountant is an operator that keeps rows: Usage returns the bytes that it had

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
@@ -47,11 +48,12 @@ type TaskContext struct {
 	Leaves    map[int]Assignment
 	Exchanges Exchanges
 	Tables    *connector.Registry
-	Shared    *Shared  // state shared by the tasks of this stage on this executor
-	Filters   *Filters // runtime filters of the query on this executor
-	Stage     string   // printed id for messages
-	Task      int      // task index within the stage
-	Tasks     int      // tasks of the stage
+	Datasets  *cache.Datasets // that this executor holds partitions of
+	Shared    *Shared         // state shared by the tasks of this stage on this executor
+	Filters   *Filters        // runtime filters of the query on this executor
+	Stage     string          // printed id for messages
+	Task      int             // task index within the stage
+	Tasks     int             // tasks of the stage
 	Attempt   int
 }
 
@@ -59,10 +61,11 @@ type TaskContext struct {
 func (t *TaskContext) EvalOptions() eval.Options { return eval.Options{Zone: t.Zone, Now: t.Now} }
 
 // Assignment is what a task reads at one leaf: splits of a table, or a
-// partition of an exchange.
+// partition of an exchange or a cached dataset.
 type Assignment struct {
 	Splits    [][]byte
 	Partition int
+	Holders   []string // of a partition of a dataset: executors that may have its rows
 }
 
 // Exchanges reads exchange output. Rows arrive in no particular order except

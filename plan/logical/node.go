@@ -403,6 +403,39 @@ func (c *CreateView) Exprs() []expr.Expr         { return nil }
 func (c *CreateView) WithExprs([]expr.Expr) Plan { return c }
 func (c *CreateView) String() string             { return "CreateView " + c.Name }
 
+func (c *CacheTable) Output() []*expr.Attr       { return nil }
+func (c *CacheTable) Children() []Plan           { return nil }
+func (c *CacheTable) WithChildren([]Plan) Plan   { return c }
+func (c *CacheTable) Exprs() []expr.Expr         { return nil }
+func (c *CacheTable) WithExprs([]expr.Expr) Plan { return c }
+func (c *CacheTable) String() string {
+	s := "CacheTable " + c.Name
+	if c.Lazy {
+		s += " lazy"
+	}
+	if len(c.Options) > 0 {
+		s += fmt.Sprintf(" %v", c.Options) // sorted by key
+	}
+	if c.Query != nil {
+		s += " as\n" + Tree(c.Query)
+	}
+	return s
+}
+
+func (u *UncacheTable) Output() []*expr.Attr       { return nil }
+func (u *UncacheTable) Children() []Plan           { return nil }
+func (u *UncacheTable) WithChildren([]Plan) Plan   { return u }
+func (u *UncacheTable) Exprs() []expr.Expr         { return nil }
+func (u *UncacheTable) WithExprs([]expr.Expr) Plan { return u }
+func (u *UncacheTable) String() string             { return "UncacheTable " + u.Name }
+
+func (c *ClearCache) Output() []*expr.Attr       { return nil }
+func (c *ClearCache) Children() []Plan           { return nil }
+func (c *ClearCache) WithChildren([]Plan) Plan   { return c }
+func (c *ClearCache) Exprs() []expr.Expr         { return nil }
+func (c *ClearCache) WithExprs([]expr.Expr) Plan { return c }
+func (c *ClearCache) String() string             { return "ClearCache" }
+
 func (d *DropView) Output() []*expr.Attr       { return nil }
 func (d *DropView) Children() []Plan           { return nil }
 func (d *DropView) WithChildren([]Plan) Plan   { return d }

@@ -265,6 +265,28 @@ type CreateView struct {
 	Place diag.Pos
 }
 
+// CacheTable is CACHE [LAZY] TABLE name [OPTIONS (…)] [[AS] query]: the rows of a
+// view, or of files, are kept. With a Query, Name is a view that is made of it.
+type CacheTable struct {
+	Name    string
+	Table   Plan // what Name says, when there is no Query
+	Query   Plan
+	Lazy    bool
+	Options map[string]string
+	Place   diag.Pos
+}
+
+// UncacheTable is UNCACHE TABLE [IF EXISTS] name.
+type UncacheTable struct {
+	Name     string
+	Table    Plan
+	IfExists bool
+	Place    diag.Pos
+}
+
+// ClearCache is CLEAR CACHE.
+type ClearCache struct{}
+
 // DropView is DROP VIEW [IF EXISTS] name.
 type DropView struct {
 	Name     string
@@ -305,6 +327,7 @@ const (
 	ShowColumns
 	ShowFunctions
 	ShowSettings
+	ShowCache
 )
 
 // Show is SHOW what [IN x] [LIKE 'pattern'].

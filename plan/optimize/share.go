@@ -88,6 +88,12 @@ func (f *printer) expr(e expr.Expr) {
 		e = a.Arg
 	}
 	fmt.Fprintf(&f.b, "%s:%s;", e, e.Type())
+	expr.Walk(e, func(e expr.Expr) bool {
+		if q, ok := e.(*expr.Subquery); ok {
+			f.plan(q.Plan.(logical.Plan))
+		}
+		return true
+	})
 }
 
 func (f *printer) plan(p logical.Plan) {
@@ -112,7 +118,10 @@ func (f *printer) plan(p logical.Plan) {
 			fmt.Fprintf(&f.b, "%v %v ", o.Desc, o.NullsLast)
 		}
 	case *logical.Window:
-		fmt.Fprintf(&f.b, "%p ", x) // frames are not compared
+		fmt.Fprintf(&f.b, "%d ", len(x.PartitionBy))
+		for _, o := range x.OrderBy {
+			fmt.Fprintf(&f.b, "%v %v ", o.Desc, o.NullsLast)
+		}
 	case *logical.Accumulate:
 		fmt.Fprintf(&f.b, "%p ", x) // each counts by itself
 	case *logical.Aggregate:

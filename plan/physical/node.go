@@ -24,10 +24,27 @@ func names(s *columnar.Schema) string {
 }
 
 func (s *Scan) Schema() *columnar.Schema { return s.Read.Project(s.Project) }
-func (s *Scan) Children() []Plan         { return nil }
-func (s *Scan) WithChildren([]Plan) Plan { return s }
+func (s *Scan) Children() []Plan {
+	if s.Dataset == nil {
+		return nil
+	}
+	return []Plan{s.Dataset.Origin}
+}
+func (s *Scan) WithChildren(k []Plan) Plan {
+	if s.Dataset == nil {
+		return s
+	}
+	d, x := *s, *s.Dataset
+	x.Origin = k[0]
+	d.Dataset = &x
+	return &d
+}
 func (s *Scan) String() string {
-	t := "Scan " + s.Name + " [" + names(s.Schema()) + "]"
+	t := "Scan " + s.Name
+	if s.Dataset != nil {
+		t = "InMemory" + t
+	}
+	t += " [" + names(s.Schema()) + "]"
 	if len(s.Filters) > 0 {
 		t += " filters: [" + join(s.Filters) + "]"
 	}

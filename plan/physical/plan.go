@@ -19,7 +19,9 @@ type Plan interface {
 // Scan reads splits of a table. Columns are the positions read, in the table's
 // schema; Filters are conjuncts bound to Columns (position i is Columns[i]) that
 // the scan applies exactly; Project lists which of Columns come out, in order
-// (columns needed by filters only do not). RuntimeFilters name the filters that
+// (columns needed by filters only do not). A cached dataset is read in the same way:
+// its origin is the scan's child, whose leaves have the numbers after its own, and
+// Columns are positions in the origin's schema. RuntimeFilters name the filters that
 // a join above may supply while running; applying them is optional.
 type Scan struct {
 	Leaf           int
@@ -30,7 +32,8 @@ type Scan struct {
 	Filters        []expr.Expr
 	Project        []int
 	RuntimeFilters []RuntimeFilter
-	Rows           float64 // estimate after filters, −1 unknown
+	Rows           float64  // estimate after filters, −1 unknown
+	Dataset        *Dataset // nil: Table says what is read
 }
 
 // RuntimeFilter connects a join's build keys with the rows of its probe side: the

@@ -4,6 +4,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
+	"github.com/millrace-engine/millrace/plan/dataset"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 	"github.com/millrace-engine/millrace/plan/optimize"
@@ -40,7 +41,7 @@ func Plan(p logical.Plan, o Options) (physical.Plan, error) {
 	if o.BroadcastRows == 0 {
 		o.BroadcastRows = 500_000
 	}
-	pl := &planner{opts: o, est: optimize.NewEstimator(), shared: map[int]*physical.Exchange{}}
+	pl := &planner{opts: o, est: optimize.NewEstimator(), shared: map[int]*physical.Exchange{}, origins: map[int]physical.Plan{}}
 	if w, ok := p.(*logical.Write); ok {
 		return pl.write(w)
 	}
@@ -54,6 +55,7 @@ type planner struct {
 	filters   int
 	fresh     expr.ID // ids of columns that the planner makes, counting down
 	shared    map[int]*physical.Exchange
+	origins   map[int]physical.Plan // of cached datasets
 }
 
 // planned is a physical plan, the attributes of its columns and how its rows lie
@@ -271,7 +273,23 @@ func (pl *planner) scan(s *logical.Scan, need expr.IDSet) (planned, error) {
 	if out.Filters, err = bindAll(s.Filters, scanned); err != nil {
 		return planned{}, err
 	}
+	if t, ok := s.Table.(*dataset.Table); ok {
+		out.Table, out.Dataset = catalog.Descriptor{}, pl.dataset(t)
+	}
 	return planned{plan: out, attrs: attrs}, nil
+}
+
+// dataset returns what a scan of a cached dataset has to know: its origin's
+// exchanges and runtime filters get numbers of the query.
+func (pl *planner) dataset(t *dataset.Table) *physical.Dataset {
+	origin, ok := pl.origins[t.ID]
+	if !ok {
+		exchanges, filters := physical.Numbers(t.Origin)
+		origin = physical.Shift(t.Origin, pl.exchanges, pl.filters)
+		pl.exchanges, pl.filters = pl.exchanges+exchanges, pl.filters+filters
+		pl.origins[t.ID] = origin
+	}
+	return &physical.Dataset{ID: t.ID, Storage: t.Storage, Origin: origin}
 }
 
 func (pl *planner) values(v *logical.Values) (planned, error) {

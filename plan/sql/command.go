@@ -272,7 +272,7 @@ func (p *parser) drop() logical.Plan {
 	return d
 }
 
-// show reads SHOW {TABLES | VIEWS | COLUMNS | FUNCTIONS | SETTINGS}.
+// show reads SHOW {TABLES | VIEWS | COLUMNS | FUNCTIONS | SETTINGS | CACHE}.
 func (p *parser) show() logical.Plan {
 	s := &logical.Show{Place: p.advance().place()}
 	t := p.tok()
@@ -303,6 +303,10 @@ func (p *parser) show() logical.Plan {
 		s.Kind = logical.ShowSettings
 	default:
 		switch strings.ToUpper(p.source(t)) {
+		case "CACHE":
+			p.advance()
+			s.Kind = logical.ShowCache
+			return s
 		case "DATABASES", "SCHEMAS", "NAMESPACES", "CATALOGS", "CREATE", "PARTITIONS", "TBLPROPERTIES", "TABLE",
 			"CURRENT", "LOCKS", "ROLES", "GRANT", "ALL", "SYSTEM", "USER", "PROCEDURES", "VARIABLES":
 			p.unsupported(t.place(), "SHOW "+strings.ToUpper(p.source(t)))

@@ -160,6 +160,25 @@ var fileFormats = map[string]bool{"parquet": true, "csv": true, "arrow": true, "
 
 // tableRef reads a name, format.`path` or 'path', with options.
 func (p *parser) tableRef() logical.Plan {
+	r, ok := p.tableName().(*logical.Relation)
+	if !ok {
+		return nothing(p.place())
+	}
+	if p.isWord(kWith) && p.ahead(1).kind == tOpen {
+		p.advance()
+		r.Ref.Options = p.options()
+	} else if p.isWord(kOptions) && p.ahead(1).kind == tOpen {
+		p.advance()
+		r.Ref.Options = p.options()
+	}
+	if n := p.tok(); n.kw == kFor && (p.ahead(1).kind == tWord) {
+		p.unsupported(n.place(), "reading a table as of a time or version")
+	}
+	return r
+}
+
+// tableName reads a name, format.`path` or 'path'.
+func (p *parser) tableName() logical.Plan {
 	t := p.tok()
 	ref := catalog.TableRef{Place: t.place()}
 	if t.kind == tString {
@@ -174,16 +193,6 @@ func (p *parser) tableRef() logical.Plan {
 		if p.is(tOpen) && p.err == nil {
 			return p.tableFunction(&logical.Relation{Ref: ref, Place: t.place(), Call: true})
 		}
-	}
-	if p.isWord(kWith) && p.ahead(1).kind == tOpen {
-		p.advance()
-		ref.Options = p.options()
-	} else if p.isWord(kOptions) && p.ahead(1).kind == tOpen {
-		p.advance()
-		ref.Options = p.options()
-	}
-	if n := p.tok(); n.kw == kFor && (p.ahead(1).kind == tWord) {
-		p.unsupported(n.place(), "reading a table as of a time or version")
 	}
 	return &logical.Relation{Ref: ref, Place: t.place()}
 }

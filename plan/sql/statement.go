@@ -120,11 +120,21 @@ func (p *parser) statement() logical.Plan {
 		p.failAt(t.place(), diag.Syntax, "the statement is empty").remedy("Write a query, for example SELECT 1")
 		return nothing(t.place())
 	}
+	switch {
+	case p.isName("CACHE"):
+		return p.cache()
+	case p.isName("UNCACHE"):
+		return p.uncache()
+	case p.isName("CLEAR") && strings.EqualFold(p.source(next), "CACHE"):
+		p.advance()
+		p.advance()
+		return &logical.ClearCache{}
+	}
 	if what := foreign(p.source(t), p.source(next)); what != "" {
 		p.unsupported(t.place(), what)
 		return nothing(t.place())
 	}
-	p.unexpected("SELECT", "WITH", "VALUES", "FROM", "CREATE", "DROP", "EXPLAIN", "DESCRIBE", "SHOW", "INSERT", "SET", "RESET")
+	p.unexpected("SELECT", "WITH", "VALUES", "FROM", "CREATE", "DROP", "EXPLAIN", "DESCRIBE", "SHOW", "INSERT", "CACHE", "UNCACHE", "SET", "RESET")
 	return nothing(t.place())
 }
 
@@ -132,7 +142,7 @@ func (p *parser) statement() logical.Plan {
 // does not exist here, or returns "".
 func foreign(word, next string) string {
 	switch word = strings.ToUpper(word); word {
-	case "MERGE", "UPDATE", "DELETE", "TRUNCATE", "USE", "CACHE", "UNCACHE", "REFRESH", "LOAD", "GRANT", "REVOKE",
+	case "MERGE", "UPDATE", "DELETE", "TRUNCATE", "USE", "REFRESH", "LOAD", "GRANT", "REVOKE",
 		"ADD", "LIST", "COMMENT", "REPAIR", "MSCK", "DECLARE", "EXECUTE", "CALL", "BEGIN", "ANALYZE", "EXPORT",
 		"IMPORT", "LOCK", "UNLOCK", "COMMIT", "ROLLBACK", "CLEAR", "REPLACE", "MAP", "REDUCE":
 		return word

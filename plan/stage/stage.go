@@ -45,6 +45,7 @@ type Stage struct {
 // number; Partitions is then their common count.
 type Driver struct {
 	Scan       *physical.Scan
+	Origin     []Driver // of a dataset that is scanned: whose tasks make its partitions
 	Values     *physical.Values
 	Sources    []*physical.Source
 	Partitions int
@@ -71,6 +72,9 @@ type Input struct {
 	Stage    int // the stage that writes it
 	Mode     physical.SourceMode
 	Leaf     int
+	// Datasets are the datasets whose origin reads it: it is not needed as long as
+	// all partitions of one of them are there. It does not travel.
+	Datasets []int
 }
 
 // Output is the exchange that a stage writes.
@@ -113,11 +117,7 @@ func (c *cutter) stage(p physical.Plan, out *Output) (*Stage, error) {
 		return nil, err
 	}
 	s.Root = number(root, new(int))
-	for _, l := range leaves(s.Root) {
-		if src, ok := l.(*physical.Source); ok {
-			s.Inputs = append(s.Inputs, Input{src.Exchange, c.byExchange[src.Exchange], src.Mode, src.Leaf})
-		}
-	}
+	c.inputs(s, s.Root, nil)
 	if s.Drivers, err = c.drivers(s.Root); err != nil {
 		return nil, err
 	}
@@ -174,6 +174,9 @@ func number(p physical.Plan, next *int) physical.Plan {
 	case *physical.Scan:
 		d := *x
 		d.Leaf = take()
+		if x.Dataset != nil {
+			return d.WithChildren([]physical.Plan{number(x.Dataset.Origin, next)})
+		}
 		return &d
 	case *physical.Values:
 		d := *x
@@ -192,17 +195,19 @@ func number(p physical.Plan, next *int) physical.Plan {
 	return p.WithChildren(fresh)
 }
 
-// leaves lists the leaves below p in preorder.
-func leaves(p physical.Plan) []physical.Plan {
-	kids := p.Children()
-	if len(kids) == 0 {
-		return []physical.Plan{p}
+// inputs lists the sources below p in preorder as inputs of s.
+func (c *cutter) inputs(s *Stage, p physical.Plan, datasets []int) {
+	switch x := p.(type) {
+	case *physical.Source:
+		s.Inputs = append(s.Inputs, Input{x.Exchange, c.byExchange[x.Exchange], x.Mode, x.Leaf, datasets})
+	case *physical.Scan:
+		if x.Dataset != nil {
+			datasets = append(datasets[:len(datasets):len(datasets)], x.Dataset.ID)
+		}
 	}
-	var out []physical.Plan
-	for _, k := range kids {
-		out = append(out, leaves(k)...)
+	for _, k := range p.Children() {
+		c.inputs(s, k, datasets)
 	}
-	return out
 }
 
 // drivers finds the groups of leaves that decide the tasks below p: a union
@@ -211,7 +216,14 @@ func leaves(p physical.Plan) []physical.Plan {
 func (c *cutter) drivers(p physical.Plan) ([]Driver, error) {
 	switch x := p.(type) {
 	case *physical.Scan:
-		return []Driver{{Scan: x}}, nil
+		d := Driver{Scan: x}
+		if x.Dataset != nil {
+			var err error
+			if d.Origin, err = c.drivers(x.Dataset.Origin); err != nil {
+				return nil, err
+			}
+		}
+		return []Driver{d}, nil
 	case *physical.Values:
 		return []Driver{{Values: x}}, nil
 	case *physical.Source:

@@ -19,6 +19,17 @@ func check(p physical.Plan) error {
 		if x.Read == nil || len(x.Columns) != x.Read.Len() {
 			return malformed("columns of a scan")
 		}
+		if d := x.Dataset; d != nil {
+			origin := d.Origin.Schema()
+			if err := positions(x.Columns, origin.Len()); err != nil {
+				return err
+			}
+			for i, c := range x.Columns {
+				if !x.Read.Fields[i].Type.Equal(origin.Fields[c].Type) {
+					return malformed("columns of a dataset")
+				}
+			}
+		}
 		return firstError(positions(x.Project, x.Read.Len()), bound(x.Read, x.Filters...), runtimeFilters(x.RuntimeFilters, x.Read.Len()))
 	case *physical.Values:
 		if x.Out == nil {

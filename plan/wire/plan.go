@@ -172,6 +172,17 @@ func (e *encoder) scan(x *physical.Scan) {
 	e.ints(8, x.Project)
 	e.runtimeFilters(9, x.RuntimeFilters)
 	e.float(10, x.Rows)
+	if d := x.Dataset; d != nil {
+		e.message(11, func(e *encoder) {
+			e.int(1, int64(d.ID))
+			e.bool(2, d.Storage.Memory)
+			e.bool(3, d.Storage.Disk)
+			e.bool(4, d.Storage.Serialized)
+			e.int(5, int64(d.Storage.Replicas))
+			e.int(6, int64(d.Storage.Priority))
+			e.plan(7, d.Origin)
+		})
+	}
 }
 
 func (e *encoder) aggregate(x *physical.Aggregate) {
@@ -382,6 +393,32 @@ func (d *decoder) scan(b []byte) (*physical.Scan, error) {
 			err = runtimeFilter(f, &x.RuntimeFilters)
 		case 10:
 			x.Rows = f.float()
+		case 11:
+			x.Dataset, err = d.dataset(f.data)
+		}
+		return err
+	})
+	return x, err
+}
+
+func (d *decoder) dataset(b []byte) (*physical.Dataset, error) {
+	x := &physical.Dataset{}
+	err := fields(b, func(f field) (err error) {
+		switch f.num {
+		case 1:
+			x.ID = f.int()
+		case 2:
+			x.Storage.Memory = f.value != 0
+		case 3:
+			x.Storage.Disk = f.value != 0
+		case 4:
+			x.Storage.Serialized = f.value != 0
+		case 5:
+			x.Storage.Replicas = f.int()
+		case 6:
+			x.Storage.Priority = f.int()
+		case 7:
+			x.Origin, err = d.plan(f.data)
 		}
 		return err
 	})

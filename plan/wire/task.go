@@ -17,6 +17,7 @@ type LeafAssignment struct {
 	Leaf      int
 	Split     []byte // nil for partitions
 	Partition int
+	Holders   []string // of a partition of a dataset: executors that may have its rows
 }
 
 // ShuffleEpoch says which state of an exchange's outputs the task was planned on.
@@ -40,6 +41,9 @@ func EncodeTask(t *TaskDescription) ([]byte, error) {
 				e.bytes(2, l.Split)
 			}
 			e.int(3, int64(l.Partition))
+			for _, h := range l.Holders {
+				e.bytes(4, []byte(h))
+			}
 		})
 	}
 	for _, x := range t.Epochs {
@@ -122,6 +126,8 @@ func leafAssignment(b []byte) (l LeafAssignment, err error) {
 			l.Split = append([]byte{}, f.data...)
 		case 3:
 			l.Partition = f.int()
+		case 4:
+			l.Holders = append(l.Holders, f.string())
 		}
 		return nil
 	})

@@ -54,6 +54,14 @@ func leaf(exchange int, mode physical.SourceMode) *physical.Source {
 	return s
 }
 
+// kept is a scan of a cached dataset.
+func kept() *physical.Scan {
+	s := scan()
+	s.Table, s.Columns = catalog.Descriptor{Data: []byte{}}, []int{0, 1, 2, 3}
+	s.Dataset = &physical.Dataset{ID: 7, Storage: physical.Storage{Memory: true, Serialized: true, Replicas: 2, Priority: -1}, Origin: scan()}
+	return s
+}
+
 // stages are hand-built stages that hold every node and every expression.
 func stages() map[string]*stage.Stage {
 	count := physical.AggCall{Fn: "count", Result: columnar.Int64Type}
@@ -81,6 +89,7 @@ func stages() map[string]*stage.Stage {
 		Type: columnar.MapType(columnar.StringType, columnar.ListType(columnar.StructType(facts.Fields...), true), true)})
 
 	return map[string]*stage.Stage{
+		"cached": {ID: 9, Root: kept()},
 		"partial": {ID: 0, Root: partial, Class: stage.Unordered,
 			Out: &stage.Output{Exchange: 1, Partitioning: physical.Partitioning{Kind: physical.HashPartitioning, Count: 8, Keys: []int{0}}}},
 		"final": {ID: 1, Inputs: []stage.Input{{Exchange: 1, Mode: physical.ReadPartition}}, Class: stage.Unstable,

@@ -217,6 +217,11 @@ func (m *Memory) Discard(id exec.ExecutorID, output cache.BlockID) {
 // EndStage implements cluster.Backend.
 func (m *Memory) EndStage(id exec.StageID) { m.each(func(x *executor.Executor) { x.EndStage(id) }) }
 
+// EndDataset implements cluster.Backend.
+func (m *Memory) EndDataset(dataset int) {
+	m.each(func(x *executor.Executor) { x.EndDataset(dataset) })
+}
+
 // EndJob implements cluster.Backend.
 func (m *Memory) EndJob(job int) { m.each(func(x *executor.Executor) { x.EndJob(job) }) }
 

@@ -93,6 +93,9 @@ func (b *Backend) EndStage(id exec.StageID) { b.exec.EndStage(id) }
 // EndJob implements cluster.Backend.
 func (b *Backend) EndJob(job int) { b.exec.EndJob(job) }
 
+// EndDataset implements cluster.Backend.
+func (b *Backend) EndDataset(dataset int) { b.exec.EndDataset(dataset) }
+
 // Events implements cluster.Backend.
 func (b *Backend) Events() <-chan cluster.Report { return b.events }
 

@@ -160,6 +160,8 @@ func (a *agent) obey(ctx context.Context) error {
 			err = on(body, func(m endStage) { a.executor.EndStage(m.ID) })
 		case kindEndJob:
 			err = on(body, func(m endJob) { a.endJob(m.Job) })
+		case kindEndDataset:
+			err = on(body, func(m endDataset) { a.executor.EndDataset(m.Dataset) })
 		case kindOutputs:
 			err = on(body, a.learn)
 		default:

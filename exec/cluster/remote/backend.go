@@ -500,6 +500,15 @@ func (b *Backend) EndStage(id exec.StageID) {
 	}
 }
 
+// EndDataset implements cluster.Backend.
+func (b *Backend) EndDataset(dataset int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.peers {
+		p.send(kindEndDataset, endDataset{dataset})
+	}
+}
+
 // EndJob implements cluster.Backend. Executors forget all stages, whoever needs
 // one again sends it again.
 func (b *Backend) EndJob(job int) {

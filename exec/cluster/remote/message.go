@@ -37,6 +37,7 @@ const (
 	kindTaken
 	kindPublish
 	kindDiscard
+	kindEndDataset
 	kindSpread // a broadcast.Ref
 	kindNext
 	kindStep
@@ -85,6 +86,9 @@ type kill struct{ ID exec.TaskID }
 
 // discard drops what an attempt wrote to an exchange.
 type discard struct{ Output cache.BlockID }
+
+// endDataset drops what is held of a cached dataset.
+type endDataset struct{ Dataset int }
 
 // beginJob sets memory aside for a job; begun answers it.
 type beginJob struct {
@@ -139,6 +143,7 @@ type report struct {
 	Reads   []shuffle.Read     `json:",omitempty"`
 	Keys    []exec.Keys        `json:",omitempty"`
 	Updates []exec.Update      `json:",omitempty"`
+	Kept    []exec.Kept        `json:",omitempty"`
 	Metrics []event.OperatorStats
 	Millis  float64
 	Peak    int64
@@ -146,7 +151,7 @@ type report struct {
 }
 
 func reportOf(r cluster.Report) report {
-	m := report{Task: r.Task, Status: r.Status, Reads: r.Reads, Keys: r.Keys, Updates: r.Updates, Metrics: r.Metrics, Millis: r.Millis, Peak: r.Peak, Spilled: r.Spilled}
+	m := report{Task: r.Task, Status: r.Status, Reads: r.Reads, Keys: r.Keys, Updates: r.Updates, Kept: r.Kept, Metrics: r.Metrics, Millis: r.Millis, Peak: r.Peak, Spilled: r.Spilled}
 	if r.Failure != nil {
 		m.Failure = exec.EncodeFailure(r.Failure)
 	}
@@ -154,7 +159,7 @@ func reportOf(r cluster.Report) report {
 }
 
 func (m report) of(executor exec.ExecutorID) (cluster.Report, error) {
-	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Reads: m.Reads, Keys: m.Keys, Updates: m.Updates, Metrics: m.Metrics, Millis: m.Millis, Peak: m.Peak, Spilled: m.Spilled}
+	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Reads: m.Reads, Keys: m.Keys, Updates: m.Updates, Kept: m.Kept, Metrics: m.Metrics, Millis: m.Millis, Peak: m.Peak, Spilled: m.Spilled}
 	if m.Status != nil {
 		if err := m.Status.Check(); err != nil {
 			return r, err

@@ -19,6 +19,7 @@
 //     consumed the first run, everybody who did starts afresh.
 //   - D7 A stage that could use what others tell of their rows waits for them, until
 //     it is hurried; so that alone never keeps a job from its end.
+//   - D8 What only spare inputs need does not run before a task asked for one.
 //
 // It imports the standard library only and is tested by stories (testdata) and,
 // together with package task, by simulation.
@@ -38,10 +39,13 @@ const MaxAttempts = 4
 // read its output is rolled back with it. Whole: its tasks share state that a
 // run of some of them cannot rebuild (a join's table that remembers which rows
 // matched), so that all of them run again or none. Awaits are stages whose end is
-// worth waiting for, though nothing of theirs is needed (D7).
+// worth waiting for, though nothing of theirs is needed (D7). Spare are stages whose
+// outputs it reads only if rows that are kept elsewhere are gone: they become parents
+// when a task could not read them (D8).
 type Stage struct {
 	ID       int
 	Parents  []int
+	Spare    []int
 	Awaits   []int
 	Tasks    int
 	Unstable bool
@@ -150,6 +154,7 @@ type job struct {
 type stage struct {
 	Stage
 	children []*stage
+	spare    bool // somebody may read it, later
 	attempt  int
 	running  bool
 	waits    bool // for others that it could do without
@@ -164,6 +169,12 @@ func (st *stage) progressed() bool { return st.running || st.left < st.Tasks }
 
 // Jobs returns the number of jobs that have not ended.
 func (s *Scheduler) Jobs() int { return len(s.jobs) }
+
+// Complete reports whether every output of a stage is there.
+func (s *Scheduler) Complete(job, stage int) bool {
+	_, st := s.find(job, stage)
+	return st != nil && st.left == 0
+}
 
 // Waiting returns the jobs with stages that wait for nothing that they need,
 // ascending.
@@ -219,6 +230,9 @@ func (s *Scheduler) submit(e *Submit) []Action {
 		for _, p := range st.Parents {
 			j.stages[p].children = append(j.stages[p].children, x)
 		}
+		for _, p := range st.Spare {
+			j.stages[p].spare = true
+		}
 	}
 	s.jobs[j.id] = j
 	return s.advance(j, nil)
@@ -255,7 +269,7 @@ func (s *Scheduler) advance(j *job, acts []Action) []Action {
 	left := false
 	for i := len(j.stages) - 1; i >= 0; i-- { // readers have higher ids
 		st := j.stages[i]
-		needed[i] = len(st.children) == 0
+		needed[i] = len(st.children) == 0 && !st.spare
 		for _, c := range st.children {
 			needed[i] = needed[i] || needed[c.ID] && c.left > 0
 		}
@@ -369,8 +383,16 @@ func (s *Scheduler) fetchFailed(f *FetchFailed) []Action {
 	if st == nil || st.attempt != f.Attempt || !st.running { // D4
 		return nil
 	}
-	st.failures++
 	acts := j.stop(st, nil)
+	if slices.Contains(st.Spare, f.Writer) { // D8
+		for _, p := range st.Spare {
+			st.Parents = append(st.Parents, p)
+			j.stages[p].children = append(j.stages[p].children, st)
+		}
+		st.Spare = nil
+		return s.advance(j, acts)
+	}
+	st.failures++
 	if st.failures >= MaxAttempts {
 		err := fmt.Errorf("stage %d was tried %d times and its inputs were lost each time", st.ID, MaxAttempts)
 		if f.Cause != nil {

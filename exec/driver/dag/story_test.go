@@ -14,7 +14,7 @@ import (
 // A story is a text: lines that start with a word are events, indented lines are
 // the actions that followed. Comments start with #.
 //
-//	job J: ID[flags] tasks N [after P,P] [awaits A,A]; …     flags: u unstable, w whole
+//	job J: ID[flags] tasks N [after P,P] [awaits A,A] [spare P,P]; …     flags: u unstable, w whole
 //	done J S.A T        fetch J S.A from W M      lost J S/T S/T …
 //	fail J S.A          hurry J                   cancel J
 func TestStories(t *testing.T) {
@@ -69,8 +69,11 @@ func parseEvent(line string) (e Event, err error) {
 			}
 			for ; len(words) > 3; words = words[2:] {
 				list := &st.Parents
-				if words[3] == "awaits" {
+				switch words[3] {
+				case "awaits":
 					list = &st.Awaits
+				case "spare":
+					list = &st.Spare
 				}
 				for _, p := range strings.Split(words[4], ",") {
 					var n int

@@ -116,7 +116,7 @@ func (r *Reader) parts(exchange, from, to int) (uint64, []holding, error) {
 // outputs returns the outputs that the task was planned on.
 func (r *Reader) outputs(exchange int) (uint64, []shuffle.MapStatus, error) {
 	epoch, maps := r.Outputs.Outputs(r.Job, exchange)
-	if want := r.Epochs[exchange]; epoch != want {
+	if want := r.Epochs[exchange]; epoch != want || want == 0 { // 0: its writer has not run
 		return 0, nil, &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: -1, Epoch: want,
 			Cause: fmt.Errorf("exchange %d is in epoch %d, the task was planned on %d", exchange, epoch, want)}
 	}

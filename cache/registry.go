@@ -1,0 +1,127 @@
+package cache
+
+import (
+	"slices"
+	"sync"
+)
+
+// Registry is what the driver knows of cached datasets: which executor holds which
+// partition. It is told after the fact, so what it says is where to look, not what
+// must be there. It is safe for concurrent use.
+type Registry struct {
+	mu   sync.Mutex
+	sets map[int]*set
+}
+
+type set struct {
+	parts   []held
+	missing int // partitions that nobody holds
+}
+
+type held struct {
+	executors   []string
+	rows, bytes int64
+}
+
+// Size is what a dataset's partitions that somebody holds add up to. Bytes are those
+// of all columns in memory.
+type Size struct {
+	Partitions, Held int
+	Rows, Bytes      int64
+	Copies           int // of all partitions together
+}
+
+// NewRegistry returns an empty registry.
+func NewRegistry() *Registry { return &Registry{sets: map[int]*set{}} }
+
+// Begin makes a dataset of so many partitions known, once.
+func (r *Registry) Begin(dataset, partitions int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sets[dataset] == nil {
+		r.sets[dataset] = &set{parts: make([]held, partitions), missing: partitions}
+	}
+}
+
+// End forgets a dataset.
+func (r *Registry) End(dataset int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sets, dataset)
+}
+
+// Add tells that an executor holds a partition. It reports whether the dataset is
+// known: who adds to another one is to drop what it holds.
+func (r *Registry) Add(dataset, partition int, executor string, rows, bytes int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sets[dataset]
+	if s == nil || partition < 0 || partition >= len(s.parts) {
+		return false
+	}
+	p := &s.parts[partition]
+	if len(p.executors) == 0 {
+		s.missing--
+	}
+	if !slices.Contains(p.executors, executor) {
+		p.executors = append(p.executors, executor)
+	}
+	p.rows, p.bytes = rows, bytes
+	return true
+}
+
+// Lose forgets what an executor holds.
+func (r *Registry) Lose(executor string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sets {
+		for i := range s.parts {
+			p := &s.parts[i]
+			at := slices.Index(p.executors, executor)
+			if at < 0 {
+				continue
+			}
+			p.executors = slices.Delete(p.executors, at, at+1)
+			if len(p.executors) == 0 {
+				s.missing++
+			}
+		}
+	}
+}
+
+// Holders returns the executors that hold a partition, the first to have it first.
+func (r *Registry) Holders(dataset, partition int) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sets[dataset]
+	if s == nil || partition < 0 || partition >= len(s.parts) {
+		return nil
+	}
+	return slices.Clone(s.parts[partition].executors)
+}
+
+// Complete reports whether somebody holds every partition of a dataset.
+func (r *Registry) Complete(dataset int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sets[dataset]
+	return s != nil && s.missing == 0
+}
+
+// Size returns what is held of a dataset.
+func (r *Registry) Size(dataset int) (n Size) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.sets[dataset]
+	if s == nil {
+		return n
+	}
+	n.Partitions, n.Held = len(s.parts), len(s.parts)-s.missing
+	for _, p := range s.parts {
+		n.Copies += len(p.executors)
+		if len(p.executors) > 0 {
+			n.Rows, n.Bytes = n.Rows+p.rows, n.Bytes+p.bytes
+		}
+	}
+	return n
+}

@@ -1,0 +1,162 @@
+// Package cached is the operator that scans a partition of a cached dataset.
+//
+//	blocks of the columns, here ──► aligned batches ──► filters (package filter) ──► Project
+//	          │ not here
+//	          ▼
+//	       origin ──► rows as they come
+//	          └─────► gathered, a block per column ──► store
+//
+// Invariants:
+//
+//   - K1 What the task yields never depends on what is kept: rows that are not here
+//     are computed.
+//   - K2 Keeping rows never fails a task: where there is no room, they are not kept.
+//   - K3 A partition becomes known when all of its rows have been written.
+//
+// It imports cache, columnar, op, plan/eval and plan/physical, and is tested through
+// SQL.
+package cached
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/plan/physical"
+)
+
+// Operator yields the columns that a node reads, before its filters.
+type Operator struct {
+	node    *physical.Scan
+	metrics *op.Metrics
+	origin  op.Operator
+	task    *op.TaskContext
+	opened  bool // the origin
+	started bool
+	rows    rows // nil: no more
+	out     columnar.Batch
+	kept    []exec.Kept
+}
+
+// rows are the batches of a partition, each valid until the next call.
+type rows interface {
+	next(ctx context.Context) (*columnar.Batch, error)
+	close()
+}
+
+var _ op.Operator = (*Operator)(nil)
+
+// New returns the operator of a node, which counts what it reads into m.
+func New(n *physical.Scan, m *op.Metrics, origin op.Operator) *Operator {
+	return &Operator{node: n, metrics: m, origin: origin}
+}
+
+// Kept returns the partitions that the operator has computed and kept.
+func (o *Operator) Kept() []exec.Kept { return o.kept }
+
+// Open implements op.Operator.
+func (o *Operator) Open(_ context.Context, t *op.TaskContext) error {
+	o.task = t
+	o.out.Schema = o.node.Read
+	return nil
+}
+
+// start finds the rows of the task's partition (K1).
+func (o *Operator) start(ctx context.Context) error {
+	a, ok := o.task.Leaves[o.node.Leaf]
+	if !ok {
+		return nil
+	}
+	d := o.node.Dataset
+	part, known := o.task.Datasets.Part(d.ID, a.Partition)
+	if known {
+		if b, ok := o.blocks(part, a.Partition); ok {
+			o.rows = b
+			return nil
+		}
+	}
+	o.metrics.Scan.CacheMisses.Add(int64(max(1, len(o.node.Columns))))
+	if err := o.origin.Open(ctx, o.task); err != nil {
+		return err
+	}
+	o.opened = true
+	c := &computed{o: o, partition: a.Partition}
+	if w, ok := o.keep(part, a.Partition); ok {
+		c.keeper = w
+	}
+	o.rows = c
+	return nil
+}
+
+// Next implements op.Operator.
+func (o *Operator) Next(ctx context.Context) (*columnar.Batch, error) {
+	if !o.started {
+		o.started = true
+		if err := o.start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if o.rows == nil {
+		return nil, io.EOF
+	}
+	b, err := o.rows.next(ctx)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			o.rows.close()
+			o.rows = nil
+		}
+		return nil, err
+	}
+	o.metrics.Scan.RowsRead.Add(int64(b.Selected()))
+	return b, nil
+}
+
+// Close implements op.Operator.
+func (o *Operator) Close() error {
+	if o.rows != nil {
+		o.rows.close()
+		o.rows = nil
+	}
+	return o.origin.Close()
+}
+
+// Project returns an operator that leaves out the columns of o's rows that only the
+// node's filters needed.
+func Project(n *physical.Scan, o op.Operator) op.Operator { return &projected{Operator: o, node: n} }
+
+type projected struct {
+	op.Operator
+	node *physical.Scan
+	out  columnar.Batch
+}
+
+// Next implements op.Operator.
+func (p *projected) Next(ctx context.Context) (*columnar.Batch, error) {
+	b, err := p.Operator.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p.out.Cols == nil {
+		p.out.Schema, p.out.Cols = p.node.Schema(), make([]columnar.Vector, len(p.node.Project))
+	}
+	p.out.Rows, p.out.Sel = b.Rows, b.Sel
+	for i, c := range p.node.Project {
+		p.out.Cols[i] = b.Cols[c]
+	}
+	return &p.out, nil
+}
+
+// level is where blocks of the dataset may lie, false for nowhere.
+func level(s physical.Storage) (cache.Level, bool) {
+	switch {
+	case s.Memory && s.Disk:
+		return cache.MemoryAndDisk, true
+	case s.Memory:
+		return cache.MemoryOnly, true
+	}
+	return cache.DiskOnly, s.Disk
+}

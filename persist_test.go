@@ -1,0 +1,296 @@
+package millrace_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/tpch/dbgen"
+	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/exec/cluster/local"
+	"github.com/millrace-engine/millrace/internal/diag"
+)
+
+// run runs statements; the rows of the last one are returned.
+func run(t *testing.T, s *millrace.Session, statements ...string) (rows [][]string) {
+	t.Helper()
+	for _, q := range statements {
+		var err error
+		if rows, _, err = text(t, s, q); err != nil {
+			t.Fatalf("%s: %v", q, err)
+		}
+	}
+	return rows
+}
+
+// scans sums up the counters of a query's scans of datasets.
+func scans(t *testing.T, s *millrace.Session, query string) (hits, misses, skipped int64) {
+	t.Helper()
+	_, r, err := text(t, s, query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range r.Stats().Stages {
+		for _, o := range st.Operators {
+			if strings.HasPrefix(o.Node, "InMemoryScan") {
+				hits, misses, skipped = hits+o.CacheHits, misses+o.CacheMisses, skipped+o.PagesPruned
+			}
+		}
+	}
+	return hits, misses, skipped
+}
+
+// store is what the session's only executor holds.
+func store(s *millrace.Session) *cache.Store { return s.Backend().(*local.Backend).Executor().Store() }
+
+// Every query of TPC-H gives its answer from cached tables, at every level, in
+// little memory, and whatever of them is dropped in between.
+func TestCachedTables(t *testing.T) {
+	for _, k := range []struct{ master, level, memory string }{
+		{"local[2]", "MEMORY_AND_DISK", "512MiB"},
+		{"local[2]", "MEMORY_AND_DISK", "24MiB"},
+		{"local[2]", "MEMORY_ONLY", "24MiB"},
+		{"local[2]", "DISK_ONLY", "512MiB"},
+		{"local-cluster[2,1,128]", "MEMORY_AND_DISK", "128MiB"},
+	} {
+		t.Run(k.master+" "+k.level+" "+k.memory, func(t *testing.T) {
+			s := openTPCH(t, k.master, millrace.WithSetting("memory", k.memory))
+			for _, x := range dbgen.Tables() {
+				run(t, s, fmt.Sprintf("CACHE TABLE %s OPTIONS ('storageLevel' '%s')", x.Name, k.level))
+			}
+			answerAll(t, s)
+			if strings.HasPrefix(k.master, "local[") {
+				drop := 0
+				store(s).DropWhere(func(cache.BlockID) bool { drop++; return drop%3 == 0 })
+			}
+			answerAll(t, s)
+			run(t, s, "CLEAR CACHE")
+			if rows := run(t, s, "SHOW CACHE"); len(rows) != 0 {
+				t.Errorf("still cached: %v", rows)
+			}
+			if strings.HasPrefix(k.master, "local[") && store(s).Len() != 0 {
+				t.Errorf("%d blocks are left", store(s).Len())
+			}
+			answerAll(t, s)
+		})
+	}
+}
+
+// A query that contains what is persisted reads it, wherever that stands: below
+// filters, in joins with itself, in subqueries, in unions.
+func TestPersist(t *testing.T) {
+	s := openTPCH(t, "local[2]")
+	ctx := context.Background()
+	df := frame(t, s, "SELECT o_custkey AS k, count(*) AS n, sum(o_totalprice) AS total FROM orders GROUP BY o_custkey")
+	queries := []string{
+		"SELECT k, n FROM f WHERE k < 100 ORDER BY k",
+		"SELECT a.k, b.total FROM f a JOIN f b ON a.k = b.k + 1 WHERE b.n > 12 ORDER BY a.k",
+		"SELECT k FROM f WHERE total > (SELECT 3 * avg(total) FROM f) ORDER BY k",
+		"SELECT n, count(*) FROM (SELECT * FROM f UNION ALL SELECT * FROM f) GROUP BY n ORDER BY n",
+		"SELECT count(*) FROM f",
+		"SELECT k FROM f ORDER BY total DESC, k LIMIT 3",
+		"SELECT k, n, rank() OVER (ORDER BY n DESC, k) AS r FROM f ORDER BY r LIMIT 5",
+		"SELECT c_name FROM customer WHERE EXISTS (SELECT 1 FROM f WHERE k = c_custkey AND n > 25) ORDER BY c_name",
+	}
+	register(t, s, "f", df)
+	var want [][][]string
+	for _, q := range queries {
+		want = append(want, run(t, s, q))
+	}
+	if err := df.Persist(ctx, millrace.MemoryOnly); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 3 {
+		for i, q := range queries {
+			if d := cmp.Diff(want[i], run(t, s, q)); d != "" {
+				t.Errorf("round %d: %s\n%s", round, q, d)
+			}
+			if hits, misses, _ := scans(t, s, q); hits == 0 || round < 2 && misses > 0 {
+				t.Errorf("round %d: %d blocks were there, %d not: %s", round, hits, misses, q)
+			}
+		}
+		if round == 1 { // rows of a wide plan are gone: the stages before it run again
+			store(s).DropWhere(func(id cache.BlockID) bool { return id.Job == 0 && id.Map == 0 })
+		}
+	}
+	if err := df.Persist(ctx, millrace.MemoryOnly); err != nil {
+		t.Error(err)
+	}
+	if err := df.Persist(ctx, millrace.DiskOnly); diag.ClassOf(err) != diag.InvalidArgument {
+		t.Errorf("another level: %v", err)
+	}
+	more := df.Filter("n > 20")
+	if err := more.Persist(ctx, millrace.MemoryAndDisk); err != nil {
+		t.Fatal(err)
+	}
+	n, err := more.Count(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := df.Unpersist(ctx); err != nil {
+		t.Fatal(err)
+	}
+	store(s).DropWhere(func(id cache.BlockID) bool { return true }) // what the second one was made of is kept no more
+	if m, err := more.Count(ctx); err != nil || m != n {
+		t.Errorf("%d rows, want %d: %v", m, n, err)
+	}
+	if err := more.Unpersist(ctx); err != nil || store(s).Len() != 0 {
+		t.Errorf("%v; %d blocks are left", err, store(s).Len())
+	}
+	if err := more.Unpersist(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// A partition's rows are the same whichever of them is computed again, also where
+// tasks share a table or rows are dealt by chance.
+func TestPersistPartitions(t *testing.T) {
+	s := openTPCH(t, "local[2]")
+	ctx := context.Background()
+	for _, q := range []string{
+		"SELECT o_orderkey AS k, c_name AS n FROM customer RIGHT JOIN orders ON c_custkey = o_custkey AND c_acctbal > 0",
+		"SELECT c_custkey AS k, o_comment AS n FROM customer FULL JOIN orders ON c_custkey = o_custkey AND o_totalprice > 100000",
+		"SELECT /*+ REPARTITION(5) */ l_orderkey AS k, l_comment AS n FROM lineitem WHERE l_quantity < 10",
+		"SELECT l_orderkey AS k, max(l_comment) AS n FROM lineitem GROUP BY l_orderkey",
+	} {
+		df := frame(t, s, q)
+		register(t, s, "f", df)
+		const check = "SELECT count(*), count(n), sum(k), count(DISTINCT k), sum(length(n)), min(n), max(n) FROM f"
+		want := run(t, s, check)
+		if err := df.Persist(ctx, millrace.MemoryOnly); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 4 {
+			if d := cmp.Diff(want, run(t, s, check)); d != "" {
+				t.Errorf("%s\nround %d: %s", q, i, d)
+			}
+			store(s).DropWhere(func(id cache.BlockID) bool { return id.Map%4 == i })
+		}
+		if err := df.Unpersist(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// When a file changes, or another takes its place, what was read of it is not used
+// any more.
+func TestCacheFollowsFiles(t *testing.T) {
+	s := open(t, "local[2]")
+	path := filepath.Join(t.TempDir(), "t.csv")
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(path, "1,a\n2,b\n")
+	run(t, s, fmt.Sprintf("CREATE TEMP VIEW t (k INT, v STRING) USING csv OPTIONS (path '%s')", path), "CACHE TABLE t")
+	if hits, misses, _ := scans(t, s, "SELECT sum(k) FROM t"); hits == 0 || misses != 0 {
+		t.Errorf("%d blocks were there, %d not", hits, misses)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := path + ".new"
+	write(other, "7,a\n8,b\n") // as long, and as old
+	if err := errors.Join(os.Chtimes(other, info.ModTime(), info.ModTime()), os.Rename(other, path)); err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, s, "SELECT sum(k) FROM t"); got[0][0] != "15" {
+		t.Errorf("another file: %v", got)
+	}
+	write(path, "7,a\n8,b\n9,c\n")
+	if got := run(t, s, "SELECT sum(k) FROM t"); got[0][0] != "24" {
+		t.Errorf("a longer file: %v", got)
+	}
+	if hits, misses, _ := scans(t, s, "SELECT sum(k), max(v) FROM t"); hits == 0 || misses != 0 {
+		t.Errorf("%d blocks were there, %d not", hits, misses)
+	}
+	if rows := run(t, s, "SHOW CACHE"); len(rows) != 1 || rows[0][4] != "3" {
+		t.Errorf("%v", rows)
+	}
+	if store(s).Len() != 2 {
+		t.Errorf("%d blocks, want one per column", store(s).Len())
+	}
+}
+
+// Batches whose bounds show that no row matches are not read.
+func TestCacheSkips(t *testing.T) {
+	s := openTPCH(t, "local[2]")
+	const q = "SELECT count(*), min(l_orderkey), max(l_comment) FROM lineitem WHERE l_orderkey BETWEEN 30000 AND 30100"
+	want := run(t, s, q)
+	for _, level := range []string{"MEMORY_ONLY", "DISK_ONLY"} {
+		run(t, s, "CACHE TABLE lineitem OPTIONS ('storageLevel' '"+level+"')")
+		if d := cmp.Diff(want, run(t, s, q)); d != "" {
+			t.Error(d)
+		}
+		if hits, misses, skipped := scans(t, s, q); hits == 0 || misses != 0 || skipped < 5 {
+			t.Errorf("%s: %d blocks were there, %d not, %d batches were skipped", level, hits, misses, skipped)
+		}
+		run(t, s, "UNCACHE TABLE lineitem")
+	}
+}
+
+// The statements do what they do in Spark, and say what is wrong.
+func TestCacheStatements(t *testing.T) {
+	s := openTPCH(t, "local[2]")
+	run(t, s, "CACHE LAZY TABLE nation")
+	if rows := run(t, s, "SHOW CACHE"); len(rows) != 1 || rows[0][4] != "0" {
+		t.Errorf("a lazy table: %v", rows)
+	}
+	run(t, s, "SELECT n_name FROM nation")
+	run(t, s, "CACHE TABLE few OPTIONS ('storageLevel' 'memory_and_disk', 'priority' '3') AS SELECT * FROM nation WHERE n_regionkey = 1")
+	rows := run(t, s, "SHOW CACHE")
+	var got []string
+	for _, r := range rows {
+		got = append(got, strings.Join(slices.Delete(slices.Clone(r), 3, 4)[:4], " "))
+	}
+	if d := cmp.Diff([]string{"nation MEMORY_AND_DISK 0 25", "few MEMORY_AND_DISK 3 5"}, got); d != "" {
+		t.Error(d)
+	}
+	plan := run(t, s, "EXPLAIN SELECT count(*) FROM few WHERE n_nationkey > 2")
+	if !strings.Contains(plan[0][0], "InMemoryScan few") {
+		t.Errorf("%v", plan)
+	}
+	run(t, s, "DROP VIEW few", "UNCACHE TABLE nation", "UNCACHE TABLE IF EXISTS nation", "UNCACHE TABLE IF EXISTS nobody", "CLEAR CACHE")
+	if rows := run(t, s, "SHOW CACHE"); len(rows) != 0 {
+		t.Errorf("%v", rows)
+	}
+	for q, class := range map[string]diag.Class{
+		"CACHE TABLE nobody":                                            diag.TableNotFound,
+		"UNCACHE TABLE nation":                                          diag.TableNotFound,
+		"CACHE TABLE nation OPTIONS ('storageLevel' 'TAPE')":            diag.InvalidArgument,
+		"CACHE TABLE nation OPTIONS ('storageLevel' 'MEMORY_ONLY_SIX')": diag.InvalidArgument,
+		"CACHE TABLE nation OPTIONS ('priority' 'high')":                diag.InvalidArgument,
+		"CACHE TABLE nation OPTIONS ('color' 'red')":                    diag.InvalidArgument,
+		"CACHE TABLE region AS SELECT 1":                                diag.TableExists,
+		"CACHE nation":                                                  diag.Syntax,
+	} {
+		if _, _, err := text(t, s, q); diag.ClassOf(err) != class {
+			t.Errorf("%s: %v, want %s", q, err, class)
+		}
+	}
+}
+
+// Levels are read as they are printed.
+func TestStorageLevel(t *testing.T) {
+	for _, name := range []string{"MEMORY_AND_DISK", "MEMORY_ONLY", "DISK_ONLY", "MEMORY_ONLY_SER", "MEMORY_AND_DISK_SER_2", "DISK_ONLY_3"} {
+		l, err := millrace.ParseStorageLevel(strings.ToLower(name))
+		if err != nil || l.String() != name {
+			t.Errorf("%s is read as %s: %v", name, l, err)
+		}
+	}
+	for _, name := range []string{"", "NONE", "OFF_HEAP", "DISK_ONLY_SER", "MEMORY_ONLY_0", "MEMORY_ONLY_11", "MEMORY_ONLY_"} {
+		if l, err := millrace.ParseStorageLevel(name); err == nil {
+			t.Errorf("%q is read as %s", name, l)
+		}
+	}
+}
