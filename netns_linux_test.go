@@ -196,17 +196,18 @@ func TestNamespaces(t *testing.T) {
 }
 
 // TestUrgencyOnTheLine measures urgent answers of 64 KiB while sixteen streams of
-// merges take all of a line of 200 Mbit/s. The 99th percentile is at most what an
+// merges take all of a line of 100 Mbit/s, so slow that what else the machine does
+// hardly counts. The 99th percentile is at most what an
 // idle line takes, two quanta, and a round trip under load; and a quarter of what
 // it is without priorities. It measures: with MILLRACE_SLOW only.
 func TestUrgencyOnTheLine(t *testing.T) {
 	if !slow {
 		t.Skip("it measures; MILLRACE_SLOW runs it")
 	}
-	const rate, streams = 200, 16 // Mbit/s, of merges
+	const rate, streams = 100, 16 // Mbit/s, of merges
 	c := cross(t)
 	c.limit(t, rate)
-	p99 := func(order transport.Order, size int, pourers int) time.Duration {
+	p99 := func(order transport.Order, size, pourers, answers int) time.Duration {
 		server, name := c.carrier(t, 0, identity.Executor, fmt.Sprint("a", rand.Uint32()), order)
 		client, _ := c.carrier(t, 1, identity.Executor, fmt.Sprint("b", rand.Uint32()), order)
 		block := make([]byte, transport.Quantum)
@@ -248,7 +249,7 @@ func TestUrgencyOnTheLine(t *testing.T) {
 			go func() { _, _ = io.Copy(io.Discard, s) }() // ends with the connection
 		}
 		var took []time.Duration
-		for i := range 220 {
+		for i := range 20 + answers {
 			start := time.Now()
 			s, err := ask(transport.Gating, 0)
 			if err == nil {
@@ -269,7 +270,7 @@ func TestUrgencyOnTheLine(t *testing.T) {
 	}
 	byArrival := func(_ time.Time, a, b transport.Ticket) bool { return a.Arrival.Before(b.Arrival) }
 	const question = 64 << 10
-	idle, trip, loaded, off := p99(nil, question, 0), p99(nil, 1, streams), p99(nil, question, streams), p99(byArrival, question, streams)
+	idle, trip, loaded, off := p99(nil, question, 0, 200), p99(nil, 1, streams, 200), p99(nil, question, streams, 400), p99(byArrival, question, streams, 50)
 	quanta := time.Duration(2 * transport.Quantum * 8 * 1000 / rate)
 	t.Logf("p99 idle %v, round trip under load %v, two quanta %v; loaded %v, without priorities %v", idle, trip, quanta, loaded, off)
 	if loaded > idle+trip+quanta {

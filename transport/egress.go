@@ -37,9 +37,13 @@ func ByUrgency(now time.Time, a, b Ticket) bool {
 // the last urgency never starves.
 const fairness = 20
 
-// patience is how long a write may last before its place is given to others: its
-// peer does not read, or is far away.
-const patience = 50 * time.Millisecond
+// Patience is how long a write may last before its place is given to others: its
+// peer does not read, or is far away. That is twice what a quantum takes on average,
+// as on a slow line all of them take long; within these bounds.
+const (
+	leastPatience = 50 * time.Millisecond
+	mostPatience  = 2 * time.Second
+)
 
 // Egress decides what a process sends next. All connections of a process share
 // one, because the priorities of a connection's streams order only those. A
@@ -55,6 +59,7 @@ type Egress struct {
 	free    int
 	beside  bool // the place for what goes before all others is taken
 	turn    int
+	usual   time.Duration // what quanta took, the latest most
 	held    []*hold
 	waiting []*wait
 }
@@ -102,7 +107,7 @@ func (e *Egress) Acquire(t Ticket, done <-chan struct{}) (release func()) {
 	w := &wait{ticket: t, ready: make(chan *hold, 1)}
 	e.waiting = append(e.waiting, w)
 	e.mu.Unlock()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(leastPatience)
 	defer timer.Stop()
 	for {
 		select {
@@ -113,7 +118,7 @@ func (e *Egress) Acquire(t Ticket, done <-chan struct{}) (release func()) {
 			return nil
 		case now := <-timer.C:
 			e.reclaim(now)
-			timer.Reset(patience)
+			timer.Reset(leastPatience)
 		}
 	}
 }
@@ -147,8 +152,10 @@ func (e *Egress) overtakes(now time.Time, t Ticket) bool {
 }
 
 func (e *Egress) release(h *hold) {
+	now := time.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.usual += (min(now.Sub(h.since), mostPatience) - e.usual) / 8
 	for i, x := range e.held {
 		if x == h {
 			last := len(e.held) - 1
@@ -164,13 +171,17 @@ func (e *Egress) release(h *hold) {
 	default:
 		e.free++
 	}
-	e.dispatch(time.Now())
+	e.dispatch(now)
 }
+
+// patience is how long a quantum may take now.
+func (e *Egress) patience() time.Duration { return min(max(leastPatience, 2*e.usual), mostPatience) }
 
 // reclaim gives away the places of quanta that take too long.
 func (e *Egress) reclaim(now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	patience := e.patience()
 	for _, h := range e.held {
 		if h.given || now.Sub(h.since) < patience {
 			continue

@@ -111,7 +111,7 @@ func TestEgressStalled(t *testing.T) {
 		a, b := e.Acquire(Ticket{Arrival: time.Now()}, nil), e.Acquire(Ticket{Arrival: time.Now()}, nil)
 		start := time.Now()
 		c := e.Acquire(Ticket{Arrival: time.Now()}, nil)
-		if waited := time.Since(start); waited > 2*patience {
+		if waited := time.Since(start); waited > 2*leastPatience {
 			t.Errorf("waited %v for stalled peers", waited)
 		}
 		c()
@@ -119,6 +119,48 @@ func TestEgressStalled(t *testing.T) {
 		b()
 		if e.free != 2 || len(e.held) != 0 {
 			t.Errorf("%d free, %d held", e.free, len(e.held))
+		}
+	})
+}
+
+// TestEgressSlowLine: where every quantum takes long, places are not given away, or
+// what is urgent would wait behind all streams.
+func TestEgressSlowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slots, streams, line = 4, 16, 40 * time.Millisecond // a quantum's time, of which the line sends one at a time
+		e := NewEgress(slots, nil)
+		done := make(chan struct{})
+		wire := make(chan bool, 1) // held while a quantum is sent
+		var wg sync.WaitGroup
+		send := func(u Urgency) bool {
+			release := e.Acquire(Ticket{Urgency: u, Arrival: time.Now()}, done)
+			if release == nil {
+				return false
+			}
+			wire <- true
+			time.Sleep(line)
+			<-wire
+			release()
+			return true
+		}
+		for range streams {
+			wg.Go(func() {
+				for send(Merge) {
+				}
+			})
+		}
+		time.Sleep(5 * time.Second) // it learns what is usual
+		most := 0
+		for range 100 {
+			time.Sleep(line / 2)
+			e.mu.Lock()
+			most = max(most, len(e.held))
+			e.mu.Unlock()
+		}
+		close(done)
+		wg.Wait()
+		if most > slots {
+			t.Errorf("%d quanta were on their way, %d may be", most, slots)
 		}
 	})
 }
