@@ -8,7 +8,8 @@
 //   - S1 An output is visible only after its task succeeded, once per map task:
 //     a later report of another attempt of the same epoch is ignored.
 //   - S2 Unregistering an output raises the exchange's epoch; whoever planned on
-//     an older epoch is told so when its fetch fails.
+//     an older epoch is told so when its fetch fails. Moving one does, too, but to
+//     an epoch of the same contents: who planned on the one before may go on.
 //   - S3 What is read of an output adds up to what was written (Sum): a reader
 //     compares per map task and partition, the driver per partition and over all.
 //
@@ -26,8 +27,15 @@ type Tracker struct {
 
 type key struct{ job, exchange int }
 
+// Contents is the part of an epoch that tells which outputs there are: epochs of the
+// same contents differ in where these lie.
+func Contents(epoch uint64) uint64 { return uint64(uint32(epoch)) }
+
+// moved is what the move of an output adds to an epoch.
+const moved = 1 << 32
+
 type exchange struct {
-	epoch   uint64
+	epoch   uint64 // of contents in its lower half; the upper one counts moves
 	outputs map[int]MapStatus
 }
 
@@ -66,6 +74,24 @@ func (t *Tracker) Unregister(job, exch, mapTask int) {
 	}
 }
 
+// Move notes that an output lies on another executor now; false if it is not the one
+// that is registered.
+func (t *Tracker) Move(job, exch int, s MapStatus, to string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, ok := t.exch[key{job, exch}]
+	if !ok {
+		return false
+	}
+	if has, ok := e.outputs[s.Map]; !ok || has.Attempt != s.Attempt || has.Executor != s.Executor {
+		return false
+	}
+	s.Executor = to
+	e.outputs[s.Map] = s
+	e.epoch += moved
+	return true
+}
+
 // Outputs returns the epoch and the outputs in the order of their map tasks.
 func (t *Tracker) Outputs(job, exch int) (uint64, []MapStatus) {
 	t.mu.RLock()
@@ -89,13 +115,13 @@ func (t *Tracker) Outputs(job, exch int) (uint64, []MapStatus) {
 
 // Expected returns what the rows of a partition, or All, add up to over the
 // outputs of an exchange in an epoch, and how many partitions there are. known is
-// false in another epoch, exact where some
+// false in an epoch of other contents, exact where some
 // output does not tell.
 func (t *Tracker) Expected(job, exch, partition int, epoch uint64) (sum Sum, partitions int, exact, known bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	e, ok := t.exch[key{job, exch}]
-	if !ok || e.epoch != epoch {
+	if !ok || Contents(e.epoch) != Contents(epoch) {
 		return Sum{}, 0, false, false
 	}
 	exact = true

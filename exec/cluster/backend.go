@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/shuffle"
@@ -54,6 +55,31 @@ type Discarding interface {
 	Discard(executor exec.ExecutorID, output cache.BlockID)
 }
 
+// Migrating is a Backend whose executors can leave without loss: what they hold goes
+// to others first. That one is to leave is told by a Report (Draining), or decided by
+// whoever schedules.
+type Migrating interface {
+	Backend
+	// Move copies a map output to another executor. It ends with one report, which has
+	// the Move in Moved, unless the executor that is to get it is lost before.
+	Move(Move)
+	// Retire ends an executor, which is then lost as any other.
+	Retire(exec.ExecutorID)
+}
+
+// Move is a map output, on its Executor, that another one is to hold as well.
+type Move struct {
+	Job, Exchange int
+	Output        shuffle.MapStatus
+	Schema        *columnar.Schema // of its rows
+	To            exec.ExecutorID
+}
+
+// Block names the blocks of the output, all partitions.
+func (m *Move) Block() cache.BlockID {
+	return cache.BlockID{Job: m.Job, Exchange: m.Exchange, Map: m.Output.Map, Attempt: m.Output.Attempt}
+}
+
 // Executor is an executor as the scheduler sees it.
 type Executor struct {
 	ID    exec.ExecutorID
@@ -62,7 +88,7 @@ type Executor struct {
 }
 
 // Report is the end of a task attempt, or the loss of an executor (Lost), or a
-// new one (Added).
+// new one (Added), or one that is to leave (Draining), or the end of a Move (Moved).
 type Report struct {
 	Task     exec.TaskID
 	Executor exec.ExecutorID
@@ -77,5 +103,7 @@ type Report struct {
 	Peak     int64 // bytes that the task had reserved at most
 	Spilled  int64 // bytes that it wrote to disk, its output included
 	Lost     bool
+	Draining bool
+	Moved    *Move // with Failure, if the output could not be had
 	Added    *Executor
 }

@@ -68,6 +68,8 @@ type Config struct {
 	Accumulate func(node *physical.Accumulate, values []byte) error
 	// Grace is how long jobs wait when there is no executor at all. 0 = 30 s.
 	Grace time.Duration
+	// Drain bounds the time that an executor takes to leave. 0 = 5 min.
+	Drain time.Duration
 	// Patience is how long, while slots are idle, a stage waits for runtime filters
 	// of others. 0 = 1 s; negative: until somebody hurries it.
 	Patience time.Duration
@@ -101,15 +103,18 @@ type Driver struct {
 	next int
 
 	// Owned by the loop:
-	dag   *dag.Scheduler
-	task  *task.Scheduler
-	sizes map[exec.ExecutorID]int // slots of each executor
-	jobs  map[int]*job
-	queue []func() // actions to carry out (R1)
-	grace *time.Timer
-	idle  *time.Timer // runs while slots are idle and stages wait for runtime filters
-	look  *time.Timer // runs while tasks wait for a better place than is free
-	clock func() time.Duration
+	dag     *dag.Scheduler
+	task    *task.Scheduler
+	sizes   map[exec.ExecutorID]int  // slots of each executor that gets tasks
+	asked   map[exec.ExecutorID]bool // to leave, and have not begun
+	leaving map[exec.ExecutorID]*leaving
+	turn    int // of who gets what an executor leaves behind
+	jobs    map[int]*job
+	queue   []func() // actions to carry out (R1)
+	grace   *time.Timer
+	idle    *time.Timer // runs while slots are idle and stages wait for runtime filters
+	look    *time.Timer // runs while tasks wait for a better place than is free
+	clock   func() time.Duration
 }
 
 // Result is what a job did.
@@ -168,7 +173,7 @@ func New(c Config) *Driver {
 	if c.Datasets == nil {
 		c.Datasets = NewDatasets()
 	}
-	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), sizes: map[exec.ExecutorID]int{}, jobs: map[int]*job{}}
+	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), sizes: map[exec.ExecutorID]int{}, asked: map[exec.ExecutorID]bool{}, leaving: map[exec.ExecutorID]*leaving{}, jobs: map[int]*job{}}
 	start := time.Now()
 	d.clock = func() time.Duration { return time.Since(start) }
 	switch {
@@ -198,6 +203,9 @@ func (d *Driver) Close(ctx context.Context) error {
 	d.close.Do(func() {
 		close(d.stop)
 		<-d.done
+		for _, l := range d.leaving {
+			l.over.Stop()
+		}
 		for _, t := range []*time.Timer{d.grace, d.idle, d.look} {
 			if t != nil {
 				t.Stop()

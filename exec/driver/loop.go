@@ -56,6 +56,7 @@ func (d *Driver) drain() {
 			close(j.done)
 		}
 	}
+	d.watchLeaving()
 	d.watchIdle()
 	d.watchPlaces()
 }
@@ -321,6 +322,12 @@ func (d *Driver) report(r cluster.Report) {
 	case r.Added != nil:
 		d.added(*r.Added)
 		return
+	case r.Draining:
+		d.asked[r.Executor] = true
+		return
+	case r.Moved != nil:
+		d.moved(r)
+		return
 	}
 	j, ok := d.jobs[r.Task.Job]
 	if !ok {
@@ -378,15 +385,21 @@ func (d *Driver) enlist(e cluster.Executor) {
 	d.stepTasks(nil, task.Event{Added: &task.ExecutorAdded{ID: e.ID, Slots: e.Slots, Host: e.Host}})
 }
 
-// lost takes in the loss of an executor: its tasks start elsewhere, its outputs
-// are gone.
-func (d *Driver) lost(id exec.ExecutorID) {
-	d.Bus.Publish(event.Event{Kind: event.ExecutorLost, Time: time.Now(), Executor: string(id)})
+// strike takes an executor off those that get tasks.
+func (d *Driver) strike(id exec.ExecutorID) {
 	if n, ok := d.sizes[id]; ok {
 		delete(d.sizes, id)
 		d.slots.Add(int64(-n))
 		d.count.Add(-1)
 	}
+}
+
+// lost takes in the loss of an executor: its tasks start elsewhere, its outputs
+// are gone.
+func (d *Driver) lost(id exec.ExecutorID) {
+	d.Bus.Publish(event.Event{Kind: event.ExecutorLost, Time: time.Now(), Executor: string(id)})
+	d.strike(id)
+	d.left(id)
 	jobs := make([]*job, 0, len(d.jobs))
 	for _, j := range d.jobs {
 		jobs = append(jobs, j)

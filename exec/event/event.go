@@ -66,6 +66,8 @@ const (
 	TaskEnded     Kind = "task_ended"
 	ExecutorAdded Kind = "executor_added"
 	ExecutorLost  Kind = "executor_lost"
+	// ExecutorDraining: it gets no more tasks; its outputs go to others, then it ends.
+	ExecutorDraining Kind = "executor_draining"
 )
 
 // OperatorStats is what one operator of one task (or of all tasks of a stage

@@ -111,3 +111,28 @@ func (d *decoder) schema(b []byte) (*columnar.Schema, error) {
 	})
 	return s, err
 }
+
+// EncodeSchema encodes a schema alone; DecodeSchema reads it back.
+func EncodeSchema(s *columnar.Schema) []byte {
+	var e encoder
+	e.schema(1, s)
+	return e.b
+}
+
+// DecodeSchema reads what EncodeSchema wrote.
+func DecodeSchema(b []byte) (s *columnar.Schema, err error) {
+	if len(b) > MaxTaskBytes {
+		return nil, malformed("a schema of %d bytes; the limit is %d", len(b), MaxTaskBytes)
+	}
+	var d decoder
+	err = fields(b, func(f field) error {
+		if f.num == 1 {
+			s, err = d.schema(f.data)
+		}
+		return err
+	})
+	if err == nil && s == nil {
+		err = malformed("no schema")
+	}
+	return s, err
+}

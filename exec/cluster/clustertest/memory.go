@@ -5,6 +5,7 @@ package clustertest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/millrace-engine/millrace/cache"
@@ -28,7 +29,8 @@ type Memory struct {
 	nodes   map[exec.ExecutorID]*node
 	order   []exec.ExecutorID
 	running map[exec.TaskID]context.CancelFunc
-	killed  int
+	moves   map[int]map[*cluster.Move]context.CancelFunc // by job
+	retired []exec.ExecutorID
 }
 
 type node struct {
@@ -36,11 +38,14 @@ type node struct {
 	dead bool
 }
 
-var _ cluster.Discarding = (*Memory)(nil)
+var (
+	_ cluster.Discarding = (*Memory)(nil)
+	_ cluster.Migrating  = (*Memory)(nil)
+)
 
 // NewMemory starts n executors named x1 … xn of c.Slots slots each.
 func NewMemory(n int, c executor.Config) *Memory {
-	m := &Memory{config: c, events: make(chan cluster.Report, 64), nodes: map[exec.ExecutorID]*node{}, running: map[exec.TaskID]context.CancelFunc{}}
+	m := &Memory{config: c, events: make(chan cluster.Report, 64), nodes: map[exec.ExecutorID]*node{}, running: map[exec.TaskID]context.CancelFunc{}, moves: map[int]map[*cluster.Move]context.CancelFunc{}}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	for i := range n {
 		m.start(exec.ExecutorID(fmt.Sprint("x", i+1)))
@@ -123,7 +128,6 @@ func (m *Memory) KillExecutor(id exec.ExecutorID, loud bool) bool {
 		return false
 	}
 	n.dead = true
-	m.killed++
 	m.mu.Unlock()
 	if loud {
 		m.wg.Go(func() { m.tell(cluster.Report{Executor: id, Lost: true}) })
@@ -222,8 +226,69 @@ func (m *Memory) EndDataset(dataset int) {
 	m.each(func(x *executor.Executor) { x.EndDataset(dataset) })
 }
 
+// DrainExecutor tells the scheduler that an executor is to leave.
+func (m *Memory) DrainExecutor(id exec.ExecutorID) {
+	m.wg.Go(func() { m.tell(cluster.Report{Executor: id, Draining: true}) })
+}
+
+// Move implements cluster.Migrating.
+func (m *Memory) Move(x cluster.Move) {
+	from := m.holder(x.Output.Executor)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.nodes[x.To]
+	if n == nil || n.dead || m.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(m.ctx)
+	if m.moves[x.Job] == nil {
+		m.moves[x.Job] = map[*cluster.Move]context.CancelFunc{}
+	}
+	m.moves[x.Job][&x] = cancel
+	m.wg.Go(func() {
+		defer cancel()
+		r := cluster.Report{Executor: x.To, Moved: &x}
+		if from == nil {
+			r.Failure = &exec.Failure{Kind: exec.ExecutorLost}
+		} else if err := n.Adopt(ctx, &x, from); err != nil {
+			r.Failure = exec.Classify(err)
+		}
+		m.mu.Lock()
+		dead := n.dead
+		delete(m.moves[x.Job], &x)
+		m.mu.Unlock()
+		if !dead {
+			m.tell(r)
+		}
+	})
+}
+
+// Retire implements cluster.Migrating.
+func (m *Memory) Retire(id exec.ExecutorID) {
+	if m.KillExecutor(id, true) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.retired = append(m.retired, id)
+	}
+}
+
+// Retired returns the executors that were retired.
+func (m *Memory) Retired() []exec.ExecutorID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.retired)
+}
+
 // EndJob implements cluster.Backend.
-func (m *Memory) EndJob(job int) { m.each(func(x *executor.Executor) { x.EndJob(job) }) }
+func (m *Memory) EndJob(job int) {
+	m.mu.Lock()
+	for _, cancel := range m.moves[job] {
+		cancel()
+	}
+	delete(m.moves, job)
+	m.mu.Unlock()
+	m.each(func(x *executor.Executor) { x.EndJob(job) })
+}
 
 // Events implements cluster.Backend.
 func (m *Memory) Events() <-chan cluster.Report { return m.events }

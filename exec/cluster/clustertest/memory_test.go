@@ -10,3 +10,7 @@ import (
 func TestMemory(t *testing.T) {
 	Run(t, func(c executor.Config) cluster.Backend { return NewMemory(2, c) })
 }
+
+func TestMemoryMigrates(t *testing.T) {
+	Migrates(t, func(n int, c executor.Config) cluster.Migrating { return NewMemory(n, c) })
+}

@@ -50,7 +50,9 @@ type agent struct {
 	cancels map[exec.TaskID]context.CancelFunc
 	stages  map[[32]byte][]byte
 	outputs map[exchangeID]outputs
-	blocks  map[string]string // executor: where it serves its blocks
+	blocks  map[string]string                  // executor: where it serves its blocks
+	moves   map[int]map[int]context.CancelFunc // by job
+	moved   int                                // moves that there have been
 }
 
 // Run is an executor's life: it registers with the driver and runs what it is
@@ -59,7 +61,7 @@ type agent struct {
 func Run(ctx context.Context, c AgentConfig) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	a := &agent{AgentConfig: c, cancels: map[exec.TaskID]context.CancelFunc{}, stages: map[[32]byte][]byte{}, outputs: map[exchangeID]outputs{}, blocks: map[string]string{}}
+	a := &agent{AgentConfig: c, cancels: map[exec.TaskID]context.CancelFunc{}, stages: map[[32]byte][]byte{}, outputs: map[exchangeID]outputs{}, blocks: map[string]string{}, moves: map[int]map[int]context.CancelFunc{}}
 	a.results = &pusher{streams: map[exec.TaskID]*resultStream{}}
 	a.fetcher = service.NewClient(c.Transport, c.Fetch)
 	c.Executor.Results, c.Executor.Outputs, c.Executor.Holders = a.results, a, a.holder
@@ -156,6 +158,8 @@ func (a *agent) obey(ctx context.Context) error {
 			err = on(body, func(m publish) { a.publish(ctx, m) })
 		case kindDiscard:
 			err = on(body, func(m discard) { a.executor.Discard(m.Output) })
+		case kindMove:
+			err = a.moving(ctx, body)
 		case kindEndStage:
 			err = on(body, func(m endStage) { a.executor.EndStage(m.ID) })
 		case kindEndJob:
@@ -244,6 +248,7 @@ func (a *agent) begin(ctx context.Context, m beginJob) {
 }
 
 func (a *agent) endJob(job int) {
+	a.stay(job)
 	a.received.forget(job)
 	a.executor.EndJob(job)
 	a.mu.Lock()

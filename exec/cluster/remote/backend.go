@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -64,6 +65,7 @@ type Backend struct {
 	stages  map[[32]byte][]byte        // of running jobs
 	large   map[largeID]*broadcast.Ref // of those that are broadcast
 	begins  map[beginID]chan error
+	moves   map[moveID]cluster.Move
 }
 
 // given is a task attempt that an executor was given.
@@ -85,6 +87,12 @@ type largeID struct {
 type beginID struct {
 	job      int
 	executor exec.ExecutorID
+}
+
+// moveID names a move that an executor has to answer.
+type moveID struct {
+	block cache.BlockID
+	to    exec.ExecutorID
 }
 
 // peer is an executor that dialled in.
@@ -121,7 +129,7 @@ func Listen(ctx context.Context, c Config) (*Backend, error) {
 		c.Silence = Silence
 	}
 	b := &Backend{Config: c, events: make(chan cluster.Report, 64), changed: make(chan struct{}), peers: map[exec.ExecutorID]*peer{},
-		tasks: map[exec.TaskID]given{}, stages: map[[32]byte][]byte{}, large: map[largeID]*broadcast.Ref{}, begins: map[beginID]chan error{}}
+		tasks: map[exec.TaskID]given{}, stages: map[[32]byte][]byte{}, large: map[largeID]*broadcast.Ref{}, begins: map[beginID]chan error{}, moves: map[moveID]cluster.Move{}}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	l, err := c.Transport.Listen(ctx, c.At, b.serve, identity.Executor)
 	if err != nil {
@@ -132,7 +140,10 @@ func Listen(ctx context.Context, c Config) (*Backend, error) {
 	return b, nil
 }
 
-var _ cluster.Discarding = (*Backend)(nil)
+var (
+	_ cluster.Discarding = (*Backend)(nil)
+	_ cluster.Migrating  = (*Backend)(nil)
+)
 
 // Addr is where executors dial in.
 func (b *Backend) Addr() transport.Addr { return b.listener.Addr() }
@@ -281,6 +292,12 @@ func (b *Backend) control(ctx context.Context, id exec.ExecutorID, h hello, f *m
 				return
 			}
 			b.begun(id, m)
+		case kindMoved:
+			m, err := message.Decode[moved](body)
+			if err != nil {
+				return
+			}
+			b.moved(id, m)
 		default:
 			return
 		}
@@ -325,6 +342,7 @@ func (b *Backend) lose(p *peer) {
 			c <- nil // the others do
 		}
 	}
+	maps.DeleteFunc(b.moves, func(m moveID, _ cluster.Move) bool { return m.to == p.id })
 	close(b.changed)
 	b.changed = make(chan struct{})
 	b.mu.Unlock()

@@ -42,6 +42,8 @@ const (
 	kindNext
 	kindStep
 	kindPiece // bytes
+	kindMove
+	kindMoved
 )
 
 // hello opens an executor's control stream.
@@ -89,6 +91,21 @@ type discard struct{ Output cache.BlockID }
 
 // endDataset drops what is held of a cached dataset.
 type endDataset struct{ Dataset int }
+
+// move has an executor copy a map output from the one that serves its blocks at an
+// address; moved answers it.
+type (
+	move struct {
+		Job, Exchange int
+		Output        shuffle.MapStatus
+		Schema        []byte // wire.EncodeSchema
+		Blocks        string
+	}
+	moved struct {
+		Block   cache.BlockID
+		Failure []byte `json:",omitempty"`
+	}
+)
 
 // beginJob sets memory aside for a job; begun answers it.
 type beginJob struct {

@@ -25,6 +25,7 @@
 package task
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -44,6 +45,7 @@ type Event struct {
 	Now   time.Duration // since some fixed moment; it never goes back
 	Added *ExecutorAdded
 	Lost  *ExecutorLost
+	Drain *exec.ExecutorID // an executor that gets no more tasks; those that it has go on
 	Set   *Set
 	Ended *Ended
 	Kill  *exec.StageID
@@ -168,7 +170,7 @@ func (s *Scheduler) Idle() bool {
 	return false
 }
 
-// Executors returns the number of executors.
+// Executors returns the number of executors that get tasks.
 func (s *Scheduler) Executors() int { return len(s.executors) }
 
 // Step takes an event and returns what to do, in order.
@@ -186,6 +188,8 @@ func (s *Scheduler) Step(e Event) []Action {
 		sort.Slice(s.executors, func(i, j int) bool { return s.executors[i].id < s.executors[j].id })
 	case e.Lost != nil:
 		acts = s.lost(e.Lost.ID)
+	case e.Drain != nil:
+		s.retire(*e.Drain)
 	case e.Set != nil:
 		s.sets[e.Set.Stage] = newSet(e.Set, s.now)
 		for _, t := range e.Set.Tasks {
@@ -354,13 +358,13 @@ func (s *Scheduler) lost(id exec.ExecutorID) []Action {
 		t := ids[i]
 		acts = append(acts, s.ended(&Ended{t, &exec.Failure{Kind: exec.ExecutorLost}})...)
 	}
-	for i, e := range s.executors {
-		if e.id == id {
-			s.executors = append(s.executors[:i], s.executors[i+1:]...)
-			break
-		}
-	}
+	s.retire(id)
 	return acts
+}
+
+// retire takes an executor off the list of those that get tasks.
+func (s *Scheduler) retire(id exec.ExecutorID) {
+	s.executors = slices.DeleteFunc(s.executors, func(e *executor) bool { return e.id == id })
 }
 
 // offer gives free slots to waiting tasks.

@@ -41,8 +41,8 @@ type Blocks interface {
 }
 
 // Reader reads exchange output for a task, from wherever it lies. Epochs are the
-// states of the exchanges that the task was planned on: reading another one fails,
-// since it may lack outputs. Of each map output it checks that the rows that arrive
+// states of the exchanges that the task was planned on: reading one of other contents
+// fails, since it may lack outputs. Of each map output it checks that the rows that arrive
 // add up to those that were written (shuffle.Sum): else the output counts as gone.
 type Reader struct {
 	Store   *cache.Store                 // of this executor
@@ -116,11 +116,11 @@ func (r *Reader) parts(exchange, from, to int) (uint64, []holding, error) {
 // outputs returns the outputs that the task was planned on.
 func (r *Reader) outputs(exchange int) (uint64, []shuffle.MapStatus, error) {
 	epoch, maps := r.Outputs.Outputs(r.Job, exchange)
-	if want := r.Epochs[exchange]; epoch != want || want == 0 { // 0: its writer has not run
+	if want := r.Epochs[exchange]; shuffle.Contents(epoch) != shuffle.Contents(want) || want == 0 { // 0: its writer has not run
 		return 0, nil, &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: -1, Epoch: want,
 			Cause: fmt.Errorf("exchange %d is in epoch %d, the task was planned on %d", exchange, epoch, want)}
 	}
-	return epoch, maps, nil
+	return shuffle.Contents(epoch), maps, nil
 }
 
 // lost is the failure of a reader that found outputs gone.

@@ -1,0 +1,199 @@
+package driver
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/exec"
+	"github.com/millrace-engine/millrace/exec/cluster"
+	"github.com/millrace-engine/millrace/exec/driver/task"
+	"github.com/millrace-engine/millrace/exec/event"
+)
+
+const (
+	// defaultDrain bounds the time that an executor takes to leave.
+	defaultDrain = 5 * time.Minute
+	// maxMoves bounds the outputs on the way from one executor at a time, maxTries how
+	// often one is moved before it is left where it is, to be made again.
+	maxMoves = 4
+	maxTries = 3
+)
+
+// leaving is an executor that is to leave:
+//
+//	its tasks end ──► its outputs lie elsewhere ──► who may read them here ends ──► it is retired
+//
+// Outputs move as soon as they are there. Tasks that were launched before the last of
+// them had moved know of the old places, so that these stay until those tasks end.
+type leaving struct {
+	moves   map[cache.BlockID]exec.ExecutorID // on the way, and to whom
+	tries   map[cache.BlockID]int
+	readers map[exec.TaskID]bool // who may still read here; nil: outputs are to be moved
+	retired bool
+	over    *time.Timer // ends it all
+}
+
+// Leave has an executor end once its tasks have, and others hold its outputs. It does
+// nothing where executors cannot leave, or if there is none of that name. The only
+// executor that jobs have stays until there is another, or they have ended.
+func (d *Driver) Leave(id exec.ExecutorID) {
+	select {
+	case d.inbox <- func() { d.asked[id] = true }:
+	case <-d.done:
+	}
+}
+
+// leave begins what Leave promises.
+func (d *Driver) leave(backend cluster.Migrating, id exec.ExecutorID) {
+	d.Bus.Publish(event.Event{Kind: event.ExecutorDraining, Time: time.Now(), Executor: string(id)})
+	d.strike(id)
+	d.stepTasks(nil, task.Event{Drain: &id})
+	wait := d.Drain
+	if wait == 0 {
+		wait = defaultDrain
+	}
+	l := &leaving{moves: map[cache.BlockID]exec.ExecutorID{}, tries: map[cache.BlockID]int{}}
+	l.over = time.AfterFunc(wait, func() {
+		select {
+		case d.inbox <- func() {
+			if d.leaving[id] == l {
+				backend.Retire(id)
+			}
+		}:
+		case <-d.done:
+		}
+	})
+	d.leaving[id] = l
+}
+
+// left forgets an executor that is lost, and what was on the way to it.
+func (d *Driver) left(id exec.ExecutorID) {
+	if l := d.leaving[id]; l != nil {
+		l.over.Stop()
+		delete(d.leaving, id)
+	}
+	for _, l := range d.leaving {
+		maps.DeleteFunc(l.moves, func(_ cache.BlockID, to exec.ExecutorID) bool { return to == id })
+	}
+}
+
+// watchLeaving does the next step for executors that leave.
+func (d *Driver) watchLeaving() {
+	if len(d.asked)+len(d.leaving) == 0 {
+		return
+	}
+	backend, ok := d.Backend.(cluster.Migrating)
+	for _, id := range slices.Sorted(maps.Keys(d.asked)) {
+		_, there := d.sizes[id]
+		if !ok || !there {
+			delete(d.asked, id)
+		} else if len(d.sizes) > 1 || len(d.jobs) == 0 {
+			delete(d.asked, id)
+			d.leave(backend, id)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.leaving)) {
+		l := d.leaving[id]
+		switch {
+		case l.retired:
+		case l.readers == nil:
+			if more := d.move(backend, id, l); !more && len(l.moves) == 0 && !d.busy(id) {
+				l.readers = d.readers()
+			}
+		}
+		if l.readers == nil || l.retired {
+			continue
+		}
+		maps.DeleteFunc(l.readers, func(t exec.TaskID, _ bool) bool {
+			j := d.jobs[t.Job]
+			return j == nil || j.running[t] == ""
+		})
+		if len(l.readers) == 0 {
+			l.retired = true
+			backend.Retire(id)
+		}
+	}
+}
+
+// busy reports whether a task runs on an executor.
+func (d *Driver) busy(id exec.ExecutorID) bool {
+	for _, j := range d.jobs {
+		for _, on := range j.running {
+			if on == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readers returns the tasks that run and read exchanges.
+func (d *Driver) readers() map[exec.TaskID]bool {
+	out := map[exec.TaskID]bool{}
+	for _, j := range d.jobs {
+		for t := range j.running {
+			if len(j.graph.Stages[t.Stage].Inputs) > 0 {
+				out[t] = true
+			}
+		}
+	}
+	return out
+}
+
+// move starts moves of what an executor holds, spread over those that stay. It reports
+// whether there are outputs that are neither on the way nor given up.
+func (d *Driver) move(backend cluster.Migrating, id exec.ExecutorID, l *leaving) (more bool) {
+	to := slices.Sorted(maps.Keys(d.sizes))
+	for _, n := range slices.Sorted(maps.Keys(d.jobs)) {
+		j := d.jobs[n]
+		if j.ended {
+			continue
+		}
+		for _, st := range j.graph.Stages {
+			if st.Out == nil {
+				continue
+			}
+			_, outputs := d.Tracker.Outputs(j.id, st.Out.Exchange)
+			for _, m := range outputs {
+				if m.Executor != string(id) {
+					continue
+				}
+				x := cluster.Move{Job: j.id, Exchange: st.Out.Exchange, Output: m, Schema: st.Root.Schema()}
+				if _, underway := l.moves[x.Block()]; underway || l.tries[x.Block()] >= maxTries {
+					continue
+				}
+				if len(l.moves) >= maxMoves || len(to) == 0 {
+					return true
+				}
+				d.turn++
+				x.To = to[d.turn%len(to)]
+				l.moves[x.Block()] = x.To
+				backend.Move(x)
+			}
+		}
+	}
+	return false
+}
+
+// moved takes in the end of a move. The output may have been lost, or the job have
+// ended, meanwhile; what was copied is dropped then.
+func (d *Driver) moved(r cluster.Report) {
+	m := r.Moved
+	l := d.leaving[exec.ExecutorID(m.Output.Executor)]
+	if l == nil || l.moves[m.Block()] != m.To {
+		return
+	}
+	delete(l.moves, m.Block())
+	j := d.jobs[m.Job]
+	switch {
+	case j == nil || j.ended:
+	case r.Failure != nil:
+		l.tries[m.Block()]++
+	case !d.Tracker.Move(m.Job, m.Exchange, m.Output, string(m.To)):
+		if b, ok := d.Backend.(cluster.Discarding); ok {
+			b.Discard(m.To, m.Block())
+		}
+	}
+}
