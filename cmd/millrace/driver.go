@@ -65,8 +65,11 @@ func printState(out io.Writer, s standalone.StateBody) error {
 	fmt.Fprintln(w, "WORKER\tHOST\tSIZE\tFREE\tSTATE")
 	for _, x := range s.Workers {
 		state := "there"
-		if x.Away {
+		switch {
+		case x.Away:
 			state = "away"
+		case x.Draining:
+			state = "draining"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.ID, x.Host, x.Size, x.Free, state)
 	}

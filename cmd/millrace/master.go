@@ -131,6 +131,34 @@ func clusterCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	clusterFlags(c, &url, &token)
+	c.AddCommand(drainCommand())
+	return c
+}
+
+// drainCommand has a worker end without loss.
+func drainCommand() *cobra.Command {
+	var url, token string
+	c := &cobra.Command{
+		Use:   "drain WORKER",
+		Short: "End a worker without loss",
+		Long: `End a worker of a standalone cluster without loss: it gets nothing more to run. Its executors finish their tasks, hand
+the output of exchanges to others, and end when nobody reads from them any more; drivers on it run to their end. The
+worker ends when it runs nothing. The only executor of an application that is at work stays until there is another.`,
+		Example: "  millrace cluster drain w1 --master millrace://10.0.0.1:7077",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			at, err := dialMaster(url, token)
+			if err != nil {
+				return err
+			}
+			state, err := ask[standalone.StateBody](cmd.Context(), at, standalone.DrainWorker, standalone.WorkerBody{ID: args[0]}, standalone.State)
+			if err != nil {
+				return err
+			}
+			return printState(os.Stdout, state)
+		},
+	}
+	clusterFlags(c, &url, &token)
 	return c
 }
 

@@ -21,6 +21,8 @@
 //     bounded by the window; tasks wait for room without holding a slot.
 //   - R6 What a task adds to an accumulator is added once, however often it runs: by
 //     the first run that succeeds.
+//   - R7 An executor that is to leave ends without loss: no task runs there, its outputs
+//     are registered elsewhere, and no task that was told the old places runs (leave.go).
 package driver
 
 import (

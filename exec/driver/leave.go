@@ -195,5 +195,13 @@ func (d *Driver) moved(r cluster.Report) {
 		if b, ok := d.Backend.(cluster.Discarding); ok {
 			b.Discard(m.To, m.Block())
 		}
+	default:
+		e := event.Event{Kind: event.OutputMoved, Time: time.Now(), Job: m.Job, Task: m.Output.Map, Executor: string(m.To)}
+		for _, st := range j.graph.Stages {
+			if st.Out != nil && st.Out.Exchange == m.Exchange {
+				e.Stage = st.ID
+			}
+		}
+		d.Bus.Publish(e)
 	}
 }

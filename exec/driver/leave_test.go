@@ -72,7 +72,7 @@ func TestLeave(t *testing.T) {
 		}
 		b.expectCounts(r)
 	})
-	if len(failures) > 0 || c.reads.Load() != 300 || kinds[event.ExecutorDraining] == 0 {
+	if len(failures) > 0 || c.reads.Load() != 300 || kinds[event.ExecutorDraining] == 0 || kinds[event.OutputMoved] == 0 {
 		t.Errorf("failures %q, %d batches read, events %v", failures, c.reads.Load(), kinds)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

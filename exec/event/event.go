@@ -68,6 +68,8 @@ const (
 	ExecutorLost  Kind = "executor_lost"
 	// ExecutorDraining: it gets no more tasks; its outputs go to others, then it ends.
 	ExecutorDraining Kind = "executor_draining"
+	// OutputMoved: what a task put into its exchange lies on another executor now.
+	OutputMoved Kind = "output_moved"
 )
 
 // OperatorStats is what one operator of one task (or of all tasks of a stage

@@ -3,7 +3,7 @@
 //	driver                                   executor
 //	Backend ◄──────── control stream ──────► Agent ── executor.Executor
 //	   │      hello, launch, kill, end,        │
-//	   │      outputs, report, heartbeat       │
+//	   │      outputs, report, heartbeat, move │
 //	Results ◄──────── result stream ───────────┤   one per task of a result stage
 //	values  ◄──────── stream per value ────────┘   what to get next, and from whom
 //
@@ -20,7 +20,9 @@
 //     driver.
 //   - R3 A batch of results counts as handed over only when the driver has taken
 //     it: a report never overtakes the rows of its task.
-//   - R4 What an executor says about tasks that it was not given is ignored.
+//   - R4 What an executor says about tasks and moves that it was not given is ignored.
+//   - R5 A move ends with one answer, and with its job at the latest: nothing is left of
+//     it after that (move.go).
 //
 // It is tested by clustertest over every transport and by killing executors.
 package remote

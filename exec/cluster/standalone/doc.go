@@ -27,6 +27,13 @@
 //     its process is gone, or the worker is lost.
 //   - S4 What each part decides is a pure state machine: master.State, worker.State.
 //
+// A worker that is to be drained gets nothing more. Its executors are the business of
+// their applications, which move what these hold and end them; the worker ends when it
+// is empty.
+//
+//	client ── DrainWorker ──► master ── Drain ──► worker
+//	                             └───── Empty ──► application ── moves, then shuts the executor down
+//
 // What happens when something is killed:
 //
 //	executor   its worker reaps it and tells; the master places another

@@ -9,7 +9,7 @@ import (
 )
 
 // Version is of the messages; all parts of a cluster must have the same.
-const Version = 1
+const Version = 2
 
 // MaxMessage bounds a message: the text of a driver, or the state of a cluster.
 const MaxMessage = 16 << 20
@@ -28,6 +28,7 @@ const (
 	Submit
 	Status
 	StopDriver
+	DrainWorker
 
 	// Answers to verbs.
 	Welcome
@@ -43,15 +44,18 @@ const (
 	StartDriver
 	EndDriver
 	NotedDriver
+	Drain
 
 	// To an application after Register, and from it.
 	Placed
 	Gone
 	Waiting
 	GivenUp
+	Empty
 	Spec
 	Up
 	Down
+	Want
 
 	// From workers and applications that will not come back, and from all when there
 	// is nothing else to say.
@@ -99,6 +103,7 @@ type JoinBody struct {
 	Size      Size
 	Executors []Running
 	Drivers   []DriverReport
+	Draining  bool // it was told to drain
 }
 
 // Running is an executor that runs on a worker.
@@ -164,6 +169,16 @@ type ExecutorSpec struct {
 // UpBody tells the master that an executor has reached its driver, or that its
 // driver has lost it: Up, Down.
 type UpBody struct{ N int }
+
+// EmptyBody tells an application that its executor N is to leave: it has to move what
+// that holds, and end it.
+type EmptyBody struct{ N int }
+
+// WantBody tells the master how many executors an application wants from now on.
+type WantBody struct{ Executors int }
+
+// WorkerBody names a worker: DrainWorker.
+type WorkerBody struct{ ID string }
 
 // GoneBody tells an application that an executor is no more.
 type GoneBody struct {
@@ -232,6 +247,7 @@ type WorkerState struct {
 	Size     Size
 	Free     Size
 	Away     bool // its stream is broken; it may come back
+	Draining bool // it gets nothing more, and ends when it runs nothing
 }
 
 // AppState is an application.

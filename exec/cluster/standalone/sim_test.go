@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,9 @@ func (w *world) masterStep(e master.Event) {
 
 // workerStep gives a worker an event and does what it decides.
 func (w *world) workerStep(x *simWorker, e worker.Event) {
+	if !x.alive { // it has left
+		return
+	}
 	e.Now = w.now
 	for _, a := range x.state.Step(e) {
 		switch {
@@ -151,13 +155,30 @@ func (w *world) workerStep(x *simWorker, e worker.Event) {
 		case a.Kill != nil:
 			w.exit(x, *a.Kill, "killed")
 		case a.Report != nil:
-			if b, ok := a.Report.Body.(standalone.ExecutorEndedBody); ok && len(b.Reason) > 10 && b.Reason[:10] == "the worker" {
-				w.failf("%s was told to run more than it has: %s", x.id, b.Reason)
+			if b, ok := a.Report.Body.(standalone.ExecutorEndedBody); ok && (strings.HasPrefix(b.Reason, "the worker") || b.Reason == "it is ending") {
+				w.failf("%s was told to run what it cannot: %s", x.id, b.Reason)
 			}
 			if x.there {
 				x.up = append(x.up, packet{a.Report.Kind, a.Report.Body})
 			}
+		case a.Done: // it was drained
+			if len(x.procs) > 0 {
+				w.failf("%s ends, and runs %v", x.id, keys(x))
+			}
+			w.logf("%s ends", x.id)
+			w.leaves(x, true)
+			return
 		}
+	}
+}
+
+// leaves ends a worker.
+func (w *world) leaves(x *simWorker, done bool) {
+	registered := x.registered
+	x.cut()
+	x.alive, x.procs, x.state = false, nil, nil
+	if registered {
+		w.masterStep(master.Event{Lost: &master.Lost{Worker: x.id, Done: done}})
 	}
 }
 
@@ -242,9 +263,7 @@ func (w *world) connect() {
 	}
 	for _, x := range w.workers {
 		if x.alive && !x.there && w.r.IntN(3) == 0 {
-			b := standalone.JoinBody{Size: x.size}
-			b.Executors, b.Drivers = x.state.Running()
-			x.there, x.up = true, append(x.up, packet{standalone.Join, b})
+			x.there, x.up = true, append(x.up, packet{standalone.Join, x.state.Running()})
 		}
 	}
 	for _, a := range w.apps {
@@ -282,7 +301,7 @@ func (w *world) deliver() {
 				w.masterStep(master.Event{Driver: &master.DriverSaid{Worker: x.id, Report: b}})
 			}
 		}
-		for n := w.r.IntN(4); n > 0 && len(x.down) > 0; n-- {
+		for n := w.r.IntN(4); n > 0 && len(x.down) > 0; n-- { // none once it has left
 			p := x.down[0]
 			x.down = x.down[1:]
 			w.logf("%s gets %d %+v", x.id, p.kind, p.body)
@@ -293,6 +312,8 @@ func (w *world) deliver() {
 				w.workerStep(x, worker.Event{StopExecutor: &b.ID})
 			case standalone.StartDriverBody:
 				w.workerStep(x, worker.Event{StartDriver: &b})
+			case struct{}:
+				w.workerStep(x, worker.Event{Drain: true})
 			case standalone.DriverBody:
 				if p.kind == standalone.NotedDriver {
 					w.workerStep(x, worker.Event{Noted: &b.ID})
@@ -316,6 +337,8 @@ func (w *world) deliver() {
 				w.masterStep(master.Event{Register: &b})
 			case standalone.SpecBody:
 				w.masterStep(master.Event{Spec: &master.Answer{App: a.id, Body: b}})
+			case standalone.WantBody:
+				w.masterStep(master.Event{Want: &master.Want{App: a.id, Executors: b.Executors}})
 			case standalone.UpBody:
 				id := &standalone.ExecutorID{App: a.id, N: b.N}
 				if p.kind == standalone.Up {
@@ -335,10 +358,24 @@ func (w *world) deliver() {
 			case standalone.GoneBody:
 				delete(a.held, b.N)
 				delete(a.ups, b.N)
+			case standalone.EmptyBody:
+				w.empty(a, b.N)
 			case standalone.ReasonBody:
 				a.ended = p.kind == standalone.GivenUp
 			}
 		}
+	}
+}
+
+// empty has an application give up an executor that is up.
+func (w *world) empty(a *simApp, n int) {
+	if !a.ups[n] {
+		return
+	}
+	delete(a.ups, n)
+	delete(a.held, n)
+	if a.there {
+		a.up = append(a.up, packet{standalone.Down, standalone.UpBody{N: n}})
 	}
 }
 
@@ -365,7 +402,7 @@ func (w *world) fault() {
 	if len(w.apps) > 0 {
 		a = w.apps[w.r.IntN(len(w.apps))]
 	}
-	what := []string{"arrive", "submit", "executor", "stuck", "cut worker", "cut app", "kill worker", "kill master", "kill app", "leave", "stop driver"}[w.r.IntN(11)]
+	what := []string{"arrive", "submit", "executor", "stuck", "cut worker", "cut app", "kill worker", "kill master", "kill app", "leave", "stop driver", "drain", "want"}[w.r.IntN(13)]
 	switch what {
 	case "arrive":
 		if len(w.apps) < 8 {
@@ -381,6 +418,20 @@ func (w *world) fault() {
 	case "stop driver":
 		id := fmt.Sprint("d", w.r.IntN(5))
 		w.masterStep(master.Event{Stop: &id})
+	case "drain":
+		w.masterStep(master.Event{Drain: &x.id})
+	case "want":
+		if a != nil && a.alive {
+			a.want = 1 + w.r.IntN(5)
+			if a.there {
+				a.up = append(a.up, packet{standalone.Want, standalone.WantBody{Executors: a.want}})
+			}
+			for _, n := range slices.Sorted(maps.Keys(a.ups)) {
+				if len(a.ups) > a.want {
+					w.empty(a, n)
+				}
+			}
+		}
 	case "executor", "stuck":
 		if all := keys(x); len(all) > 0 && x.alive {
 			k := all[w.r.IntN(len(all))]
@@ -398,8 +449,7 @@ func (w *world) fault() {
 		}
 	case "kill worker":
 		if x.alive { // its processes end with it
-			w.cutWorker(x)
-			x.alive, x.procs, x.state = false, nil, nil
+			w.leaves(x, false)
 		} else {
 			w.startWorker(x)
 		}
@@ -438,23 +488,34 @@ func (w *world) step(by time.Duration) {
 	w.masterStep(master.Event{})
 }
 
-// settle ends all faults and checks what is left.
+// settle ends all faults and checks what is left. A worker that drains may have a driver
+// that does not end.
 func (w *world) settle() {
 	if w.master == nil {
 		w.startMaster()
 	}
-	for _, x := range w.workers {
-		if !x.alive {
-			w.startWorker(x)
-		}
-	}
 	for range 1200 {
+		for _, x := range w.workers {
+			if !x.alive { // one that was drained is started again, too
+				w.startWorker(x)
+			}
+		}
+		for _, a := range w.apps { // gives up what it has too much of
+			for _, n := range slices.Sorted(maps.Keys(a.ups)) {
+				if a.alive && len(a.ups) > a.want {
+					w.empty(a, n)
+				}
+			}
+		}
 		w.step(250 * time.Millisecond)
 	}
 	report := w.master.Report()
-	free := map[string]standalone.Size{}
+	free, room := map[string]standalone.Size{}, map[string]standalone.Size{}
 	for _, x := range report.Workers {
 		free[x.ID] = x.Free
+		if !x.Draining {
+			room[x.ID] = x.Free
+		}
 	}
 	for _, x := range w.workers {
 		real := x.size
@@ -484,14 +545,14 @@ func (w *world) settle() {
 		if len(a.Executors) == a.Wanted {
 			continue
 		}
-		for _, f := range free {
+		for _, f := range room {
 			if f.Fits(a.Size) && a.Waiting == "" {
 				w.failf("%s lacks executors though there is room, and is not told why", a.ID)
 			}
 		}
 	}
 	for i, a := range report.Apps { // first come, first served
-		for _, f := range free {
+		for _, f := range room {
 			blocked := slices.ContainsFunc(report.Apps[:i], func(b standalone.AppState) bool { return len(b.Executors) == 0 })
 			if len(a.Executors) < a.Wanted && f.Fits(a.Size) && !blocked {
 				w.failf("%s lacks executors though there is room: %+v", a.ID, a)
@@ -551,7 +612,7 @@ func TestSimulation(t *testing.T) {
 			faults[k] += n
 		}
 	}
-	if len(faults) != 11 && seeds > 10 {
+	if len(faults) != 13 && seeds > 10 {
 		t.Errorf("not every fault happened: %v", faults)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
+	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster/standalone"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/transport"
@@ -99,6 +101,8 @@ func (b *Backend) once(ctx context.Context) (joined bool, err error) {
 			return standalone.On(body, b.gone)
 		case standalone.Waiting:
 			return standalone.On(body, func(m standalone.ReasonBody) { b.waits(m.Reason) })
+		case standalone.Empty:
+			return standalone.On(body, func(m standalone.EmptyBody) { b.Leave(exec.ExecutorID(strconv.Itoa(m.N))) })
 		case standalone.GivenUp:
 			return standalone.On(body, func(m standalone.ReasonBody) {
 				b.end(diag.New(diag.ClusterFailed, "the cluster has given the application %s up: %s", b.want.Name, m.Reason))

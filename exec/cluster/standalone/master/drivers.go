@@ -131,7 +131,7 @@ func (s *State) Report() standalone.StateBody {
 	var out standalone.StateBody
 	free := s.free()
 	for _, w := range s.workers {
-		out.Workers = append(out.Workers, standalone.WorkerState{ID: w.id, Host: w.host, Size: w.size, Free: free[w.id], Away: w.away})
+		out.Workers = append(out.Workers, standalone.WorkerState{ID: w.id, Host: w.host, Size: w.size, Free: free[w.id], Away: w.away, Draining: w.draining})
 	}
 	for _, a := range s.apps {
 		x := standalone.AppState{ID: a.id, Name: a.name, Wanted: a.want, Size: a.size, Waiting: a.waiting, Away: a.away}

@@ -22,6 +22,8 @@ type Event struct {
 	Up, Down *standalone.ExecutorID // it has reached its driver; its driver has lost it
 	Submit   *Driver
 	Stop     *string // a driver that is to be stopped
+	Drain    *string // a worker that is to end once it is empty
+	Want     *Want
 }
 
 // Join is a worker that came, or came back.
@@ -52,6 +54,12 @@ type DriverSaid struct {
 type Left struct {
 	App  string
 	Done bool
+}
+
+// Want is how many executors an application wants from now on.
+type Want struct {
+	App       string
+	Executors int
 }
 
 // Answer is what an application says about a placed executor.

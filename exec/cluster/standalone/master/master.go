@@ -143,11 +143,12 @@ type verb struct {
 
 // verbs are all of them (M3).
 var verbs = map[message.Kind]verb{
-	standalone.Join:       {[]identity.Role{identity.Worker}, (*Master).serveWorker},
-	standalone.Register:   {[]identity.Role{identity.Client}, (*Master).serveApp},
-	standalone.Submit:     {[]identity.Role{identity.Client}, (*Master).submit},
-	standalone.Status:     {[]identity.Role{identity.Client}, (*Master).status},
-	standalone.StopDriver: {[]identity.Role{identity.Client}, (*Master).stopDriver},
+	standalone.Join:        {[]identity.Role{identity.Worker}, (*Master).serveWorker},
+	standalone.Register:    {[]identity.Role{identity.Client}, (*Master).serveApp},
+	standalone.Submit:      {[]identity.Role{identity.Client}, (*Master).submit},
+	standalone.Status:      {[]identity.Role{identity.Client}, (*Master).status},
+	standalone.StopDriver:  {[]identity.Role{identity.Client}, (*Master).stopDriver},
+	standalone.DrainWorker: {[]identity.Role{identity.Client}, (*Master).drainWorker},
 }
 
 // serve answers a stream that a worker or a client opened.
@@ -285,6 +286,10 @@ func (m *Master) serveApp(ctx context.Context, _ string, body []byte, s transpor
 			return standalone.On(body, func(x standalone.UpBody) { m.step(Event{Up: &standalone.ExecutorID{App: b.App, N: x.N}}) })
 		case standalone.Down:
 			return standalone.On(body, func(x standalone.UpBody) { m.step(Event{Down: &standalone.ExecutorID{App: b.App, N: x.N}}) })
+		case standalone.Want:
+			return standalone.On(body, func(x standalone.WantBody) {
+				m.step(Event{Want: &Want{b.App, min(max(x.Executors, 0), maxExecutors)}})
+			})
 		case standalone.Leave:
 			done = true
 			return errLeft
@@ -335,5 +340,24 @@ func (m *Master) stopDriver(_ context.Context, _ string, body []byte, _ transpor
 	if !known {
 		return diag.New(diag.InvalidArgument, "there is no driver %q", b.ID)
 	}
+	return f.Send(standalone.State, m.State())
+}
+
+// drainWorker has a worker end once it is empty, and answers with the state then.
+func (m *Master) drainWorker(_ context.Context, _ string, body []byte, _ transport.Stream, f *message.Conn) error {
+	b, err := message.Decode[standalone.WorkerBody](body)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	known := m.state.worker(b.ID) != nil
+	if known {
+		m.locked(Event{Drain: &b.ID})
+	}
+	m.mu.Unlock()
+	if !known {
+		return diag.New(diag.InvalidArgument, "there is no worker %q", b.ID).WithRemedy("`millrace cluster` shows those that there are")
+	}
+	m.Log.Info("worker drains", "worker", b.ID)
 	return f.Send(standalone.State, m.State())
 }

@@ -57,7 +57,7 @@ func (s *State) choose(free map[string]standalone.Size, size standalone.Size, a 
 	var best *worker
 	var room Room
 	for _, w := range s.workers {
-		if w.away || !free[w.id].Fits(size) {
+		if w.away || w.draining || !free[w.id].Fits(size) {
 			continue
 		}
 		r := Room{Free: free[w.id]}
@@ -78,7 +78,7 @@ func (s *State) choose(free map[string]standalone.Size, size standalone.Size, a 
 // possible reports whether a worker that is there could hold size if it were idle.
 func (s *State) possible(size standalone.Size) bool {
 	for _, w := range s.workers {
-		if !w.away && w.size.Fits(size) {
+		if !w.away && !w.draining && w.size.Fits(size) {
 			return true
 		}
 	}
@@ -128,11 +128,11 @@ func (s *State) schedule() {
 	}
 }
 
-// live counts the executors that are there or will be.
+// live counts the executors that are there, and to stay, or will be.
 func (a *app) live() int {
 	n := 0
 	for _, x := range a.executors {
-		if x.phase != stopping {
+		if x.phase != stopping && !x.leaving {
 			n++
 		}
 	}

@@ -50,6 +50,7 @@ type worker struct {
 	size     standalone.Size
 	away     bool
 	until    time.Duration // when it is given up, if away
+	draining bool          // it gets nothing more (drain.go)
 }
 
 // app is an application. One that has ended stays until its executors are gone.
@@ -88,6 +89,7 @@ type executor struct {
 	// reached: its driver says that it is there. The driver of one that a new master
 	// hears of may come before its worker.
 	reached bool
+	leaving bool // its application was, or will be, told to empty it
 }
 
 // New returns the state of a master that begins, with the drivers that it had.
@@ -145,11 +147,20 @@ func (s *State) Step(e Event) []Action {
 				x.phase = up
 				a.failures, a.last = 0, ""
 			}
+			s.empty(a, x)
 		}
 	case e.Submit != nil:
 		s.submit(*e.Submit)
 	case e.Stop != nil:
 		s.stopDriver(*e.Stop)
+	case e.Drain != nil:
+		if w := s.worker(*e.Drain); w != nil {
+			s.drain(w)
+		}
+	case e.Want != nil:
+		if a := s.app(e.Want.App); a != nil {
+			a.want = e.Want.Executors
+		}
 	}
 	s.expire()
 	s.schedule()
@@ -238,6 +249,9 @@ func (s *State) join(j *Join) {
 		}
 	}
 	s.rejoined(w.id, j.Body.Drivers)
+	if w.draining || j.Body.Draining {
+		s.drain(w)
+	}
 }
 
 // adopt takes in an executor that a worker says it runs: nobody may have told this
@@ -291,6 +305,8 @@ func (s *State) register(r *standalone.RegisterBody) {
 	for _, x := range slices.Clone(a.executors) {
 		if !has[x.n] {
 			s.stop(a, x)
+		} else {
+			s.empty(a, x)
 		}
 	}
 }

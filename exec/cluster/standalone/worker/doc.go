@@ -18,6 +18,8 @@
 //   - W3 Nothing is left in dir of a process that has ended.
 //   - W4 The worker never runs more than it has, whatever it is told.
 //   - W5 The end of a driver is told until the master has noted it.
+//   - W6 One that is drained runs nothing more, and ends when nothing runs and the master
+//     knows how its drivers ended.
 //
 // State is pure, tested together with master.State by simulation; Run with a real
 // master and processes.

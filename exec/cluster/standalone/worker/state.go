@@ -29,6 +29,7 @@ type Event struct {
 	EndDriver     *string
 	Noted         *string // a driver whose end the master knows
 	Exited        *Exited
+	Drain         bool // run nothing more, and end when nothing runs
 	Close         bool // end everything
 }
 
@@ -46,7 +47,7 @@ type Action struct {
 	SpawnDriver   *standalone.StartDriverBody
 	Ask, Kill     *Key
 	Report        *Report
-	Done          bool // everything has ended after Close
+	Done          bool // everything has ended after Close, or Drain
 }
 
 // Report is something that the master is to know.
@@ -62,6 +63,7 @@ type State struct {
 	processes []*run // in the order of their starts
 	ended     []standalone.DriverReport
 	closing   bool
+	draining  bool
 	acts      []Action
 }
 
@@ -105,6 +107,8 @@ func (s *State) Step(e Event) []Action {
 		s.ended = slices.DeleteFunc(s.ended, func(r standalone.DriverReport) bool { return r.ID == *e.Noted })
 	case e.Exited != nil:
 		s.exited(*e.Exited)
+	case e.Drain:
+		s.draining = true
 	case e.Close:
 		s.closing = true
 		for _, p := range s.processes {
@@ -117,7 +121,7 @@ func (s *State) Step(e Event) []Action {
 			s.acts = append(s.acts, Action{Kill: &p.key})
 		}
 	}
-	if s.closing && len(s.processes) == 0 {
+	if len(s.processes) == 0 && (s.closing || s.draining && len(s.ended) == 0) {
 		s.acts = append(s.acts, Action{Done: true})
 	}
 	return s.acts
@@ -134,8 +138,8 @@ func (s *State) refuses(key Key, size standalone.Size) string {
 		free = free.Plus(-1, p.size)
 	}
 	switch {
-	case s.closing:
-		return "the worker is ending"
+	case s.closing || s.draining:
+		return "it is ending"
 	case !free.Fits(size):
 		return "the worker has no room for " + size.String()
 	}
@@ -180,7 +184,7 @@ func (s *State) report(k message.Kind, body any) {
 }
 
 // Running returns what the worker tells a master that it comes to.
-func (s *State) Running() ([]standalone.Running, []standalone.DriverReport) {
+func (s *State) Running() standalone.JoinBody {
 	var executors []standalone.Running
 	drivers := slices.Clone(s.ended)
 	for _, p := range s.processes {
@@ -191,5 +195,5 @@ func (s *State) Running() ([]standalone.Running, []standalone.DriverReport) {
 		}
 	}
 	slices.SortFunc(drivers, func(a, b standalone.DriverReport) int { return cmp.Compare(a.ID, b.ID) })
-	return executors, drivers
+	return standalone.JoinBody{Size: s.size, Executors: executors, Drivers: drivers, Draining: s.draining}
 }

@@ -51,8 +51,8 @@ type attached struct {
 	join chan standalone.JoinBody
 }
 
-// Run is a worker's life. It returns when ctx has ended and all processes have, or
-// when the master refuses the worker.
+// Run is a worker's life. It returns when ctx has ended and all processes have, when
+// the worker is drained, or when the master refuses it.
 func Run(ctx context.Context, c Config) error {
 	if c.Silence == 0 {
 		c.Silence = standalone.Silence
@@ -73,6 +73,7 @@ func Run(ctx context.Context, c Config) error {
 		talked <- err
 	}()
 	w.loop(ctx)
+	cancel() // one that is drained ends by itself
 	w.leave()
 	hangUp()
 	err := <-talked
@@ -100,8 +101,8 @@ func (w *worker) loop(ctx context.Context) {
 			}
 		case a := <-w.attach:
 			if w.line = a.line; w.line != nil {
-				b := standalone.JoinBody{Version: standalone.Version, Host: w.Host, Size: w.Size}
-				b.Executors, b.Drivers = w.state.Running()
+				b := w.state.Running()
+				b.Version, b.Host = standalone.Version, w.Host
 				a.join <- b
 			}
 		case <-t.C:
@@ -261,6 +262,9 @@ func (w *worker) receive(k message.Kind, body []byte) error {
 		return standalone.On(body, func(b standalone.StartDriverBody) { w.tell(Event{StartDriver: &b}) })
 	case standalone.EndDriver:
 		return standalone.On(body, func(b standalone.DriverBody) { w.tell(Event{EndDriver: &b.ID}) })
+	case standalone.Drain:
+		w.tell(Event{Drain: true})
+		return nil
 	case standalone.NotedDriver:
 		return standalone.On(body, func(b standalone.DriverBody) { w.tell(Event{Noted: &b.ID}) })
 	}
