@@ -98,7 +98,7 @@ func TestRefusals(t *testing.T) {
 	}
 	defer m.Close()
 	ports := []port{{"master", transport.Peer{Addr: m.Addr(), Name: identity.Name{App: cluster.App(), Role: identity.Master}}, cluster, map[identity.Role][]message.Kind{
-		identity.Worker: {standalone.Join}, identity.Client: {standalone.Register, standalone.Submit, standalone.Status, standalone.StopDriver}}}}
+		identity.Worker: {standalone.Join}, identity.Client: {standalone.Register, standalone.Submit, standalone.Status, standalone.StopDriver, standalone.DrainWorker}}}}
 
 	for _, scheme := range []string{tcp.Scheme, quic.Scheme} {
 		carry := func(c *identity.Credential) transport.Transport {
