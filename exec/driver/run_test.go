@@ -439,7 +439,7 @@ func TestNoExecutors(t *testing.T) {
 		return nil
 	}
 	_, err := b.run(t.Context(), counted(1))
-	if diag.ClassOf(err) != diag.Internal {
+	if diag.ClassOf(err) != diag.ClusterFailed {
 		t.Fatalf("got %v", err)
 	}
 	c.hook = nil
