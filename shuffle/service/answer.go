@@ -124,11 +124,17 @@ func (a *answer) take(ctx context.Context, k message.Kind, body []byte) (over bo
 		}
 		return false, &busyError{max(after, 10*time.Millisecond)}
 	case kindDamaged:
-		where, err := parseDamage(body)
+		e, err := parseEnd(body)
+		if err == nil {
+			err = a.end(e)
+		}
+		if err == nil && e.block == len(a.request.Blocks) {
+			err = fmt.Errorf("%w: damage behind the last block", message.ErrMalformed)
+		}
 		if err != nil {
 			return false, err
 		}
-		return false, a.reader.corrupt(where, errUnreadable)
+		return false, a.reader.corrupt(shuffle.OnDisk, errUnreadable)
 	}
 	return false, fmt.Errorf("%w: kind %d", message.ErrMalformed, k)
 }

@@ -26,33 +26,43 @@ import (
 	"github.com/millrace-engine/millrace/transport"
 )
 
-// disk lets blocks lie in a spill space, of which nothing can be read once it
-// rotted.
+// disk lets blocks lie in a spill space, of which nothing of the map tasks from one
+// on can be read once it rotted. It checks: what rotted is not handed out as stored
+// either, as with .mrs files.
 type disk struct {
-	space *spill.Space
-	rot   *atomic.Bool
+	space  *spill.Space
+	rot    *atomic.Bool
+	from   int
+	checks bool
 }
 
 func scratch(t *testing.T) disk {
-	d := disk{spill.NewSpace(t.TempDir()), &atomic.Bool{}}
+	d := disk{space: spill.NewSpace(t.TempDir()), rot: &atomic.Bool{}}
 	t.Cleanup(func() { d.space.Close() })
 	return d
 }
 
-func (d disk) NewFile(cache.BlockID, int) cache.File { return file{d.space.File(), d.rot} }
+func (d disk) NewFile(id cache.BlockID, _ int) cache.File {
+	if id.Map < d.from {
+		return file{d.space.File(), &atomic.Bool{}, d.checks}
+	}
+	return file{d.space.File(), d.rot, d.checks}
+}
 
 type file struct {
 	*spill.File
-	rot *atomic.Bool
+	rot    *atomic.Bool
+	checks bool
 }
 
-func (f file) NewRun(int) cache.Run { return run{f.File.NewRun("test"), f.rot} }
+func (f file) NewRun(int) cache.Run { return run{f.File.NewRun("test"), f.rot, f.checks} }
 
 func (f file) Commit() error { return nil }
 
 type run struct {
 	*spill.Run
-	rot *atomic.Bool
+	rot    *atomic.Bool
+	checks bool
 }
 
 func (r run) Append(ctx context.Context, b *columnar.Batch) error {
@@ -67,12 +77,13 @@ func (r run) Open(ctx context.Context, to memory.Reservation) (cache.Reader, err
 	if err != nil {
 		return nil, err
 	}
-	return rotting{d, r.rot}, nil
+	return rotting{d, r.rot, r.checks}, nil
 }
 
 type rotting struct {
 	*spill.Reader
-	rot *atomic.Bool
+	rot    *atomic.Bool
+	checks bool
 }
 
 func (r rotting) Next(ctx context.Context) (*columnar.Batch, error) {
@@ -84,6 +95,9 @@ func (r rotting) Next(ctx context.Context) (*columnar.Batch, error) {
 
 func (r rotting) NextStored(ctx context.Context) ([]byte, int, error) {
 	data, rows, err := r.Reader.NextStored(ctx)
+	if err == nil && r.rot.Load() && r.checks {
+		return nil, 0, fmt.Errorf("%w: the disk has rotted", chunk.ErrCorrupt)
+	}
 	if err == nil && r.rot.Load() {
 		data[len(data)-1] ^= 1
 	}
@@ -323,6 +337,27 @@ func TestDiagnosis(t *testing.T) {
 		var e *shuffle.CorruptError
 		if !errors.As(err, &g) || !errors.As(err, &e) || e.Where != where || fmt.Sprint(g.Maps) != "[0]" || !strings.Contains(err.Error(), where.String()) {
 			t.Errorf("%v: %v", where, err)
+		}
+	}
+}
+
+// TestDamagedLater: damage in a block after others that arrived whole is told as its
+// map task's, not as theirs.
+func TestDamagedLater(t *testing.T) {
+	for i := range 6 {
+		var p pauses
+		d, o := scratch(t), service.Options{Pause: p.pause}
+		from := i / 2
+		d.from, d.checks = from, i%2 == 0
+		d.rot.Store(true)
+		x := holding(t, 0, d, o, []int{100, 100}, []int{100, 100}, []int{100, 100}) // no memory: all on disk
+		carrier, at := x.reach(t, nil)
+		c := service.NewClient(carrier, o)
+		err := x.whole(t, c, at, nil)
+		c.Close()
+		var g *shuffle.GoneError
+		if !errors.As(err, &g) || fmt.Sprint(g.Maps) != fmt.Sprint([]int{from}) {
+			t.Errorf("map tasks from %d on are damaged: %v", from, err)
 		}
 	}
 }

@@ -18,7 +18,7 @@ const (
 	kindEnd                               // end
 	kindGone                              // map tasks, as numbers
 	kindBusy                              // milliseconds to wait
-	kindDamaged                           // a place (shuffle.Damage): what the holder has does not verify
+	kindDamaged                           // end: what the holder has from there on does not verify
 	kindDiagnose                          // diagnose
 	kindDiagnosis                         // a place
 )

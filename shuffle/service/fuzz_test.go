@@ -77,7 +77,7 @@ func fuzzAnswers(t testing.TB) map[string][]byte {
 		"whole": append(append(one[:len(one):len(one)], two...), framed(kindEnd, end{0, 2, 2, 0}.encode())...),
 		"more":  append(one[:len(one):len(one)], framed(kindEnd, end{0, 1, 0, 4}.encode())...),
 		"gone":  framed(kindGone, encodeMaps([]int{1})), "nothing gone": framed(kindGone, encodeMaps(nil)),
-		"busy": framed(kindBusy, binary.AppendUvarint(nil, 5)), "damaged": framed(kindDamaged, []byte{1}), "cut": one[:20],
+		"busy": framed(kindBusy, binary.AppendUvarint(nil, 5)), "damaged": framed(kindDamaged, end{block: 1}.encode()), "cut": one[:20],
 	}
 }
 

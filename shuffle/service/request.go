@@ -8,7 +8,7 @@ import (
 )
 
 // version is of the messages; both sides must have the same.
-const version = 2
+const version = 3
 
 // Bounds of what a request may say.
 const (

@@ -121,7 +121,7 @@ func (s *Server) fetch(ctx context.Context, m *message.Conn, r *request) error {
 		case errors.Is(err, errMissing):
 			return m.Write(kindGone, encodeMaps([]int{r.Blocks[i].Map}))
 		case errors.Is(err, errUnreadable):
-			return m.Write(kindDamaged, []byte{byte(shuffle.OnDisk)})
+			return m.Write(kindDamaged, end{r.Nonce, int(w.head.seq), i, at}.encode())
 		case err != nil:
 			return err
 		}

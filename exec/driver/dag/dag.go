@@ -21,13 +21,15 @@
 //     it is hurried; so that alone never keeps a job from its end.
 //   - D8 What only spare inputs need does not run before a task asked for one.
 //
-// It imports the standard library only and is tested by stories (testdata) and,
+// It imports internal/diag only and is tested by stories (testdata) and,
 // together with package task, by simulation.
 package dag
 
 import (
 	"fmt"
 	"slices"
+
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // MaxAttempts bounds how often in a row a stage is tried because its inputs were
@@ -394,16 +396,21 @@ func (s *Scheduler) fetchFailed(f *FetchFailed) []Action {
 	}
 	st.failures++
 	if st.failures >= MaxAttempts {
-		err := fmt.Errorf("stage %d was tried %d times and its inputs were lost each time", st.ID, MaxAttempts)
-		if f.Cause != nil {
-			err = fmt.Errorf("%w: %w", err, f.Cause)
-		}
-		return s.end(j, acts, err)
+		return s.end(j, acts, errInputs(st.ID, f.Cause))
 	}
 	if _, w := s.find(f.Job, f.Writer); w != nil && f.Map >= 0 {
 		acts = j.lose(w, append([]int{f.Map}, f.More...), acts)
 	}
 	return s.advance(j, acts)
+}
+
+func errInputs(stage int, cause error) error {
+	last := ""
+	if cause != nil {
+		last = fmt.Sprintf(": %v", cause)
+	}
+	return diag.New(diag.ClusterFailed, "stage %d was tried %d times in a row and its inputs were lost each time%s", stage, MaxAttempts, last).WithCause(cause).
+		WithRemedy("executors or their disks fail too often; the logs of their workers say more")
 }
 
 func (s *Scheduler) outputsLost(e *OutputsLost) []Action {
