@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -105,29 +106,41 @@ type output struct {
 
 // cost is what a list of batches takes in memory.
 type cost struct {
-	bytes int64 // without dictionaries
-	dicts []*columnar.Dictionary
+	bytes  int64 // of each batch alone
+	shares []share
 }
 
-// add counts a batch of n bytes, dictionaries apart.
-func (c *cost) add(b *columnar.Batch, n int64) {
+// share is what several batches have in common and is paid for once: a dictionary,
+// or the region that they lie in.
+type share struct {
+	dict   *columnar.Dictionary
+	region *memory.Region
+}
+
+func (s share) bytes() int64 {
+	if s.region != nil {
+		return s.region.Size()
+	}
+	v := columnar.Vector{Dict: s.dict}
+	return v.MemoryBytes()
+}
+
+// add counts a batch that takes n bytes besides its dictionaries and its region,
+// which may be nil.
+func (c *cost) add(b *columnar.Batch, n int64, region *memory.Region) {
 	c.bytes += n
+	if region != nil {
+		c.share(share{region: region})
+	}
 	for i := range b.Cols {
-		d := b.Cols[i].Dict
-		if d == nil {
-			continue
-		}
-		known := false
-		for _, x := range c.dicts {
-			known = known || x == d
-		}
-		if !known {
-			c.dicts = append(c.dicts, d)
+		if d := b.Cols[i].Dict; d != nil {
+			c.share(share{dict: d})
 		}
 	}
 }
 
-func dictBytes(d *columnar.Dictionary) int64 {
-	v := columnar.Vector{Dict: d}
-	return v.MemoryBytes()
+func (c *cost) share(s share) {
+	if !slices.Contains(c.shares, s) {
+		c.shares = append(c.shares, s)
+	}
 }

@@ -17,7 +17,8 @@
 //
 //   - B1 A block is written once; what its readers see never changes.
 //   - B2 What blocks hold in memory is charged to the store's reservation, a
-//     dictionary that several share once, and given back to the byte.
+//     dictionary or region that several share once, and given back to the byte.
+//     Batches of a region are read while their block is pinned.
 //   - B3 A block whose level has the disk leaves memory only after all of it is
 //     on disk; one of memory alone may be dropped, when nobody reads it.
 //   - B4 Get pins: while a Pinned is open its block loses neither its memory nor

@@ -24,9 +24,9 @@ type Store struct {
 	shards  [shards]shard
 	spilled atomic.Int64
 
-	mu    sync.Mutex
-	dicts map[*columnar.Dictionary]int // blocks that refer to a dictionary
-	order []*block                     // those with memory, oldest first; some have none any more
+	mu     sync.Mutex
+	shares map[share]int // blocks that refer to it
+	order  []*block      // those with memory, oldest first; some have none any more
 
 	bell  chan struct{} // rings when bytes are wanted
 	stop  context.CancelFunc
@@ -43,7 +43,7 @@ var _ memory.Reclaimer = (*Store)(nil)
 // NewStore returns a store of a broker's memory, named for messages. Close ends
 // it. Without a disk what memory has no room for is refused.
 func NewStore(b *memory.Broker, name string, d Disk) *Store {
-	s := &Store{broker: b, disk: d, dicts: map[*columnar.Dictionary]int{}, bell: make(chan struct{}, 1)}
+	s := &Store{broker: b, disk: d, shares: map[share]int{}, bell: make(chan struct{}, 1)}
 	for i := range s.shards {
 		s.shards[i].blocks = map[BlockID]*block{}
 	}
@@ -162,26 +162,29 @@ func (s *Store) destroy(b *block) (freed int64) {
 	return freed
 }
 
-// charge pays for batches that a block is about to hold besides those in has. It
-// reports false when there is no room.
-func (s *Store) charge(has *cost, b *columnar.Batch, bytes int64) bool {
+// charge pays for a batch of a region, which may be nil, that a block is about to
+// hold besides those in has. It reports false when there is no room.
+func (s *Store) charge(has *cost, b *columnar.Batch, bytes int64, region *memory.Region) bool {
 	more := *has
-	more.dicts = more.dicts[:len(more.dicts):len(more.dicts)]
-	more.add(b, bytes)
+	more.shares = more.shares[:len(more.shares):len(more.shares)]
+	more.add(b, bytes, region)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := bytes
-	fresh := more.dicts[len(has.dicts):]
-	for _, d := range fresh {
-		if s.dicts[d] == 0 {
-			n += dictBytes(d)
+	fresh := more.shares[len(has.shares):]
+	for _, x := range fresh {
+		if s.shares[x] == 0 {
+			n += x.bytes()
 		}
 	}
 	if !s.memory.TryGrow(n) {
 		return false
 	}
-	for _, d := range fresh {
-		s.dicts[d]++
+	for _, x := range fresh {
+		if s.shares[x]++; s.shares[x] == 1 && x.region != nil {
+			x.region.Hold()
+			x.region.Settle()
+		}
 	}
 	*has = more
 	return true
@@ -189,14 +192,22 @@ func (s *Store) charge(has *cost, b *columnar.Batch, bytes int64) bool {
 
 // release gives back what charge paid and returns how much that was.
 func (s *Store) release(c cost) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	n := c.bytes
-	for _, d := range c.dicts {
-		if s.dicts[d]--; s.dicts[d] == 0 {
-			n += dictBytes(d)
-			delete(s.dicts, d)
+	var over []*memory.Region
+	s.mu.Lock()
+	for _, x := range c.shares {
+		if s.shares[x]--; s.shares[x] > 0 {
+			continue
 		}
+		n += x.bytes()
+		delete(s.shares, x)
+		if x.region != nil {
+			over = append(over, x.region)
+		}
+	}
+	s.mu.Unlock()
+	for _, r := range over { // before others may use as much
+		r.Release()
 	}
 	s.memory.Shrink(n)
 	return n

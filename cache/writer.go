@@ -37,15 +37,26 @@ func (s *Store) NewWriter(id BlockID, partitions int, level Level) *Writer {
 // store keeps the batch. Errors are those of the device and of a store without
 // one that is full (class MemoryLimit).
 func (w *Writer) Append(ctx context.Context, partition int, x *columnar.Batch, n int64) error {
+	return w.append(ctx, partition, x, n, nil)
+}
+
+// AppendIn is Append of a batch that lies in a region: if the store keeps it, it
+// holds the region and pays for it, once for all its batches.
+func (w *Writer) AppendIn(ctx context.Context, r *memory.Region, partition int, x *columnar.Batch) error {
+	return w.append(ctx, partition, x, 0, r)
+}
+
+func (w *Writer) append(ctx context.Context, partition int, x *columnar.Batch, n int64, r *memory.Region) error {
 	b, s := w.blocks[partition], w.store
-	if w.level != DiskOnly && s.charge(&b.cost, x, n) {
+	if w.level != DiskOnly && s.charge(&b.cost, x, n, r) {
 		b.batches = append(b.batches, x)
-		w.held += n
+		w.held += max(n, x.DataBytes())
 		if s.disk != nil && w.level != MemoryOnly && w.held >= leastReclaim && s.memory.Pressure() == memory.Critical {
 			return w.spill(ctx)
 		}
 		return nil
 	}
+	n = max(n, x.DataBytes())
 	if s.disk == nil || w.level == MemoryOnly {
 		return diag.New(diag.MemoryLimit, "the output of an exchange holds %d MiB and needs %d KiB more than the memory budget has left", s.memory.Held()>>20, (n+1023)>>10).
 			WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data")
@@ -75,7 +86,9 @@ func (w *Writer) spillBlock(ctx context.Context, b *block) error {
 			return err
 		}
 	}
-	w.held -= min(w.held, b.cost.bytes)
+	for _, x := range b.batches {
+		w.held -= min(w.held, x.DataBytes())
+	}
 	w.store.release(b.cost)
 	b.batches, b.cost = nil, cost{}
 	return nil

@@ -3,6 +3,7 @@ package kernel
 import (
 	"math/bits"
 
+	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 )
 
@@ -53,3 +54,25 @@ func Partition(hash []uint64, n int, sel []uint16, parts int, s *memory.Scratch)
 	}
 	return rows, ends
 }
+
+// One sorts the selected rows (all n if sel is nil) of a batch that goes to one
+// partition, as Partition does.
+func One(n int, sel []uint16, p, parts int, s *memory.Scratch) (rows []uint16, ends []uint32) {
+	if rows = sel; sel == nil {
+		rows = every[:n]
+	}
+	ends = memory.Slice[uint32](s, parts)
+	clear(ends[:p])
+	for i := p; i < parts; i++ {
+		ends[i] = uint32(len(rows))
+	}
+	return rows, ends
+}
+
+// every lists the rows of a full batch.
+var every = func() (rows [columnar.MaxRows]uint16) {
+	for i := range rows {
+		rows[i] = uint16(i)
+	}
+	return rows
+}()

@@ -8,7 +8,8 @@
 //	  └── Store: blocks, which lend memory and give it back (Reclaimer)
 //
 //	Slabs (64 KiB – 16 MiB and more, outside the Go heap, pooled by the process)
-//	  └── Scratch per operator, charged to its Reservation
+//	  ├── Scratch per operator, charged to its Reservation
+//	  └── Region: rows that several blocks have in common
 //
 //	SetMemoryLimit = budget and some room − slabs (Govern)
 //

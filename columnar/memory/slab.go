@@ -54,6 +54,9 @@ func (p *slabPool) own(b []byte) {
 // does.
 func classOf(n int) int { return max(0, bits.Len(uint(n-1))-16) }
 
+// pooled reports whether slabs of a size wait for their next use.
+func pooled(size int) bool { return size <= maxSlab && size == minSlab<<classOf(size) }
+
 // SlabSize returns the bytes that a slab of n bytes takes.
 func SlabSize(n int) int {
 	if n <= maxSlab {
@@ -80,12 +83,17 @@ func AllocSlab(n int) []byte {
 		}
 	}
 	slabs.mu.Unlock()
+	return freshSlab(size)[:n]
+}
+
+// freshSlab asks the system for a slab of size bytes, a multiple of the smallest.
+func freshSlab(size int) []byte {
 	b := mapSlab(size)
 	slabs.mu.Lock()
 	slabs.own(b)
 	slabs.mu.Unlock()
 	collector.follow()
-	return b[:n]
+	return b
 }
 
 // FreeSlab gives back what AllocSlab returned. Nobody may read it afterwards.
@@ -105,8 +113,7 @@ func FreeSlab(b []byte) {
 	}
 	delete(slabs.live, unsafe.SliceData(b))
 	slabs.used.Add(-size)
-	if size <= maxSlab && slabs.kept.Load()+size <= slabs.bound.Load() {
-		c := classOf(len(b))
+	if c := classOf(len(b)); pooled(len(b)) && slabs.kept.Load()+size <= slabs.bound.Load() {
 		slabs.idle[c] = append(slabs.idle[c], b)
 		slabs.kept.Add(size)
 		b = nil

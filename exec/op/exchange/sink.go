@@ -5,6 +5,7 @@ package exchange
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
@@ -18,9 +19,9 @@ import (
 	"github.com/millrace-engine/millrace/shuffle"
 )
 
-// Sink writes the output of one task. Rows are gathered by partition in the
-// task's memory; full batches go to the store, which takes them to disk when
-// memory is short.
+// Sink writes the output of one task. Rows are spread by partition in the task's
+// memory (kernel.Spread); what became full goes to the store, which takes it to disk
+// when memory is short.
 type Sink struct {
 	hashed bool
 
@@ -28,6 +29,7 @@ type Sink struct {
 	task    exec.TaskID
 	out     *stage.Output
 	schema  *columnar.Schema
+	spread  *kernel.Spread // nil: columns are nested, and parts have appenders
 	parts   []part
 	next    int                 // round robin
 	keys    []*keyset.Collector // of the output's runtime filters
@@ -36,7 +38,7 @@ type Sink struct {
 }
 
 type part struct {
-	appender *kernel.Appender
+	appender *kernel.Appender // of nested columns
 	shuffle.Part
 }
 
@@ -55,8 +57,12 @@ func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *co
 		types[i] = f.Type
 	}
 	s.parts = make([]part, max(1, out.Partitioning.Count))
-	for i := range s.parts {
-		s.parts[i].appender = kernel.NewAppender(types, s.memory)
+	if kernel.Spreads(schema) {
+		s.spread = kernel.NewSpread(schema, carried(out.Partitioning, types), len(s.parts), s.memory)
+	} else {
+		for i := range s.parts {
+			s.parts[i].appender = kernel.NewAppender(types, s.memory)
+		}
 	}
 	for _, f := range out.Filters {
 		s.keys = append(s.keys, keyset.NewCollector(types[f.Column], s.memory))
@@ -76,21 +82,74 @@ func (s *Sink) Write(ctx context.Context, b *columnar.Batch) error {
 		s.scratch.Reset()
 		s.keys[i].Add(&b.Cols[f.Column], b.Sel, s.scratch)
 	}
+	s.scratch.Reset()
+	var rows []uint16
+	var ends []uint32
 	switch {
 	case len(s.parts) == 1:
-		return s.add(ctx, 0, b, b.Sel, b.Selected())
+		rows, ends = kernel.One(b.Rows, b.Sel, 0, 1, s.scratch)
 	case s.out.Partitioning.Kind == physical.RoundRobin:
 		s.next++
-		return s.add(ctx, s.next%len(s.parts), b, b.Sel, b.Selected())
+		rows, ends = kernel.One(b.Rows, b.Sel, s.next%len(s.parts), len(s.parts), s.scratch)
+	default:
+		keyed := *b
+		keyed.Hash, keyed.HashOf = kernel.HashBatch(b, s.out.Partitioning.Keys, s.scratch), s.out.Partitioning.Keys
+		b = &keyed
+		rows, ends = kernel.Partition(b.Hash, b.Rows, b.Sel, len(s.parts), s.scratch)
 	}
-	s.scratch.Reset()
-	keyed := *b
-	keyed.Hash, keyed.HashOf = kernel.HashBatch(b, s.out.Partitioning.Keys, s.scratch), s.out.Partitioning.Keys
-	rows, ends := kernel.Partition(keyed.Hash, b.Rows, b.Sel, len(s.parts), s.scratch)
+	if s.spread == nil {
+		return s.append(ctx, b, rows, ends)
+	}
+	if s.spread.Add(b, rows, ends, s.scratch) {
+		s.spread.Flush()
+	}
+	return s.hand(ctx)
+}
+
+// carried returns the keys whose hash goes along with the rows: where it is as
+// quickly computed again as it is read, and takes as much as a column, it does not.
+func carried(p physical.Partitioning, types []columnar.Type) columnar.KeySet {
+	if p.Kind != physical.HashPartitioning || p.Count < 2 || !slices.ContainsFunc(p.Keys, func(k int) bool { return types[k].IsBytes() }) {
+		return nil
+	}
+	return p.Keys
+}
+
+// hand hands full pieces over to the store.
+func (s *Sink) hand(ctx context.Context) (err error) {
+	for _, p := range s.spread.Take() {
+		if err == nil {
+			s.count(p.Partition, p.Batch)
+			if p.Region != nil {
+				err = s.writer.AppendIn(ctx, p.Region, p.Partition, p.Batch)
+			} else {
+				err = s.writer.Append(ctx, p.Partition, p.Batch, p.Batch.DataBytes())
+			}
+		}
+		if p.Region != nil {
+			p.Region.Release()
+		}
+	}
+	return err
+}
+
+// count takes note of what a partition gets.
+func (s *Sink) count(p int, b *columnar.Batch) {
+	x := &s.parts[p]
+	if s.hashed {
+		x.Add(b)
+	} else {
+		x.Count(b)
+	}
+	x.Bytes += b.MemoryBytes()
+}
+
+// append appends rows to those of their partitions.
+func (s *Sink) append(ctx context.Context, b *columnar.Batch, rows []uint16, ends []uint32) error {
 	from := uint32(0)
 	for p, end := range ends {
 		if end > from {
-			if err := s.add(ctx, p, &keyed, rows[from:end], int(end-from)); err != nil {
+			if err := s.add(ctx, p, b, rows[from:end], int(end-from)); err != nil {
 				return err
 			}
 		}
@@ -138,12 +197,7 @@ func (s *Sink) flush(ctx context.Context, p int) error {
 	}
 	n, held := x.appender.Bytes(), x.appender.Held()
 	b := x.appender.Take(s.schema)
-	if s.hashed {
-		x.Add(b)
-	} else {
-		x.Count(b)
-	}
-	x.Bytes += b.MemoryBytes()
+	s.count(p, b)
 	err := s.writer.Append(ctx, p, b, n)
 	s.memory.Shrink(held)
 	return err
@@ -151,10 +205,18 @@ func (s *Sink) flush(ctx context.Context, p int) error {
 
 // Commit makes the partitions visible as blocks and tells what there is.
 func (s *Sink) Commit(ctx context.Context) (shuffle.MapStatus, error) {
+	if s.spread != nil {
+		s.spread.Finish()
+		if err := s.hand(ctx); err != nil {
+			return shuffle.MapStatus{}, err
+		}
+	}
 	parts := make([]shuffle.Part, len(s.parts))
 	for p := range s.parts {
-		if err := s.flush(ctx, p); err != nil {
-			return shuffle.MapStatus{}, err
+		if s.spread == nil {
+			if err := s.flush(ctx, p); err != nil {
+				return shuffle.MapStatus{}, err
+			}
 		}
 		parts[p] = s.parts[p].Part
 	}
@@ -185,6 +247,9 @@ func (s *Sink) Abort() {
 }
 
 func (s *Sink) close() {
+	if s.spread != nil {
+		s.spread.Close()
+	}
 	for _, k := range s.keys {
 		k.Close()
 	}
