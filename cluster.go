@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/millrace-engine/millrace/exec/cluster"
+	"github.com/millrace-engine/millrace/exec/cluster/process"
 	"github.com/millrace-engine/millrace/exec/cluster/standalone"
 	"github.com/millrace-engine/millrace/exec/cluster/standalone/application"
 	"github.com/millrace-engine/millrace/exec/driver"
@@ -32,7 +33,12 @@ func (s *Session) register(ctx context.Context, tracker *shuffle.Tracker, result
 	if schemes == "local" {
 		schemes = "local,quic,tcp"
 	}
+	var binary func(cluster.Sharing) (*process.Binary, error)
+	if program.functions.Fingerprint() != "" {
+		binary = s.binary
+	}
 	return application.Start(ctx, application.Config{
+		ArtifactDir: get(settings.ArtifactDir), ArtifactLimit: s.conf.Size(settings.ArtifactLimit), Binary: binary,
 		Cluster: standalone.Control(self), Master: standalone.MasterAt(self, s.place.Cluster), Name: get(settings.AppName),
 		Executors: s.conf.Int(settings.ExecutorCount), Size: standalone.Size{Cores: s.conf.Int(settings.ExecutorCores), Memory: s.conf.Size(settings.ExecutorMemory)},
 		Schemes: schemes, Host: host, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: get(settings.ShuffleKeep), Wait: s.conf.Duration(settings.ClusterWait), Waiting: waiting,

@@ -15,6 +15,7 @@ import (
 func registerFunctions(r *millrace.Registry) {
 	millrace.Scalar1(r, "go_clean", clean)
 	millrace.Scalar1(r, "go_half", half)
+	millrace.Scalar1(r, "go_content", contentOf, millrace.Volatile())
 	millrace.Scalar1(r, "go_or_none", orNone)
 	millrace.Scalar1(r, "go_even", even)
 	millrace.Scalar1(r, "go_year", yearOf)

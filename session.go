@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/millrace-engine/millrace/artifacts"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
@@ -44,6 +45,8 @@ type Session struct {
 	conf  *settings.Set
 	views map[string]logical.Plan
 
+	artifacts artifactSet
+
 	accumulators []AnyAccumulator // by id, from 1 on
 
 	datasets *driver.Datasets // what executors hold of those below
@@ -58,13 +61,24 @@ type Session struct {
 type Option func(*options) error
 
 type options struct {
-	conf    *settings.Set
-	waiting func(reason string)
+	conf             *settings.Set
+	waiting          func(reason string)
+	files, libraries []string
 }
 
 // WithSetting sets a configuration key, as SET key = value does.
 func WithSetting(key, value string) Option {
 	return func(o *options) error { return o.conf.Put(key, value, "code") }
+}
+
+// WithFiles adds files as Session.AddFile does.
+func WithFiles(paths ...string) Option {
+	return func(o *options) error { o.files = append(o.files, paths...); return nil }
+}
+
+// WithLibraries adds libraries as Session.AddLibrary does.
+func WithLibraries(paths ...string) Option {
+	return func(o *options) error { o.libraries = append(o.libraries, paths...); return nil }
 }
 
 // WithWaiting has f called when Open waits for executors of a cluster, with the
@@ -118,6 +132,16 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	scheduled.Backend, scheduled.Tables, scheduled.Tracker, scheduled.Results = backend, s.tables, tracker, results
 	scheduled.Memory, scheduled.Bus, scheduled.Accumulate, scheduled.Datasets = s.broker, s.bus, s.accumulate, s.datasets
 	s.driver = driver.New(scheduled)
+	for _, add := range []struct {
+		paths []string
+		kind  artifacts.Kind
+	}{{how.files, artifacts.File}, {how.libraries, artifacts.Library}} {
+		for _, p := range add.paths {
+			if _, err := s.addArtifact(p, add.kind); err != nil {
+				return nil, errors.Join(err, s.Close())
+			}
+		}
+	}
 	return s, nil
 }
 
@@ -145,6 +169,7 @@ func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, resul
 	}
 	return process.Start(ctx, process.Config{Executors: s.place.Executors, Slots: s.place.Slots, Memory: s.place.Memory,
 		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, Outputs: tracker, Results: results,
+		ArtifactDir: s.conf.Get(settings.ArtifactDir).Text, ArtifactLimit: s.conf.Size(settings.ArtifactLimit),
 		Functions: program.functions.Table(), Fingerprint: program.functions.Fingerprint()})
 }
 
@@ -177,6 +202,7 @@ func (s *Session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	defer s.govern()
+	defer s.artifacts.close()
 	err := s.driver.Close(ctx)
 	return errors.Join(err, s.sight.close())
 }
@@ -209,6 +235,8 @@ func (s *Session) statement(ctx context.Context, p logical.Plan) (*DataFrame, er
 		return s.clearCache(), nil
 	case *logical.Set:
 		return s.set(x)
+	case *logical.Artifact:
+		return s.artifact(x)
 	case *logical.Show:
 		return s.show(ctx, x)
 	case *logical.Describe:

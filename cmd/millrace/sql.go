@@ -32,6 +32,7 @@ func binary(format string) bool { return format == "arrow" || format == "parquet
 func sqlCommand() *cobra.Command {
 	var text, file, format, master, memory string
 	var conf []string
+	var added additions
 	var header, keepGoing bool
 	c := &cobra.Command{
 		Use:   "sql [-c SQL | -f FILE | -]",
@@ -72,9 +73,9 @@ FROM 'data.csv' WITH (header true, inferSchema true).`,
 				return err
 			}
 			if interactive {
-				return interact(cmd.Context(), format, header, master, opts)
+				return interact(cmd.Context(), format, header, master, append(opts, added.options()...))
 			}
-			return statements(cmd.Context(), src, format, header, keepGoing, master, opts)
+			return statements(cmd.Context(), src, format, header, keepGoing, master, append(opts, added.options()...))
 		},
 	}
 	c.Flags().StringVarP(&text, "command", "c", "", "the statements to run")
@@ -83,8 +84,22 @@ FROM 'data.csv' WITH (header true, inferSchema true).`,
 	c.Flags().BoolVar(&header, "header", false, "print column names with csv and tsv")
 	c.Flags().BoolVar(&keepGoing, "keep-going", false, "run later statements after one failed")
 	sessionFlags(c, &master, &conf, &memory)
+	added.flags(c, "with-file")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	return c
+}
+
+// additions are the artifacts that flags name.
+type additions struct{ files, libraries []string }
+
+// flags adds --artifact, and a flag for files.
+func (a *additions) flags(c *cobra.Command, file string) {
+	c.Flags().StringArrayVar(&a.files, file, nil, "a file that functions find by its name (repeatable)")
+	c.Flags().StringArrayVar(&a.libraries, "artifact", nil, "a library, as a WebAssembly module for CREATE FUNCTION (repeatable)")
+}
+
+func (a *additions) options() []millrace.Option {
+	return []millrace.Option{millrace.WithFiles(a.files...), millrace.WithLibraries(a.libraries...)}
 }
 
 func sessionFlags(c *cobra.Command, master *string, conf *[]string, memory *string) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -22,13 +24,14 @@ type submission struct {
 	conf                                               []string
 	executors, cores                                   int
 	wait                                               bool
+	added                                              additions
 	status, stop                                       string
 }
 
 func submitCommand() *cobra.Command {
 	var o submission
 	c := &cobra.Command{
-		Use:   "submit [--deploy-mode client|cluster] [APP.sql | -c SQL]",
+		Use:   "submit [--deploy-mode client|cluster] [APP.sql | -c SQL | ./APP [-- ARGS]]",
 		Short: "Run an application on a standalone cluster",
 		Long: `Run an application, a file of SQL statements or SQL text, on a standalone cluster.
 
@@ -36,15 +39,25 @@ With --deploy-mode client the driver is this process, and prints what the statem
 the driver: submit prints its id and returns, and the application goes on without it; --wait waits for its end.
 --status and --stop ask for a driver by its id, and show the last that it printed.
 
-Files that the statements name must be where the workers find them, as on a shared file system; submit sends none along.
-Applications written in Go are not taken yet: run those yourself, with the master millrace://HOST:PORT.`,
+An application written in Go, whose main begins with millrace.Main, is run here as the driver; its sessions take the
+master and the settings from the flags, and executors on the workers run a copy of the same binary, which they get by its
+hash. What follows -- is for the application.
+
+Files that statements read must be where the workers find them, as on a shared file system; --file and --artifact send
+along what functions need.`,
 		Example: `  millrace submit --master millrace://10.0.0.1:7077 --executors 4 --cores 2 --memory 4GiB report.sql
   millrace submit --deploy-mode cluster --name nightly report.sql
   millrace submit --status driver-abc123`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.status != "" || o.stop != "" {
 				return o.ask(cmd, args)
+			}
+			if len(args) > 0 && !strings.EqualFold(filepath.Ext(args[0]), ".sql") {
+				return o.program(cmd, args)
+			}
+			if len(args) > 1 {
+				return fmt.Errorf("%w: one file of SQL at a time", errUsage)
 			}
 			app, err := o.source(cmd, args)
 			if err != nil {
@@ -72,6 +85,7 @@ Applications written in Go are not taken yet: run those yourself, with the maste
 	f.StringVar(&o.driverMemory, "driver-memory", "1GiB", "memory of the driver, with --deploy-mode cluster")
 	f.StringArrayVar(&o.conf, "conf", nil, "a setting as key=value (repeatable); millrace config lists them")
 	f.BoolVar(&o.wait, "wait", false, "with --deploy-mode cluster: wait for the end, and fail if the driver does")
+	o.added.flags(c, "file")
 	f.StringVar(&o.status, "status", "", "show the driver of this id")
 	f.StringVar(&o.stop, "stop", "", "stop the driver of this id")
 	clusterFlags(c, &o.url, &o.token)
@@ -83,9 +97,6 @@ Applications written in Go are not taken yet: run those yourself, with the maste
 // source returns the statements, and names the application.
 func (o *submission) source(cmd *cobra.Command, args []string) (string, error) {
 	given := cmd.Flags().Changed("command")
-	if len(args) > 0 && !strings.EqualFold(filepath.Ext(args[0]), ".sql") {
-		return "", fmt.Errorf("%w: %s is not a file of SQL (.sql); other applications are not taken yet", errUsage, args[0])
-	}
 	if len(args) == 0 && !given {
 		return "", fmt.Errorf("%w: nothing to run; name a file of SQL, or give statements by -c", errUsage)
 	}
@@ -162,11 +173,65 @@ func (o *submission) client(cmd *cobra.Command, text string) error {
 	if err != nil {
 		return err
 	}
-	return statements(cmd.Context(), text, "table", false, false, url, opts)
+	return statements(cmd.Context(), text, "table", false, false, url, append(opts, o.added.options()...))
+}
+
+// program runs an application written in Go: its process is the driver.
+func (o *submission) program(cmd *cobra.Command, args []string) error {
+	switch {
+	case o.mode != "client" || o.wait:
+		return fmt.Errorf("%w: a program is its own driver, so it runs here: --deploy-mode client", errUsage)
+	case cmd.Flags().Changed("command"):
+		return fmt.Errorf("%w: a program takes no statements", errUsage)
+	case len(o.added.files)+len(o.added.libraries) > 0:
+		return fmt.Errorf("%w: a program adds files itself: Session.AddFile, AddLibrary", errUsage)
+	}
+	st, err := os.Stat(args[0])
+	if err != nil {
+		return diag.New(diag.PathNotFound, "there is no application %s", args[0]).WithPath(args[0])
+	}
+	if !st.Mode().IsRegular() || st.Mode()&0o111 == 0 {
+		return fmt.Errorf("%w: %s is neither a file of SQL (.sql) nor a program", errUsage, args[0])
+	}
+	if o.name == "" {
+		o.name = filepath.Base(args[0])
+	}
+	url, err := o.check()
+	if err != nil {
+		return err
+	}
+	path, err := filepath.Abs(args[0])
+	if err != nil {
+		return err
+	}
+	app := exec.CommandContext(cmd.Context(), path, args[1:]...)
+	app.Cancel = func() error { return app.Process.Signal(os.Interrupt) }
+	app.WaitDelay = 15 * time.Second
+	app.Stdin, app.Stdout, app.Stderr, app.Env = os.Stdin, os.Stdout, os.Stderr, os.Environ()
+	put := func(key, value string) { app.Env = append(app.Env, settings.EnvName(key)+"="+value) }
+	for _, kv := range o.settings() {
+		k, v, _ := strings.Cut(kv, "=")
+		put(k, v)
+	}
+	put(settings.Master, url)
+	if o.token != "" {
+		put(settings.ClusterToken, o.token)
+	}
+	if err := app.Run(); err != nil {
+		if app.ProcessState != nil {
+			return errShown // by the application
+		}
+		return diag.New(diag.ClusterFailed, "the application %s does not start: %v", args[0], err).WithPath(args[0]).
+			WithRemedy("it must be built for %s/%s", runtime.GOOS, runtime.GOARCH)
+	}
+	return nil
 }
 
 // cluster hands the driver to the master.
 func (o *submission) cluster(ctx context.Context, text string) error {
+	if len(o.added.files)+len(o.added.libraries) > 0 {
+		return fmt.Errorf("%w: with --deploy-mode cluster, ADD FILE and ADD LIBRARY name files of the worker", errUsage)
+	}
 	url, err := o.check()
 	if err != nil {
 		return err

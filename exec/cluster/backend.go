@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 
+	"github.com/millrace-engine/millrace/artifacts"
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/exec"
@@ -78,6 +79,13 @@ type Move struct {
 // Block names the blocks of the output, all partitions.
 func (m *Move) Block() cache.BlockID {
 	return cache.BlockID{Job: m.Job, Exchange: m.Exchange, Map: m.Output.Map, Attempt: m.Output.Attempt}
+}
+
+// Sharing is a Backend whose executors are other processes: it lets them have the
+// artifacts of the session before their next task.
+type Sharing interface {
+	Backend
+	Share(*artifacts.Store, []artifacts.Ref) (artifacts.Offer, error)
 }
 
 // Executor is an executor as the scheduler sees it.

@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"exec/status":       {"exec/event"},
 	"exec/ui":           {"exec/event", "exec/status"},
 	"exec":              {"columnar", "plan", "shuffle", "cache", "connector", "exec"},
-	"exec/cluster":      {"columnar", "plan", "shuffle", "cache", "connector", "exec", "transport", "internal/identity"},
+	"exec/cluster":      {"columnar", "plan", "shuffle", "cache", "connector", "exec", "transport", "internal/identity", "artifacts"},
 	"shuffle/file":      {"columnar", "shuffle"},
 	"shuffle/service":   {"columnar", "cache", "shuffle", "transport", "internal/identity"},
 	"bench":             {"columnar", "connector", "bench"},

@@ -49,6 +49,8 @@ const (
 	FetchRequest      = "shuffle.fetch.request"
 	ServeOutstanding  = "shuffle.serve.outstanding"
 	AppName           = "app.name"
+	ArtifactDir       = "artifact.dir"
+	ArtifactLimit     = "artifact.limit"
 	ClusterHost       = "cluster.host"
 	ClusterToken      = "cluster.token"
 	ClusterWait       = "cluster.wait"
@@ -63,6 +65,8 @@ const (
 func All() []Setting {
 	return []Setting{
 		{AppName, "millrace", "name of the application, as a cluster shows it", func(string) error { return nil }},
+		{ArtifactDir, "", "directory of the host where files, libraries and programs of sessions are kept; empty for one of the user in the system's place for temporary files", func(string) error { return nil }},
+		{ArtifactLimit, "10GiB", "the most that may lie there; what nobody uses makes room", size(1 << 20)},
 		{ClusterHost, "", "address of this machine that a cluster's workers reach; empty for the one that leads to the master", func(string) error { return nil }},
 		{ClusterToken, "", "file with the token that lets a process into a cluster; empty for millrace/token in the user's configuration directory", func(string) error { return nil }},
 		{ClusterWait, "5m", "how long an application waits for its first executor", duration},
@@ -314,6 +318,6 @@ func TokenFile(v string) string {
 
 // Fixed reports whether a setting stays as it is once a session runs.
 func Fixed(key string) bool {
-	return slices.Contains([]string{Master, Memory, SpillDir, SpillLimit, ShuffleKeep, AppName, ClusterHost, ClusterToken, ClusterWait, SchedulerMode, SchedulerPools, Speculation, ExecutorCores, ExecutorCount, ExecutorMemory,
+	return slices.Contains([]string{ArtifactDir, ArtifactLimit, Master, Memory, SpillDir, SpillLimit, ShuffleKeep, AppName, ClusterHost, ClusterToken, ClusterWait, SchedulerMode, SchedulerPools, Speculation, ExecutorCores, ExecutorCount, ExecutorMemory,
 		Transport, FetchTask, FetchExecutor, FetchPeer, FetchStreams, FetchRequest, ServeOutstanding}, key)
 }

@@ -488,6 +488,15 @@ func (s *Set) Exprs() []expr.Expr         { return nil }
 func (s *Set) WithExprs([]expr.Expr) Plan { return s }
 func (s *Set) String() string             { return "Set " + s.Key }
 
+func (a *Artifact) Output() []*expr.Attr {
+	return append(textColumn("name"), append(textColumn("size"), textColumn("sha256")...)...)
+}
+func (a *Artifact) Children() []Plan           { return nil }
+func (a *Artifact) WithChildren([]Plan) Plan   { return a }
+func (a *Artifact) Exprs() []expr.Expr         { return nil }
+func (a *Artifact) WithExprs([]expr.Expr) Plan { return a }
+func (a *Artifact) String() string             { return "Artifact " + a.Path }
+
 func (w *Write) Output() []*expr.Attr { return nil }
 func (w *Write) Children() []Plan     { return []Plan{w.Child} }
 func (w *Write) WithChildren(k []Plan) Plan {

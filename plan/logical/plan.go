@@ -338,6 +338,14 @@ type Show struct {
 	Place   diag.Pos
 }
 
+// Artifact adds a file or a library to the session, or lists those that it has (Path
+// is empty then).
+type Artifact struct {
+	Library bool
+	Path    string
+	Place   diag.Pos
+}
+
 // Set is SET key = value, SET key, SET; Reset is RESET [key].
 type Set struct {
 	Key, Value string

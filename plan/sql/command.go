@@ -375,3 +375,34 @@ func (p *parser) insert() logical.Plan {
 	w.Child = p.query()
 	return w
 }
+
+// artifact reads ADD {FILE | LIBRARY} 'path' and LIST {FILES | LIBRARIES}.
+func (p *parser) artifact() logical.Plan {
+	t := p.tok()
+	list := p.isName("LIST")
+	p.advance()
+	a := &logical.Artifact{Place: t.place()}
+	file, library := "FILE", "LIBRARY"
+	if list {
+		file, library = "FILES", "LIBRARIES"
+	}
+	switch {
+	case p.isName(file):
+	case p.isName(library):
+		a.Library = true
+	default:
+		p.unexpected(file, library)
+		return nothing(t.place())
+	}
+	p.advance()
+	if list {
+		return a
+	}
+	a.Place = p.place()
+	if !p.is(tString) {
+		p.unexpected("the path of a file in quotes")
+		return nothing(t.place())
+	}
+	a.Path = p.unquote(p.advance())
+	return a
+}

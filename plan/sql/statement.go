@@ -116,6 +116,8 @@ func (p *parser) statement() logical.Plan {
 	case t.kw == kSet, t.kw == kReset:
 		p.unsupported(t.place(), words[t.kw]+" inside another statement")
 		return nothing(t.place())
+	case p.isName("ADD"), p.isName("LIST"):
+		return p.artifact()
 	case t.kind == tEOF:
 		p.failAt(t.place(), diag.Syntax, "the statement is empty").remedy("Write a query, for example SELECT 1")
 		return nothing(t.place())
@@ -143,7 +145,7 @@ func (p *parser) statement() logical.Plan {
 func foreign(word, next string) string {
 	switch word = strings.ToUpper(word); word {
 	case "MERGE", "UPDATE", "DELETE", "TRUNCATE", "USE", "REFRESH", "LOAD", "GRANT", "REVOKE",
-		"ADD", "LIST", "COMMENT", "REPAIR", "MSCK", "DECLARE", "EXECUTE", "CALL", "BEGIN", "ANALYZE", "EXPORT",
+		"COMMENT", "REPAIR", "MSCK", "DECLARE", "EXECUTE", "CALL", "BEGIN", "ANALYZE", "EXPORT",
 		"IMPORT", "LOCK", "UNLOCK", "COMMIT", "ROLLBACK", "CLEAR", "REPLACE", "MAP", "REDUCE":
 		return word
 	case "ALTER":

@@ -28,7 +28,17 @@ import (
 // makes it an orphan.
 func Begin(stdin io.Reader, spec any, end func(orphan bool)) error {
 	d := json.NewDecoder(stdin)
-	if err := d.Decode(spec); err != nil {
+	if path := os.Getenv(specVariable); path != "" { // of a process that became this one
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		os.Remove(path)
+		os.Unsetenv(specVariable)
+		if err := json.Unmarshal(b, spec); err != nil {
+			return err
+		}
+	} else if err := d.Decode(spec); err != nil {
 		return err
 	}
 	signal.Ignore(syscall.SIGPIPE) // there is something to do yet when nobody reads what this process says
@@ -76,7 +86,11 @@ func Child(ctx context.Context, stdin io.Reader, p Program) error {
 	if err != nil {
 		return fmt.Errorf("%s is set, but what comes over standard input is no executor's: %w", Environment, err)
 	}
-	err = s.run(ctx, p)
+	if s.Binary != nil {
+		err = s.become(ctx)
+	} else {
+		err = s.run(ctx, p)
+	}
 	if orphaned.Load() { // P1
 		Remove(s.Dir, s.Parents)
 	}
@@ -113,7 +127,7 @@ func (s *Spec) run(ctx context.Context, p Program) error {
 	space := spill.NewSpace(s.SpillDir)
 	space.Limit = s.SpillLimit
 	return remote.Run(ctx, remote.AgentConfig{
-		Transport: t, Fingerprint: p.Fingerprint, App: s.Name.App, Fetch: fetch, At: Address(s.Transport, s.Dir, s.Name.ID, s.Host),
+		Transport: t, Fingerprint: p.Fingerprint, Artifacts: remote.Place{Self: credential, Host: s.Host, Dir: s.ArtifactDir, Limit: s.ArtifactLimit}, App: s.Name.App, Fetch: fetch, At: Address(s.Transport, s.Dir, s.Name.ID, s.Host),
 		Driver: transport.Peer{Addr: s.Driver, Name: identity.Name{App: s.Name.App, Role: identity.Driver}},
 		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: p.Tables, Functions: p.Functions, Spill: space, Keep: keep,
 			Panics: func(task exec.TaskID, value any, stack []byte) {

@@ -37,9 +37,12 @@ type Config struct {
 	SpillDir   string
 	SpillLimit int64
 	Fetch      service.Limits // of each executor
-	Keep       string         // directory where each application keeps its exchange output; "" = none
-	Results    executor.ResultSink
-	Functions  expr.Lookup // of the program; nil stands for expr.Builtins
+	// ArtifactDir and ArtifactLimit are of the store where artifacts go.
+	ArtifactDir   string
+	ArtifactLimit int64
+	Keep          string // directory where each application keeps its exchange output; "" = none
+	Results       executor.ResultSink
+	Functions     expr.Lookup // of the program; nil stands for expr.Builtins
 	// Fingerprint is of the program's functions.
 	Fingerprint string
 	Outputs     exchange.Outputs
@@ -88,7 +91,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: Address(c.Transport, b.dir, "driver", loopback), Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint})
+	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: Address(c.Transport, b.dir, "driver", loopback), Self: self, Host: loopback, Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint})
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +105,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 			return nil, err
 		}
 		s := Spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), Host: loopback, Dir: b.dir,
-			Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Fetch: c.Fetch, Keep: keep}
+			Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Fetch: c.Fetch, Keep: keep, ArtifactDir: c.ArtifactDir, ArtifactLimit: c.ArtifactLimit}
 		if s.Credential, err = credential.Encode(); err != nil {
 			return nil, err
 		}

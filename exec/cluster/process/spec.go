@@ -1,6 +1,7 @@
 package process
 
 import (
+	"github.com/millrace-engine/millrace/artifacts"
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
@@ -8,6 +9,12 @@ import (
 
 // Environment is the variable that makes a process an executor.
 const Environment = "MILLRACE_EXECUTOR"
+
+// Binary is a program that its driver serves.
+type Binary struct {
+	Offer    artifacts.Offer // it is the only one
+	OS, Arch string
+}
 
 // Spec is all that an executor has to know.
 type Spec struct {
@@ -22,6 +29,11 @@ type Spec struct {
 	SpillLimit int64
 	Fetch      service.Limits
 	Keep       string // directory for executor.Config.Keep, or ""
+	// ArtifactDir and ArtifactLimit are of the store where artifacts go.
+	ArtifactDir   string
+	ArtifactLimit int64
+	// Binary is what is to run in place of the binary that reads this; nil: nothing.
+	Binary *Binary `json:",omitempty"`
 	// Dir is for sockets. The executor removes it when it has lost whoever started
 	// it, and Parents, from the inside out, if nothing is left in them.
 	Dir     string

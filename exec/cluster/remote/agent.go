@@ -33,18 +33,20 @@ type AgentConfig struct {
 	// Fingerprint is of the program's functions: the driver's must have the same.
 	Fingerprint string
 	App         string          // the application's id, which its peers must have
+	Artifacts   Place           // where they go
 	Fetch       service.Options // how exchange output is fetched and served
 }
 
 // agent is an executor's side.
 type agent struct {
 	AgentConfig
-	executor *executor.Executor
-	messages *message.Conn
-	results  *pusher
-	fetcher  *service.Client
-	tasks    sync.WaitGroup
-	received received
+	executor  *executor.Executor
+	messages  *message.Conn
+	results   *pusher
+	artifacts *fetching
+	fetcher   *service.Client
+	tasks     sync.WaitGroup
+	received  received
 
 	mu      sync.Mutex
 	cancels map[exec.TaskID]context.CancelFunc
@@ -62,6 +64,8 @@ func Run(ctx context.Context, c AgentConfig) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := &agent{AgentConfig: c, cancels: map[exec.TaskID]context.CancelFunc{}, stages: map[[32]byte][]byte{}, outputs: map[exchangeID]outputs{}, blocks: map[string]string{}, moves: map[int]map[int]context.CancelFunc{}}
+	a.artifacts = newFetching(c.Artifacts)
+	defer a.artifacts.close()
 	a.results = &pusher{streams: map[exec.TaskID]*resultStream{}}
 	a.fetcher = service.NewClient(c.Transport, c.Fetch)
 	c.Executor.Results, c.Executor.Outputs, c.Executor.Holders = a.results, a, a.holder
@@ -150,6 +154,8 @@ func (a *agent) obey(ctx context.Context) error {
 			return nil
 		case kindLaunch:
 			err = on(body, func(m launch) { a.launch(ctx, m) })
+		case kindOffer:
+			err = on(body, a.artifacts.offered)
 		case kindKill:
 			err = on(body, func(m kill) { a.kill(m.ID) })
 		case kindBeginJob:
@@ -208,6 +214,9 @@ func (a *agent) launch(ctx context.Context, m launch) {
 
 // run runs a task, whose stage may have to be got first.
 func (a *agent) run(ctx context.Context, m launch, stage []byte) cluster.Report {
+	if err := a.artifacts.ready(ctx); err != nil {
+		return cluster.Report{Task: m.ID, Executor: a.Executor.ID, Failure: exec.Classify(err)}
+	}
 	if m.Value != nil {
 		var err error
 		if stage, err = a.value(ctx, *m.Value); err != nil {

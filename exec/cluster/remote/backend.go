@@ -39,7 +39,10 @@ type Config struct {
 	Functions expr.Lookup         // what stages may call; nil stands for expr.Builtins
 	// Fingerprint is of the program's functions: executors must have the same; "": it has none.
 	Fingerprint string
-	Silence     time.Duration // 0 stands for Silence; at least a few heartbeats, of which there are five in it
+	// Self and Host: as whom and where the driver serves artifacts, once there are any.
+	Self    *identity.Credential
+	Host    string
+	Silence time.Duration // 0 stands for Silence; at least a few heartbeats, of which there are five in it
 	// Joined and Lost hear of executors that registered, and that are lost; nil:
 	// nobody does. They must not block.
 	Joined, Lost func(exec.ExecutorID)
@@ -56,6 +59,7 @@ type Backend struct {
 	wg       sync.WaitGroup
 	values   broadcasts
 	sent     atomic.Int64 // bytes of values that the driver sent itself
+	sharing  sharing
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when peers changes
@@ -102,10 +106,11 @@ type peer struct {
 	queue  chan envelope
 	cancel context.CancelFunc
 	// Guarded by the backend's mu:
-	stages map[[32]byte]bool
-	known  map[exchangeID]uint64
-	usage  Usage // as told by the last of so many heartbeats
-	beats  int
+	stages  map[[32]byte]bool
+	known   map[exchangeID]uint64
+	offered int64 // the offer of artifacts that it has
+	usage   Usage // as told by the last of so many heartbeats
+	beats   int
 }
 
 // executor is the peer as the scheduler sees it.
@@ -405,6 +410,7 @@ func (b *Backend) Launch(executor exec.ExecutorID, id exec.TaskID, task, stage [
 		p.known[at] = epoch
 		p.send(kindOutputs, outputs{Job: id.Job, Exchange: e.Exchange, Epoch: epoch, Maps: maps, Blocks: where})
 	}
+	b.sharing.tell(p)
 	m := launch{ID: id, Task: task, Hash: t.StageHash}
 	switch {
 	case len(stage) > inline:
@@ -587,6 +593,7 @@ func (b *Backend) Close(ctx context.Context) error {
 		err = b.drained(ctx)
 		b.stop()
 		err = errors.Join(err, b.listener.Close())
+		b.sharing.close()
 		b.wg.Wait()
 		close(b.events)
 	})

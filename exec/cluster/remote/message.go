@@ -44,6 +44,7 @@ const (
 	kindPiece // bytes
 	kindMove
 	kindMoved
+	kindOffer // an artifacts.Offer
 )
 
 // hello opens an executor's control stream.

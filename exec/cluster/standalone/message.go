@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/millrace-engine/millrace/exec/cluster/process"
 	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport/message"
 )
@@ -164,6 +165,10 @@ type ExecutorSpec struct {
 	Fetch      service.Limits
 	Keep       string // directory for executor.Config.Keep, or ""
 	WorkDir    string // its working directory, if the host has one of that name
+	// Of the store where artifacts go, and the program to run; nil: the worker's own.
+	ArtifactDir   string
+	ArtifactLimit int64
+	Binary        *process.Binary `json:",omitempty"`
 }
 
 // UpBody tells the master that an executor has reached its driver, or that its

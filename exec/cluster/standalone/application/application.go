@@ -50,6 +50,12 @@ type Config struct {
 	// stands for expr.Builtins.
 	Functions   expr.Lookup
 	Fingerprint string
+	// ArtifactDir and ArtifactLimit are of the stores where workers put artifacts.
+	ArtifactDir   string
+	ArtifactLimit int64
+	// Binary shares the program that executors run with the backend that serves it;
+	// nil: they run the workers' own.
+	Binary func(cluster.Sharing) (*process.Binary, error)
 	// Waiting hears why there are no executors yet; nil: nobody does.
 	Waiting func(reason string)
 }
@@ -61,6 +67,7 @@ type Backend struct {
 	app       string
 	authority *identity.Authority
 	workDir   string
+	binary    *process.Binary
 	stop      context.CancelFunc
 	talking   sync.WaitGroup
 
@@ -97,10 +104,18 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	}
 	b.workDir, _ = os.Getwd() // only a hint
 	// No socket of this host for the driver: who is killed would leave it behind.
-	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: process.Address(c.Schemes, "", "driver", c.Host), Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint, Joined: b.joined, Lost: b.lost})
+	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: process.Address(c.Schemes, "", "driver", c.Host), Self: self, Host: c.Host, Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint, Joined: b.joined, Lost: b.lost})
 	if err != nil {
 		return nil, diag.New(diag.ClusterFailed, "the driver cannot listen on %s: %v", c.Host, err).WithCause(err).
 			WithRemedy("cluster.host names an address of this machine that the workers reach")
+	}
+	if c.Binary != nil {
+		if b.binary, err = c.Binary(b.Backend); err != nil {
+			now, cancel := context.WithCancel(context.Background())
+			cancel()
+			b.Backend.Close(now) // waits for nobody
+			return nil, err
+		}
 	}
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
@@ -203,7 +218,8 @@ func (b *Backend) placed(p standalone.PlacedBody) error {
 		keep = filepath.Join(b.want.Keep, b.app)
 	}
 	b.line.Send(standalone.Spec, standalone.SpecBody{N: p.N, Spec: standalone.ExecutorSpec{Credential: encoded, Transport: b.want.Schemes,
-		Driver: string(b.Addr()), SpillLimit: b.want.SpillLimit, Fetch: b.want.Fetch, Keep: keep, WorkDir: b.workDir}})
+		Driver: string(b.Addr()), SpillLimit: b.want.SpillLimit, Fetch: b.want.Fetch, Keep: keep, WorkDir: b.workDir,
+		ArtifactDir: b.want.ArtifactDir, ArtifactLimit: b.want.ArtifactLimit, Binary: b.binary}})
 	return nil
 }
 
