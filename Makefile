@@ -5,7 +5,7 @@ PGO_DATA ?= data/sf1
 BENCH_DATA ?= data
 BENCH = bin/millrace bench run
 
-.PHONY: build test gen lint slow metamorphic memory leaks netns race fuzz peers peers-spark bench chaos pgo cluster-demo clean
+.PHONY: build test gen lint slow metamorphic memory leaks sim netns race fuzz peers peers-spark bench chaos pgo cluster-demo clean
 
 build:
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace
@@ -109,6 +109,10 @@ pgo:
 	go tool pprof -proto bin/cpu1.out bin/cpu2.out bin/cpu3.out > bin/default.pgo
 	mv bin/default.pgo cmd/millrace/default.pgo
 
+# The state machines of driver, memory and cluster together, over simulated faults.
+sim:
+	go test -timeout 60m -v -run Simulation ./exec/driver -sim.seeds 100000
+
 # Executors killed, stopped, cut off, their disks filled and files damaged, while
 # TPC-H is answered: an hour. CHAOS_SEED=… chooses the same queries and faults again.
 CHAOS = bin/millrace bench chaos --seed $(CHAOS_SEED)
@@ -118,6 +122,9 @@ chaos: build
 	$(CHAOS) --sf 0.1 --kills 1000 --cluster standalone
 	$(CHAOS) --sf 1 --kills 50
 	$(CHAOS) --sf 1 --kills 50 --cluster standalone
+	bin/millrace bench chaos accumulate --seed $(CHAOS_SEED)
+	bin/millrace bench chaos accumulate --seed $(CHAOS_SEED) --cluster standalone
+	bin/millrace bench chaos last
 
 # A master, two workers, queries by both deploy modes; everything is stopped again.
 cluster-demo: build

@@ -58,52 +58,69 @@ fault never struck.`,
 	f.StringVar(&x.o.Data, "data", "", "directory with TABLE.parquet files (default: they are made first)")
 	f.StringVar(&x.queries, "queries", "", "queries to run, as 1,6 (default: all)")
 	f.StringVar(&x.faults, "faults", "", "faults: kill, stop, cut, damage, fill (default: all)")
-	f.StringVar(&x.cluster, "cluster", "local", "what to start without --master: local or standalone")
-	f.StringVar(&x.json, "json", "", "write the summary to this file as JSON")
-	sessionFlags(c, &x.o.Master, &x.conf, &x.mem)
+	x.flags(c)
+	c.AddCommand(halfCommand(), lastCommand(), accumulateCommand(), stragglerCommand())
 	return c
 }
 
-func (x *chaosRun) run(ctx context.Context) (err error) {
+// flags are those that all of them have.
+func (x *chaosRun) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&x.cluster, "cluster", "local", "what to start without --master: local or standalone")
+	f.StringVar(&x.json, "json", "", "write the summary to this file as JSON")
+	sessionFlags(c, &x.o.Master, &x.conf, &x.mem)
+}
+
+// prepare checks what was asked for and makes what it needs; done takes that away.
+func (x *chaosRun) prepare(ctx context.Context) (done func(), err error) {
 	o := &x.o
+	done = func() {}
 	if o.Queries, err = numbers(x.queries); err != nil {
-		return err
-	}
-	if o.Faults, err = chaos.ParseKinds(x.faults); err != nil {
-		return fmt.Errorf("%w: --faults: %w", errUsage, err)
+		return done, err
 	}
 	if x.cluster != "local" && x.cluster != "standalone" {
-		return fmt.Errorf("%w: --cluster is local or standalone, not %q", errUsage, x.cluster)
+		return done, fmt.Errorf("%w: --cluster is local or standalone, not %q", errUsage, x.cluster)
 	}
 	if o.Master != "" {
 		if _, err := clusterOf(o.Master); err != nil {
-			return err
+			return done, err
 		}
-	}
-	if o.Kills < 0 || o.Kills == 0 && o.For == 0 {
-		return fmt.Errorf("%w: --kills must be positive, or --for be given", errUsage)
 	}
 	o.Standalone = x.cluster == "standalone"
 	if o.Settings, err = options(x.conf, x.mem); err != nil {
-		return err
+		return done, err
 	}
 	if o.Program, err = os.Executable(); err != nil {
-		return err
+		return done, err
 	}
 	if o.Seed == 0 {
 		o.Seed = uint64(time.Now().UnixNano())
 	}
+	o.Say = func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 	if o.Data == "" {
 		if o.Data, err = os.MkdirTemp("", "millrace-tpch-*"); err != nil {
-			return diag.New(diag.WriteFailed, "no temporary directory can be made: %v", err)
+			return done, diag.New(diag.WriteFailed, "no temporary directory can be made: %v", err)
 		}
-		defer os.RemoveAll(o.Data)
-		if err := generate(ctx, o.SF, "parquet", o.Data); err != nil {
-			return err
-		}
+		done = func() { os.RemoveAll(o.Data) }
+		err = generate(ctx, o.SF, "parquet", o.Data)
+	}
+	return done, err
+}
+
+func (x *chaosRun) run(ctx context.Context) (err error) {
+	o := &x.o
+	if o.Faults, err = chaos.ParseKinds(x.faults); err != nil {
+		return fmt.Errorf("%w: --faults: %w", errUsage, err)
+	}
+	if o.Kills < 0 || o.Kills == 0 && o.For == 0 {
+		return fmt.Errorf("%w: --kills must be positive, or --for be given", errUsage)
+	}
+	done, err := x.prepare(ctx)
+	defer done()
+	if err != nil {
+		return err
 	}
 	fmt.Printf("seed %d\n", o.Seed)
-	o.Say = func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 	rep, err := chaos.Run(ctx, *o)
 	if rep != nil {
 		rep.Print(os.Stdout)

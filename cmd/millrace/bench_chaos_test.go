@@ -38,3 +38,27 @@ func TestChaos(t *testing.T) {
 		t.Error("answers are known at scale factor 0.3")
 	}
 }
+
+// TestChaosScenes: what a fault costs is measured, and accumulators stay exact.
+func TestChaosScenes(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("finds processes in /proc")
+	}
+	data := t.TempDir()
+	if status, _, errs := invoke(t, "bench", "tpch", "gen", "--sf", "0.01", "--out", data); status != 0 {
+		t.Fatal(errs)
+	}
+	for _, args := range [][]string{
+		{"half", "--queries", "3", "--runs", "1", "--most", "1000"}, // how long it takes is not the test's business
+		{"straggler", "--queries", "3", "--runs", "1", "--most", "1000"},
+		{"accumulate", "--kills", "2"},
+	} {
+		status, text, errs := invoke(t, append(append([]string{"bench", "chaos"}, args...), "--sf", "0.01", "--data", data)...)
+		if status != 0 {
+			t.Errorf("%v: status %d\n%s%s", args, status, text, errs)
+		}
+	}
+	if status, _, _ := invoke(t, "bench", "chaos", "half", "--queries", "3", "--runs", "1", "--most", "0.0001", "--sf", "0.01", "--data", data); status != failed {
+		t.Error("it may take no time at all")
+	}
+}
