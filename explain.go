@@ -44,8 +44,14 @@ func (s *Session) explain(ctx context.Context, x *logical.Explain) (string, erro
 			return "", err
 		}
 		b.WriteString(analysis(r.Stats()))
+		if q.adapt != nil {
+			fmt.Fprintf(&b, "\n== Initial plan ==\n%s\n== Final plan ==\n%s", q.graph.Tree(), r.Stats().Graph.Tree())
+		}
 	default:
 		b.WriteString(physical.Tree(q.physical))
+	}
+	if x.Mode != logical.ExplainAnalyze && q.adapt != nil && b.Len() > 0 {
+		b.WriteString("adaptive=on: stages that have not begun are planned again as others end (EXPLAIN ANALYZE shows both plans)\n")
 	}
 	return strings.TrimRight(b.String(), "\n"), nil
 }
@@ -61,12 +67,16 @@ func (s *Session) explain(ctx context.Context, x *logical.Explain) (string, erro
 // reserved in a task.
 func analysis(r *driver.Result) string {
 	var b strings.Builder
-	tasks := 0
+	tasks, needed := 0, r.Graph.Needed()
 	for _, st := range r.Stages {
 		tasks += st.Tasks
 	}
 	fmt.Fprintf(&b, "%.1f ms, %s, %s\n", r.Millis, counted(len(r.Stages), "stage"), counted(tasks, "task"))
 	for _, st := range r.Stages {
+		if !needed[st.Stage.ID] && st.Operators == nil {
+			fmt.Fprintf(&b, "\nstage %d was not needed\n", st.Stage.ID)
+			continue
+		}
 		fmt.Fprintf(&b, "\nstage %d, %s, %.1f ms", st.Stage.ID, counted(st.Tasks, "task"), st.Millis)
 		if st.Tasks > 1 {
 			fmt.Fprintf(&b, " (a task %.1f to %.1f ms)", st.Fastest, st.Slowest)

@@ -16,6 +16,10 @@ func TestAnalysis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	got, plans, _ := strings.Cut(got, "\n\n== Initial plan ==\n")
+	if initial, final, ok := strings.Cut(plans, "\n== Final plan ==\n"); !ok || strings.Count(initial, "Scan parquet") != 2 || strings.Count(final, "Scan parquet") != 2 {
+		t.Errorf("the plans are\n%s", plans)
+	}
 	stages := strings.Split(got, "\n\n")
 	if !regexp.MustCompile(`^[0-9.]+ ms, \d stages, \d+ tasks$`).MatchString(stages[0]) {
 		t.Errorf("the head is %q", stages[0])

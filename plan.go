@@ -13,6 +13,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/settings"
+	"github.com/millrace-engine/millrace/plan/adapt"
 	"github.com/millrace-engine/millrace/plan/analyze"
 	"github.com/millrace-engine/millrace/plan/catalog"
 	"github.com/millrace-engine/millrace/plan/expr"
@@ -57,6 +58,7 @@ type query struct {
 	physical            physical.Plan
 	graph               *stage.Graph
 	conf                []catalog.Option
+	adapt               *adapt.Options // nil: the plan stays as it is
 	zone                *time.Location
 	buffer, limit       int64 // bytes of the result that wait to be read, and that are collected
 }
@@ -86,6 +88,9 @@ func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, l
 		return nil, err
 	}
 	po := planner.Options{Executors: s.executorCount(), Slots: s.driver.Slots(), Memory: s.executorMemory(conf), ShufflePartitions: conf.Int(settings.ShufflePartitions)}
+	if po.BroadcastRows = float64(conf.Int(settings.BroadcastRows)); po.BroadcastRows == 0 {
+		po.BroadcastRows = -1
+	}
 	if conf.Get(settings.RuntimeFilters).Text == "off" {
 		po.RuntimeFilters = planner.FiltersOff
 	}
@@ -105,6 +110,7 @@ func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, l
 	s.keeping.Lock()
 	q.physical = s.alive(q.physical)
 	s.keeping.Unlock()
+	q.adapt = s.adaptive(conf, po.Memory)
 	q.conf = []catalog.Option{
 		{Key: op.ConfBatchRows, Value: conf.Get(settings.BatchRows).Text},
 		{Key: op.ConfNow, Value: strconv.FormatInt(o.Now.UnixMicro(), 10)},
@@ -112,6 +118,24 @@ func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, l
 		{Key: driver.ConfPool, Value: conf.Get(settings.SchedulerPool).Text},
 	}
 	return q, nil
+}
+
+// job is what the driver is to do.
+func (q *query) job() driver.Query {
+	return driver.Query{Graph: q.graph, Conf: q.conf, Window: q.buffer, Adapt: q.adapt}
+}
+
+// adaptive returns how plans may change while queries run.
+func (s *Session) adaptive(conf *settings.Set, memory int64) *adapt.Options {
+	if conf.Get(settings.Adaptive).Text == "false" {
+		return nil
+	}
+	on := func(key string) bool { return conf.Get(key).Text == "true" }
+	o := &adapt.Options{Executors: s.executorCount(), Slots: max(1, s.driver.Slots()),
+		Coalesce: on(settings.AdaptiveCoalesce), Advisory: conf.Size(settings.AdaptiveAdvisory), Least: conf.Size(settings.AdaptiveLeast),
+		Skew: on(settings.AdaptiveSkew), SkewFactor: float64(conf.Int(settings.AdaptiveSkewFactor)), SkewThreshold: conf.Size(settings.AdaptiveSkewThreshold),
+	}
+	return o
 }
 
 // start starts a query whose rows are read as they come.
@@ -122,7 +146,7 @@ func (s *Session) start(ctx context.Context, q *query) (*Result, error) {
 	}
 	g.Query = description(ctx)
 	q.graph = g
-	stream, err := s.driver.Start(ctx, g, q.conf, q.buffer)
+	stream, err := s.driver.Start(ctx, q.job())
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func (s *Session) write(ctx context.Context, w *logical.Write) error {
 		out.Abort()
 		return diag.New(diag.Internal, "%v", err)
 	}
-	r, err := s.driver.Run(ctx, q.graph, q.conf)
+	r, err := s.driver.Run(ctx, q.job())
 	if err != nil {
 		out.Abort()
 		return err

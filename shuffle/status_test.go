@@ -151,16 +151,16 @@ func TestExpected(t *testing.T) {
 	tr.Register(1, 2, NewMapStatus(0, 0, true, []Part{{Sum{1, 10}, 1}, {Sum{2, 20}, 1}}))
 	tr.Register(1, 2, NewMapStatus(1, 0, true, []Part{{Sum{5, 50}, 1}, {}}))
 	for p, want := range map[int]Sum{0: {6, 60}, 1: {2, 20}, All: {8, 80}} {
-		sum, n, exact, known := tr.Expected(1, 2, p, 1)
+		sum, n, exact, known := tr.Expected(1, Read{Exchange: 2, Partition: p, Epoch: 1})
 		if sum != want || n != 2 || !exact || !known {
 			t.Errorf("partition %d: %v of %d, exact %t, known %t", p, sum, n, exact, known)
 		}
 	}
 	tr.Unregister(1, 2, 1)
-	if _, _, _, known := tr.Expected(1, 2, 0, 1); known {
+	if _, _, _, known := tr.Expected(1, Read{Exchange: 2, Epoch: 1}); known {
 		t.Error("an older epoch is known")
 	}
-	if _, _, _, known := tr.Expected(9, 2, 0, 0); known {
+	if _, _, _, known := tr.Expected(9, Read{Exchange: 2}); known {
 		t.Error("another job is known")
 	}
 	tr.Register(1, 3, NewMapStatus(0, 0, true, parts(rand.New(rand.NewPCG(1, 1)), 3000)))
@@ -173,7 +173,7 @@ func TestExpected(t *testing.T) {
 			}
 		}
 	}
-	if _, _, exact, known := tr.Expected(1, 3, filled, 1); exact || !known {
+	if _, _, exact, known := tr.Expected(1, Read{Exchange: 3, Partition: filled, Epoch: 1}); exact || !known {
 		t.Error("a sketch is exact")
 	}
 }

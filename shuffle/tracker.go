@@ -113,23 +113,40 @@ func (t *Tracker) Outputs(job, exch int) (uint64, []MapStatus) {
 	return e.epoch, out
 }
 
-// Expected returns what the rows of a partition, or All, add up to over the
-// outputs of an exchange in an epoch, and how many partitions there are. known is
-// false in an epoch of other contents, exact where some
-// output does not tell.
-func (t *Tracker) Expected(job, exch, partition int, epoch uint64) (sum Sum, partitions int, exact, known bool) {
+// Expected returns what the rows that were read should add up to, in the epoch of the
+// read, and how many partitions there are. known is false in an epoch of other contents,
+// exact where some output does not tell.
+func (t *Tracker) Expected(job int, r Read) (sum Sum, partitions int, exact, known bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	e, ok := t.exch[key{job, exch}]
-	if !ok || Contents(e.epoch) != Contents(epoch) {
+	e, ok := t.exch[key{job, r.Exchange}]
+	if !ok || Contents(e.epoch) != Contents(r.Epoch) {
 		return Sum{}, 0, false, false
 	}
 	exact = true
-	for _, m := range e.outputs {
-		x, told := m.Sum(partition)
-		exact = exact && told
-		sum = sum.Plus(x)
+	add := func(m *MapStatus) {
 		partitions = max(partitions, m.Partitions)
+		if r.Partition == All || r.Partition == 0 && r.More >= m.Partitions-1 {
+			sum = sum.Plus(m.Total.Sum)
+			return
+		}
+		for p := r.Partition; p <= r.Partition+min(r.More, m.Partitions); p++ {
+			x, told := m.Sum(p)
+			exact = exact && told
+			sum = sum.Plus(x)
+		}
+	}
+	if r.Maps == nil {
+		for _, m := range e.outputs {
+			add(&m)
+		}
+		return sum, partitions, exact, true
+	}
+	for _, at := range r.Maps {
+		m, ok := e.outputs[at]
+		if exact = exact && ok; ok {
+			add(&m)
+		}
 	}
 	return sum, partitions, exact, true
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
 	"github.com/millrace-engine/millrace/plan/physical"
+	"github.com/millrace-engine/millrace/plan/stage"
 )
 
 // Inputs of operators are exchanges in memory: probe is read by partition, build
@@ -30,7 +31,7 @@ func (s stock) All(_ context.Context, exchange int, _ *columnar.Schema) (op.Batc
 	return &cursor{rest: s[exchange]}, nil
 }
 
-func (s stock) Partition(ctx context.Context, exchange, _ int, schema *columnar.Schema) (op.BatchIterator, error) {
+func (s stock) Parts(ctx context.Context, exchange int, _ []stage.Part, schema *columnar.Schema) (op.BatchIterator, error) {
 	return s.All(ctx, exchange, schema)
 }
 

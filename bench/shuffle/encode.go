@@ -249,7 +249,7 @@ func handOver(ctx context.Context, o *Options, g *Gate) error {
 	}
 	r := &exchange.Reader{Store: store, Outputs: known, Job: 1, Epochs: map[int]uint64{1: 1}}
 	perSecond, err := core(ctx, o.Round, func() (n int64, err error) {
-		it, err := r.Partition(ctx, 1, 0, small.Schema)
+		it, err := r.Parts(ctx, 1, []stage.Part{stage.One(0)}, small.Schema)
 		if err != nil {
 			return 0, err
 		}
@@ -317,7 +317,7 @@ func planning(ctx context.Context, _ *Options, g *Gate) error {
 		}
 		start := processor()
 		for p := range reducers {
-			it, err := r.Partition(ctx, 1, p, nil)
+			it, err := r.Parts(ctx, 1, []stage.Part{stage.One(p)}, nil)
 			if err != nil {
 				return err
 			}

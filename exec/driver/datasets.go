@@ -82,7 +82,7 @@ func (d *Driver) partitions(ctx context.Context, g stage.Driver, o eval.Options)
 	}
 	out := make([][]wire.LeafAssignment, len(t.list))
 	for i, leaves := range t.list {
-		out[i] = append(out[i], wire.LeafAssignment{Leaf: leaf, Partition: i, Holders: d.Datasets.Registry.Holders(id, i)})
+		out[i] = append(out[i], wire.LeafAssignment{Leaf: leaf, Part: stage.One(i), Holders: d.Datasets.Registry.Holders(id, i)})
 		for _, l := range leaves {
 			l.Leaf += leaf
 			out[i] = append(out[i], l)

@@ -122,6 +122,7 @@ type Driver struct {
 // Result is what a job did.
 type Result struct {
 	Batches []*columnar.Batch // rows of the result, in order; Run alone fills it
+	Graph   *stage.Graph      // as it was in the end
 	Stages  []StageResult
 	Passes  Passes
 	Millis  float64
@@ -147,6 +148,9 @@ type Passes struct{ StagesEncoded, TasksEncoded, DAGEvents, TaskEvents, TasksRep
 type job struct {
 	id      int
 	graph   *stage.Graph
+	conf    []catalog.Option
+	rewrite rewrite // nil: the plan stays as it is
+	groups  map[stage.Group]group
 	pool    task.Pool
 	encoded [][]byte
 	hashes  [][32]byte
@@ -251,29 +255,28 @@ func (d *Driver) prepare(ctx context.Context, j *job, conf []catalog.Option) err
 			j.pool.Name = o.Value
 		}
 	}
+	n := len(j.graph.Stages)
+	j.conf, j.groups = conf, map[stage.Group]group{}
+	j.encoded, j.hashes, j.tasks, j.least, j.stats = make([][]byte, n), make([][32]byte, n), make([][][]wire.LeafAssignment, n), make([]int64, n), make([]StageResult, n)
 	for _, st := range j.graph.Stages {
-		b, err := wire.EncodeStage(st, conf)
-		if err != nil {
+		if err := j.encode(st, conf); err != nil {
 			return err
 		}
-		j.passes.StagesEncoded++
-		j.encoded = append(j.encoded, b)
-		j.hashes = append(j.hashes, wire.Hash(b))
 		var tasks [][]wire.LeafAssignment
 		buffers := int64(0)
-		for _, g := range st.Drivers {
+		for i, g := range st.Drivers {
+			if g.Scan == nil {
+				tasks = append(tasks, sourceTasks(g)...)
+				continue
+			}
 			more, n, err := d.assignments(ctx, g, t.EvalOptions())
 			if err != nil {
 				return err
 			}
+			j.groups[stage.Group{Stage: st.ID, Group: i}] = group{more, n}
 			tasks, buffers = append(tasks, more...), max(buffers, n)
 		}
-		j.least = append(j.least, stage.MemoryOf(st.Root, st.Out).Task+buffers)
-		if len(tasks) == 0 { // a table without files: one task that reads nothing
-			tasks = [][]wire.LeafAssignment{nil}
-		}
-		j.tasks = append(j.tasks, tasks)
-		j.stats = append(j.stats, StageResult{Stage: st, Tasks: len(tasks)})
+		j.assign(st, tasks, buffers)
 	}
 	j.began = make([]time.Time, len(j.graph.Stages))
 	return nil
@@ -287,16 +290,8 @@ func (d *Driver) assignments(ctx context.Context, g stage.Driver, o eval.Options
 		return d.partitions(ctx, g, o)
 	case g.Scan != nil:
 		return d.splits(ctx, g.Scan, o)
-	case g.Values != nil:
-		return [][]wire.LeafAssignment{{{Leaf: g.Values.Leaf}}}, 0, nil
 	}
-	out := make([][]wire.LeafAssignment, g.Partitions)
-	for p := range out {
-		for _, s := range g.Sources {
-			out[p] = append(out[p], wire.LeafAssignment{Leaf: s.Leaf, Partition: p})
-		}
-	}
-	return out, 0, nil
+	return sourceTasks(g), 0, nil
 }
 
 // splits packs a scan's splits into tasks of about equal size.

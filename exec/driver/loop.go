@@ -78,17 +78,9 @@ func (d *Driver) ended(j *job) {
 
 func (d *Driver) submit(j *job) {
 	d.jobs[j.id] = j
-	sub := &dag.Submit{Job: j.id}
+	sub := &dag.Submit{Job: j.id, Adaptive: j.rewrite != nil}
 	for i, st := range j.graph.Stages {
-		x := dag.Stage{ID: st.ID, Tasks: len(j.tasks[i]), Unstable: st.Class == stage.Unstable, Whole: whole(st.Root), Awaits: st.Awaits}
-		for _, in := range st.Inputs {
-			if d.spare(in) {
-				x.Spare = append(x.Spare, in.Stage)
-			} else {
-				x.Parents = append(x.Parents, in.Stage)
-			}
-		}
-		sub.Stages = append(sub.Stages, x)
+		sub.Stages = append(sub.Stages, d.dagStage(st, len(j.tasks[i])))
 	}
 	d.dagStep(j, dag.Event{Submit: sub})
 	d.watchGrace()
@@ -161,6 +153,8 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 		}
 		j.ending[id] = a.EndStage.Complete
 		d.release(j, id)
+	case a.Replan != nil:
+		d.replan(j, a.Replan.Open)
 	case a.Done != nil:
 		j.ended, j.err = true, a.Done.Err
 		var known *diag.Error
@@ -192,11 +186,12 @@ func (d *Driver) release(j *job, id exec.StageID) {
 	}
 }
 
-// needs reports whether a stage that is not complete reads an exchange.
+// needs reports whether a stage that is needed and not complete reads an exchange.
 func (j *job) needs(exchange int) bool {
+	needed := j.graph.Needed()
 	for _, st := range j.graph.Stages {
 		for _, in := range st.Inputs {
-			if in.Exchange == exchange && !j.read[st.ID] {
+			if in.Exchange == exchange && needed[st.ID] && !j.read[st.ID] {
 				return true
 			}
 		}

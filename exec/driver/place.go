@@ -27,7 +27,11 @@ func (d *Driver) places(j *job, st int, tasks []int) []task.Place {
 			continue
 		}
 		_, maps := d.Tracker.Outputs(j.id, in.Exchange)
-		if len(maps)*len(tasks) > maxPlaces {
+		span := len(tasks)
+		if len(maps) > 0 {
+			span = max(span, maps[0].Partitions)
+		}
+		if len(maps)*span > maxPlaces {
 			return nil
 		}
 		for i, t := range tasks {
@@ -39,7 +43,12 @@ func (d *Driver) places(j *job, st int, tasks []int) []task.Place {
 					held[i] = map[string]int64{}
 				}
 				for _, m := range maps {
-					held[i][m.Executor] += m.Bytes(l.Partition)
+					if !l.Part.Has(m.Map) {
+						continue
+					}
+					for p := l.Part.From; p < l.Part.To; p++ {
+						held[i][m.Executor] += m.Bytes(p)
+					}
 				}
 			}
 		}

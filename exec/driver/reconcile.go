@@ -20,7 +20,7 @@ type ledgerID struct {
 // difference fails the task, which may be tried again.
 func (d *Driver) reconcile(j *job, r *cluster.Report) *exec.Failure {
 	for _, x := range r.Reads {
-		want, _, exact, known := d.Tracker.Expected(j.id, x.Exchange, x.Partition, x.Epoch)
+		want, _, exact, known := d.Tracker.Expected(j.id, x)
 		if known && exact && want != x.Sum {
 			return &exec.Failure{Kind: exec.Transient, Cause: mismatch(x, want)}
 		}
@@ -33,8 +33,8 @@ func (d *Driver) reconcile(j *job, r *cluster.Report) *exec.Failure {
 // all of it must add up to all that was written.
 func (d *Driver) account(j *job, r *cluster.Report) {
 	for _, x := range r.Reads {
-		_, partitions, exact, known := d.Tracker.Expected(j.id, x.Exchange, x.Partition, x.Epoch)
-		if !known || exact {
+		_, partitions, exact, known := d.Tracker.Expected(j.id, x)
+		if !known || exact || x.Maps != nil {
 			continue
 		}
 		id := ledgerID{r.Task.Stage, x.Exchange, x.Epoch}
@@ -48,15 +48,18 @@ func (d *Driver) account(j *job, r *cluster.Report) {
 		if !whole {
 			continue
 		}
-		want, _, _, _ := d.Tracker.Expected(j.id, x.Exchange, shuffle.All, x.Epoch)
+		want, _, _, _ := d.Tracker.Expected(j.id, shuffle.Read{Exchange: x.Exchange, Partition: shuffle.All, Epoch: x.Epoch})
 		if want = want.Times(times); got != want {
-			x.Partition, x.Sum = shuffle.All, got
+			x.Partition, x.More, x.Sum = shuffle.All, 0, got
 			d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: mismatch(x, want)}})
 		}
 	}
 }
 
 func mismatch(x shuffle.Read, want shuffle.Sum) error {
+	if x.More > 0 {
+		x.Partition = shuffle.All
+	}
 	return diag.New(diag.ShuffleDamaged, "%v", &shuffle.MismatchError{Exchange: x.Exchange, Map: -1, Partition: x.Partition, Want: want, Got: x.Sum}).
 		WithRemedy("run the query again; if it fails again, look for a faulty machine")
 }

@@ -31,7 +31,7 @@ func reading(t *testing.T, parts []shuffle.Part) (*sim, *job, func(task int, r s
 		encoded: make([][]byte, 2), hashes: make([][32]byte, 2), least: make([]int64, 2), stats: make([]StageResult, 2), began: make([]time.Time, 2)}
 	tasks := make([][]wire.LeafAssignment, len(parts))
 	for p := range tasks {
-		tasks[p] = []wire.LeafAssignment{{Partition: p}}
+		tasks[p] = []wire.LeafAssignment{{Part: stage.One(p)}}
 	}
 	j.tasks = [][][]wire.LeafAssignment{{nil}, tasks}
 	s.alive["x"] = true

@@ -178,7 +178,7 @@ func (b *bench) run(ctx context.Context, p physical.Plan) (*driver.Result, error
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return b.d.Run(ctx, g, nil)
+	return b.d.Run(ctx, driver.Query{Graph: g})
 }
 
 // rows returns a result's rows of two bigints, sorted.

@@ -199,7 +199,7 @@ func (s *sim) submit(id int) {
 		j.encoded, j.hashes = append(j.encoded, nil), append(j.hashes, [32]byte{})
 		tasks := make([][]wire.LeafAssignment, 1+s.r.IntN(4))
 		for t := range tasks { // all leaves are number 0
-			tasks[t] = []wire.LeafAssignment{{Partition: t}}
+			tasks[t] = []wire.LeafAssignment{{Part: stage.One(t)}}
 		}
 		j.tasks = append(j.tasks, tasks)
 		j.least = append(j.least, stage.MemoryOf(st.Root, st.Out).Task)

@@ -16,6 +16,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/driver/task"
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/plan/adapt"
 	"github.com/millrace-engine/millrace/plan/catalog"
 	"github.com/millrace-engine/millrace/plan/stage"
 )
@@ -70,26 +71,39 @@ type Stream struct {
 	changed chan struct{} // closed at the next change of rows
 }
 
-// Start starts a query. The rows that wait to be read hold window bytes at most,
-// or one batch. When ctx ends the query is cancelled.
-func (d *Driver) Start(ctx context.Context, g *stage.Graph, conf []catalog.Option, window int64) (*Stream, error) {
+// Query is what a job is to do. Conf travels with its stages. The rows that wait to be
+// read hold Window bytes at most, or one batch; 0: all of them. Adapt says how the rest
+// of the plan may change while the query runs; nil: not at all.
+type Query struct {
+	Graph  *stage.Graph
+	Conf   []catalog.Option
+	Window int64
+	Adapt  *adapt.Options
+}
+
+// Start starts a query. When ctx ends it is cancelled.
+func (d *Driver) Start(ctx context.Context, q Query) (*Stream, error) {
 	d.mu.Lock()
 	d.next++
-	j := &job{id: d.next, graph: g, start: time.Now(), done: make(chan struct{}),
+	j := &job{id: d.next, graph: q.Graph, start: time.Now(), done: make(chan struct{}),
 		running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}, read: map[int]bool{}}
 	d.mu.Unlock()
-	if err := d.prepare(ctx, j, conf); err != nil {
+	if err := d.prepare(ctx, j, q.Conf); err != nil {
 		if ctx.Err() != nil {
 			err = cancelled(context.Cause(ctx))
 		}
 		return nil, err
 	}
+	j.adaptive(q.Adapt)
 	if err := d.admit(ctx, j); err != nil {
 		return nil, err
 	}
-	s := d.stream(j, window)
+	if q.Window == 0 {
+		q.Window = math.MaxInt64 / 2
+	}
+	s := d.stream(j, q.Window)
 	if d.Bus.Heard() {
-		d.Bus.Publish(event.Event{Kind: event.JobStarted, Time: j.start, Job: j.id, Stages: len(g.Stages), Query: g.Query, Plan: g.String()})
+		d.Bus.Publish(event.Event{Kind: event.JobStarted, Time: j.start, Job: j.id, Stages: len(q.Graph.Stages), Query: q.Graph.Query, Plan: q.Graph.String()})
 	}
 	if err := d.do(ctx, func() { d.submit(j) }); err != nil {
 		s.release()
@@ -148,8 +162,9 @@ func (d *Driver) stream(j *job, window int64) *Stream {
 
 // Run runs a query to its end, keeping all its rows. When ctx ends the job is
 // cancelled, and Run returns after its last task stopped.
-func (d *Driver) Run(ctx context.Context, g *stage.Graph, conf []catalog.Option) (*Result, error) {
-	s, err := d.Start(ctx, g, conf, math.MaxInt64/2)
+func (d *Driver) Run(ctx context.Context, q Query) (*Result, error) {
+	q.Window = 0
+	s, err := d.Start(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +255,7 @@ func (s *Stream) Close() {
 
 // Result returns what the job did, once it has ended.
 func (s *Stream) Result() *Result {
-	return &Result{Stages: s.j.stats, Passes: s.j.passes, Millis: s.j.millis}
+	return &Result{Graph: s.j.graph, Stages: s.j.stats, Passes: s.j.passes, Millis: s.j.millis}
 }
 
 // cancel asks for the end of the job, if it still runs, and gives no more rows out.
@@ -320,6 +335,13 @@ func (s *Stream) push(ctx context.Context, id exec.TaskID, b *columnar.Batch, pa
 // tell feeds the task scheduler from a task's goroutine.
 func (s *Stream) tell(ctx context.Context, e task.Event) {
 	_ = s.d.do(ctx, func() { s.d.taskStep(s.j, nil, e) }) // fails when the task or the loop ends
+}
+
+// resize says that the result has other tasks than was planned: none has begun.
+func (s *Stream) resize(tasks int, replay bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rows = newResults(tasks, s.rows.window, replay)
 }
 
 // What the loop knows of attempts.

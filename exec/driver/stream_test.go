@@ -26,7 +26,7 @@ func (b *bench) stream(ctx context.Context, p physical.Plan, window int64) *driv
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	s, err := b.d.Start(ctx, g, nil, window)
+	s, err := b.d.Start(ctx, driver.Query{Graph: g, Window: window})
 	if err != nil {
 		b.t.Fatal(err)
 	}

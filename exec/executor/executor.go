@@ -279,9 +279,11 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	}
 	for _, l := range t.Leaves {
 		a := tc.Leaves[l.Leaf]
-		a.Partition, a.Holders = l.Partition, l.Holders
+		a.Partition, a.Holders = l.Part.From, l.Holders
 		if l.Split != nil {
 			a.Splits = append(a.Splits, l.Split)
+		} else {
+			a.Parts = append(a.Parts, l.Part)
 		}
 		tc.Leaves[l.Leaf] = a
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/exec/spill"
 	"github.com/millrace-engine/millrace/plan/eval"
+	"github.com/millrace-engine/millrace/plan/stage"
 )
 
 // Operator yields batches; io.EOF ends.
@@ -60,10 +61,11 @@ type TaskContext struct {
 // EvalOptions returns what expressions need to know of the task.
 func (t *TaskContext) EvalOptions() eval.Options { return eval.Options{Zone: t.Zone, Now: t.Now} }
 
-// Assignment is what a task reads at one leaf: splits of a table, or a
-// partition of an exchange or a cached dataset.
+// Assignment is what a task reads at one leaf: splits of a table, parts of an
+// exchange, or a partition of a cached dataset.
 type Assignment struct {
 	Splits    [][]byte
+	Parts     []stage.Part
 	Partition int
 	Holders   []string // of a partition of a dataset: executors that may have its rows
 }
@@ -71,8 +73,8 @@ type Assignment struct {
 // Exchanges reads exchange output. Rows arrive in no particular order except
 // under Merge. The schema is that of the exchange's rows.
 type Exchanges interface {
-	// Partition returns the batches of one partition of all map outputs.
-	Partition(ctx context.Context, exchange, partition int, schema *columnar.Schema) (BatchIterator, error)
+	// Parts returns the batches of parts, which do not overlap.
+	Parts(ctx context.Context, exchange int, parts []stage.Part, schema *columnar.Schema) (BatchIterator, error)
 	// Runs returns one iterator per map output of a partition, for merging.
 	Runs(ctx context.Context, exchange, partition int, schema *columnar.Schema) ([]BatchIterator, error)
 	// All returns the batches of all partitions.

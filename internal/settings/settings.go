@@ -63,7 +63,7 @@ const (
 
 // All lists the settings, sorted by key.
 func All() []Setting {
-	return []Setting{
+	return append(adaptive(), []Setting{
 		{AppName, "millrace", "name of the application, as a cluster shows it", func(string) error { return nil }},
 		{ArtifactDir, "", "directory of the host where files, libraries and programs of sessions are kept; empty for one of the user in the system's place for temporary files", func(string) error { return nil }},
 		{ArtifactLimit, "10GiB", "the most that may lie there; what nobody uses makes room", size(1 << 20)},
@@ -97,12 +97,14 @@ func All() []Setting {
 		{TimeZone, "UTC", "time zone in which timestamps are read and shown", func(v string) error { _, err := time.LoadLocation(v); return err }},
 		{RuntimeFilters, "on", "whether joins tell scans which values they look for, on or off", oneOf("on", "off")},
 		{ShufflePartitions, "0", "partitions of hash exchanges; 0 lets the planner choose", whole(0, 1<<16)},
-	}
+	}...)
 }
 
 func size(least int64) func(string) error {
 	return func(v string) error { _, err := parseSize(v, least); return err }
 }
+
+func truth(v string) error { return oneOf("true", "false")(v) }
 
 func duration(v string) error {
 	if d, err := time.ParseDuration(v); err != nil || d <= 0 {

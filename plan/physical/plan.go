@@ -95,17 +95,24 @@ type Project struct {
 type AggMode uint8
 
 // Partial: rows to states. Final: states to results. Complete: rows to results
-// (input already partitioned by the keys). The state columns of each function
-// are given by StateTypes.
+// (input already partitioned by the keys). Merge: states to states. The state columns
+// of each function are given by StateTypes.
 const (
 	AggPartial AggMode = iota
 	AggFinal
 	AggComplete
+	AggMerge
 )
 
+// FromStates reports whether the input is states.
+func (m AggMode) FromStates() bool { return m == AggFinal || m == AggMerge }
+
+// ToStates reports whether the output is states.
+func (m AggMode) ToStates() bool { return m == AggPartial || m == AggMerge }
+
 // AggCall is one aggregate of an Aggregate node. In Partial and Complete mode
-// Args and Filter are bound to the child; in Final mode Args are ignored and the
-// states stand after the keys, in order. Arg types are kept for choosing the
+// Args and Filter are bound to the child; in Final and Merge mode Args are ignored and
+// the states stand after the keys, in order. Arg types are kept for choosing the
 // implementation.
 type AggCall struct {
 	Fn       string
@@ -119,8 +126,8 @@ type AggCall struct {
 	Foreign  expr.ForeignAggregate // nil: one of the engine's own
 }
 
-// Aggregate groups rows. Output: keys, then states (Partial) or results. In
-// Final mode the keys are the child's first len(Keys) columns. Without keys a
+// Aggregate groups rows. Output: keys, then states (Partial, Merge) or results. In
+// Final and Merge mode the keys are the child's first len(Keys) columns. Without keys a
 // Final or Complete node yields exactly one row, from one partition.
 type Aggregate struct {
 	Mode   AggMode
@@ -258,11 +265,13 @@ const (
 	Broadcast
 )
 
-// Partitioning is a distribution over Count partitions.
+// Partitioning is a distribution over Count partitions. Fixed: the user asked for so
+// many, and each is a task of its own.
 type Partitioning struct {
 	Kind  PartitioningKind
 	Count int
 	Keys  []int // columns of the exchanged schema, Hash only
+	Fixed bool
 }
 
 // Exchange is a wide dependency: its child runs in a stage of its own. Filters are

@@ -225,8 +225,11 @@ const tableShare = 0.25
 // all of its rows, on one slot; exchanged, the slots share both sides' rows, which
 // are moved, and the build side's, which are read.
 func (pl *planner) broadcasts(rows, probe float64, build *columnar.Schema) bool {
-	if rows < 0 || rows <= pl.opts.BroadcastRows {
-		return rows >= 0
+	if rows < 0 || pl.opts.BroadcastRows < 0 {
+		return false
+	}
+	if rows <= pl.opts.BroadcastRows {
+		return true
 	}
 	if rows*rowBytes(build) > tableShare*float64(pl.opts.Memory) {
 		return false

@@ -20,7 +20,7 @@ type Options struct {
 	ShufflePartitions int
 	RuntimeFilters    RuntimeFilters
 	// BroadcastRows is the estimate up to which a build side is broadcast when
-	// there are several executors; 0 = 500,000. Memory is the budget of each, in
+	// there are several executors; 0 = 500,000, negative: never. Memory is the budget of each, in
 	// bytes: a larger build side is broadcast too where a share of it has room and
 	// that is cheaper than to exchange both sides. 0: that is not known.
 	BroadcastRows float64
@@ -446,13 +446,17 @@ func (pl *planner) repartition(r *logical.Repartition, need expr.IDSet) (planned
 		n = pl.partitions(-1)
 	}
 	if len(r.Keys) == 0 {
-		return pl.exchange(in, physical.Partitioning{Kind: physical.RoundRobin, Count: n}, distribution{}, pl.rows(r)), nil
+		return pl.exchange(in, physical.Partitioning{Kind: physical.RoundRobin, Count: n, Fixed: r.Partitions > 0}, distribution{}, pl.rows(r)), nil
 	}
 	in, at, err := pl.columns(in, r.Keys)
 	if err != nil {
 		return planned{}, err
 	}
-	return pl.hash(in, at, n, pl.rows(r)), nil
+	out := pl.hash(in, at, n, pl.rows(r))
+	if e, ok := out.plan.(*physical.Exchange); ok {
+		e.Partitioning.Fixed = r.Partitions > 0
+	}
+	return out, nil
 }
 
 // sharedPlan plans a subplan that several places refer to: one exchange that

@@ -8,7 +8,8 @@
 //
 // Invariants:
 //
-//   - S1 A stage's inputs are outputs of stages with lower ids.
+//   - S1 A stage's inputs are outputs of stages with lower ids, as Cut makes them.
+//     Re-planning (plan/adapt) adds stages at the end, whatever reads them.
 //   - S2 An exchange that two consumers read (the same Exchange id twice in the
 //     plan) is one stage.
 //   - S3 Leaves of a stage are numbered from 0 in preorder.

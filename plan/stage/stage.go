@@ -38,17 +38,48 @@ type Stage struct {
 	// Awaits are the stages whose runtime filters this one could use: it is worth
 	// waiting for them, but never needed.
 	Awaits []int
+	// Rewrites tells, in words, what re-planning made of the stage while the query ran.
+	Rewrites []string
 }
 
 // Driver is a group of leaves that tasks assign together. Either one scan or
 // values leaf, or any number of partition sources read with the same partition
-// number; Partitions is then their common count.
+// number; Partitions is then their common count. Parts, if not nil, says by task and
+// source what a task reads instead of one partition of each; the parts of a source are
+// as many as the task has of it.
 type Driver struct {
 	Scan       *physical.Scan
 	Origin     []Driver // of a dataset that is scanned: whose tasks make its partitions
 	Values     *physical.Values
 	Sources    []*physical.Source
 	Partitions int
+	Parts      [][]Part
+	// Moved, if not nil, is the group of the plan as it was cut that had the leaf:
+	// re-planning has moved it here with its tasks.
+	Moved *Group
+}
+
+// Group names a group of leaves by its stage and its place there.
+type Group struct{ Stage, Group int }
+
+// Tasks returns how many tasks a group of sources has.
+func (d Driver) Tasks() int {
+	if d.Parts != nil {
+		return len(d.Parts)
+	}
+	return d.Partitions
+}
+
+// Read returns what a task reads of the group's sources, by source.
+func (d Driver) Read(task int) []Part {
+	if d.Parts != nil {
+		return d.Parts[task]
+	}
+	out := make([]Part, len(d.Sources))
+	for i := range out {
+		out[i] = One(task)
+	}
+	return out
 }
 
 // Leaves returns the leaf numbers of the group.
@@ -116,18 +147,26 @@ func (c *cutter) stage(p physical.Plan, out *Output) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Root = number(root, new(int))
-	c.inputs(s, s.Root, nil)
-	if s.Drivers, err = c.drivers(s.Root); err != nil {
+	s.ID = len(c.stages)
+	if err := c.complete(s, root); err != nil {
 		return nil, err
 	}
-	if len(s.Drivers) == 0 {
-		return nil, fmt.Errorf("stage without a driving leaf:\n%s", physical.Tree(s.Root))
-	}
-	s.ID = len(c.stages)
-	s.Class = c.classify(s)
 	c.stages = append(c.stages, s)
 	return s, nil
+}
+
+// complete fills in what follows from a stage's plan and those that it reads.
+func (c *cutter) complete(s *Stage, root physical.Plan) (err error) {
+	s.Root, s.Inputs = number(root, new(int)), nil
+	c.inputs(s, s.Root, nil)
+	if s.Drivers, err = c.drivers(s.Root); err != nil {
+		return err
+	}
+	if len(s.Drivers) == 0 {
+		return fmt.Errorf("stage without a driving leaf:\n%s", physical.Tree(s.Root))
+	}
+	s.Class = c.classify(s)
+	return nil
 }
 
 // replace puts a Source in the place of each exchange below p, cutting the
@@ -297,7 +336,12 @@ func users(p physical.Plan, f func(physical.RuntimeFilter)) {
 // String renders the graph for EXPLAIN and goldens.
 func (g *Graph) String() string {
 	var b strings.Builder
+	needed := g.Needed()
 	for _, s := range g.Stages {
+		if !needed[s.ID] {
+			fmt.Fprintf(&b, "stage %d is not needed any more\n", s.ID)
+			continue
+		}
 		fmt.Fprintf(&b, "stage %d %s", s.ID, s.Class)
 		if s.Out != nil {
 			fmt.Fprintf(&b, " → exchange %d %s", s.Out.Exchange, s.Out.Partitioning)
@@ -311,6 +355,9 @@ func (g *Graph) String() string {
 			fmt.Fprintf(&b, ", awaits %v", s.Awaits)
 		}
 		b.WriteString("\n")
+		for _, r := range s.Rewrites {
+			b.WriteString("  ‣ " + r + "\n")
+		}
 		for _, l := range strings.Split(strings.TrimRight(physical.Tree(s.Root), "\n"), "\n") {
 			b.WriteString("  " + l + "\n")
 		}

@@ -135,15 +135,15 @@ func checkAggregate(x *physical.Aggregate) error {
 		}
 		states += n
 	}
-	if x.Mode == physical.AggFinal {
-		if in.Len() != len(x.Keys)+states || x.Out.Len() != len(x.Keys)+len(x.Aggs) {
-			return malformed("columns of a final aggregate")
+	want := len(x.Keys) + len(x.Aggs)
+	if x.Mode.ToStates() {
+		want = len(x.Keys) + states
+	}
+	if x.Mode.FromStates() {
+		if in.Len() != len(x.Keys)+states || x.Out.Len() != want {
+			return malformed("columns of an aggregate of states")
 		}
 		return nil
-	}
-	want := len(x.Keys) + states
-	if x.Mode == physical.AggComplete {
-		want = len(x.Keys) + len(x.Aggs)
 	}
 	if x.Out.Len() != want {
 		return malformed("columns of an aggregate")

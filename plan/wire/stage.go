@@ -44,6 +44,7 @@ func EncodeStage(s *stage.Stage, conf []catalog.Option) ([]byte, error) {
 			e.ints(4, s.Out.Partitioning.Keys)
 			e.order(5, s.Out.Order)
 			e.runtimeFilters(6, s.Out.Filters)
+			e.bool(7, s.Out.Partitioning.Fixed)
 		})
 	}
 	e.uint(6, uint64(s.Class))
@@ -157,6 +158,8 @@ func (d *decoder) output(b []byte) (*stage.Output, error) {
 			err = d.order(f.data, &o.Order)
 		case 6:
 			err = runtimeFilter(f, &o.Filters)
+		case 7:
+			o.Partitioning.Fixed = f.bool()
 		}
 		return err
 	})

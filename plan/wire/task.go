@@ -1,5 +1,7 @@
 package wire
 
+import "github.com/millrace-engine/millrace/plan/stage"
+
 // TaskDescription is one attempt of one task: what an executor needs besides
 // the stage.
 type TaskDescription struct {
@@ -12,12 +14,13 @@ type TaskDescription struct {
 	Prefer                                  []string
 }
 
-// LeafAssignment is one split or partition of one leaf. A leaf may have several.
+// LeafAssignment is one split of a leaf or one part of an exchange. A leaf may have
+// several.
 type LeafAssignment struct {
-	Leaf      int
-	Split     []byte // nil for partitions
-	Partition int
-	Holders   []string // of a partition of a dataset: executors that may have its rows
+	Leaf    int
+	Split   []byte // nil for parts
+	Part    stage.Part
+	Holders []string // of a partition of a dataset, the part's first: executors that may have its rows
 }
 
 // ShuffleEpoch says which state of an exchange's outputs the task was planned on.
@@ -39,8 +42,13 @@ func EncodeTask(t *TaskDescription) ([]byte, error) {
 			e.int(1, int64(l.Leaf))
 			if l.Split != nil {
 				e.bytes(2, l.Split)
+				return
 			}
-			e.int(3, int64(l.Partition))
+			e.int(3, int64(l.Part.From))
+			e.int(6, int64(max(0, l.Part.To-l.Part.From-1)))
+			if l.Part.Maps != nil {
+				e.message(5, func(e *encoder) { e.ints(1, l.Part.Maps) })
+			}
 			for _, h := range l.Holders {
 				e.bytes(4, []byte(h))
 			}
@@ -118,21 +126,42 @@ func DecodeTask(b []byte) (*TaskDescription, error) {
 }
 
 func leafAssignment(b []byte) (l LeafAssignment, err error) {
-	err = fields(b, func(f field) error {
+	more := 0
+	err = fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
 			l.Leaf = f.int()
 		case 2:
 			l.Split = append([]byte{}, f.data...)
 		case 3:
-			l.Partition = f.int()
+			l.Part.From = f.int()
 		case 4:
 			l.Holders = append(l.Holders, f.string())
+		case 6:
+			more = f.int()
+		case 5:
+			l.Part.Maps = []int{}
+			err = fields(f.data, func(f field) (err error) {
+				if f.num == 1 {
+					l.Part.Maps, err = f.ints()
+				}
+				return err
+			})
 		}
-		return nil
+		return err
 	})
-	if err == nil && (l.Leaf < 0 || l.Partition < 0 || l.Partition > maxPartitions) {
-		err = malformed("assignment of a leaf")
+	switch {
+	case err != nil:
+		return l, err
+	case l.Leaf < 0 || l.Part.From < 0 || l.Part.From > maxPartitions || more < 0 || more > maxPartitions:
+		return l, malformed("assignment of a leaf")
+	case l.Split == nil:
+		l.Part.To = l.Part.From + 1 + more
 	}
-	return l, err
+	for i, m := range l.Part.Maps {
+		if m < 0 || i > 0 && m <= l.Part.Maps[i-1] {
+			return l, malformed("map tasks of an assignment")
+		}
+	}
+	return l, nil
 }

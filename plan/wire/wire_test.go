@@ -159,7 +159,7 @@ func TestStageRoundTrip(t *testing.T) {
 
 func task() *TaskDescription {
 	return &TaskDescription{Job: 1, Stage: 2, StageAttempt: 3, Task: 4, Attempt: 5, Tasks: 6, StageHash: Hash([]byte("x")),
-		Leaves: []LeafAssignment{{Leaf: 1, Split: []byte{0, 1}}, {Leaf: 2, Partition: 7}, {Split: []byte{}}},
+		Leaves: []LeafAssignment{{Leaf: 1, Split: []byte{0, 1}}, {Leaf: 2, Part: stage.One(7)}, {Leaf: 3, Part: stage.Part{From: 1, To: 9, Maps: []int{0, 4}}}, {Leaf: 3, Part: stage.Part{From: 1, To: 2, Maps: []int{}}}, {Split: []byte{}}},
 		Epochs: []ShuffleEpoch{{Exchange: 1, Epoch: 1 << 40}}, MinMemory: 1 << 20, Prefer: []string{"a:1", ""}}
 }
 

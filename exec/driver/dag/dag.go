@@ -20,6 +20,10 @@
 //   - D7 A stage that could use what others tell of their rows waits for them, until
 //     it is hurried; so that alone never keeps a job from its end.
 //   - D8 What only spare inputs need does not run before a task asked for one.
+//   - D9 A job that is adaptive is re-planned whenever a stage has become complete, and
+//     submits nothing until the answer is there. Only stages change that were never
+//     submitted, and those that nobody needs any more are stopped: so what ran once
+//     runs the same way again when its output is lost.
 //
 // It imports internal/diag only and is tested by stories (testdata) and,
 // together with package task, by simulation.
@@ -36,14 +40,13 @@ import (
 // gone.
 const MaxAttempts = 4
 
-// Stage is a stage of a job. Parents are stages with lower ids whose outputs it
-// reads. Unstable: a second run may yield other rows, so that everything that
+// Stage is a stage of a job. Parents are the stages whose outputs it reads. Unstable: a second run may yield other rows, so that everything that
 // read its output is rolled back with it. Whole: its tasks share state that a
 // run of some of them cannot rebuild (a join's table that remembers which rows
 // matched), so that all of them run again or none. Awaits are stages whose end is
 // worth waiting for, though nothing of theirs is needed (D7). Spare are stages whose
 // outputs it reads only if rows that are kept elsewhere are gone: they become parents
-// when a task could not read them (D8).
+// when a task could not read them (D9).
 type Stage struct {
 	ID       int
 	Parents  []int
@@ -57,6 +60,7 @@ type Stage struct {
 // Event is what happened. Exactly one field is set.
 type Event struct {
 	Submit      *Submit
+	Replanned   *Replanned
 	TaskDone    *TaskDone
 	FetchFailed *FetchFailed
 	OutputsLost *OutputsLost
@@ -67,6 +71,14 @@ type Event struct {
 
 // Submit starts a job.
 type Submit struct {
+	Job      int
+	Adaptive bool // it is re-planned as stages become complete (D9)
+	Stages   []Stage
+}
+
+// Replanned answers a Replan: stages that are other than they were, and stages that
+// are new, numbered behind those that there are.
+type Replanned struct {
 	Job    int
 	Stages []Stage
 }
@@ -114,7 +126,15 @@ type Action struct {
 	Lost     *Lost
 	Kill     *Kill
 	EndStage *EndStage
+	Replan   *Replan
 	Done     *Done
+}
+
+// Replan asks for another plan of the stages of a job that are open: which were never
+// submitted.
+type Replan struct {
+	Job  int
+	Open []int
 }
 
 // Run asks for tasks of a stage attempt.
@@ -149,14 +169,17 @@ type Scheduler struct{ jobs map[int]*job }
 func New() *Scheduler { return &Scheduler{jobs: map[int]*job{}} }
 
 type job struct {
-	id     int
-	stages []*stage
+	id       int
+	stages   []*stage
+	adaptive bool
+	planning bool // it waits for the answer to a Replan
 }
 
 type stage struct {
 	Stage
 	children []*stage
-	spare    bool // somebody may read it, later
+	last     bool // its end is that of the job
+	begun    bool // it was submitted
 	attempt  int
 	running  bool
 	waits    bool // for others that it could do without
@@ -196,6 +219,8 @@ func (s *Scheduler) Step(e Event) []Action {
 	switch {
 	case e.Submit != nil:
 		return s.submit(e.Submit)
+	case e.Replanned != nil:
+		return s.replanned(e.Replanned)
 	case e.TaskDone != nil:
 		return s.taskDone(e.TaskDone)
 	case e.FetchFailed != nil:
@@ -225,19 +250,71 @@ func (s *Scheduler) Step(e Event) []Action {
 }
 
 func (s *Scheduler) submit(e *Submit) []Action {
-	j := &job{id: e.Job}
+	j := &job{id: e.Job, adaptive: e.Adaptive}
 	for _, st := range e.Stages {
-		x := &stage{Stage: st, done: make([]bool, st.Tasks), left: st.Tasks}
-		j.stages = append(j.stages, x)
-		for _, p := range st.Parents {
-			j.stages[p].children = append(j.stages[p].children, x)
-		}
+		j.put(st)
+	}
+	j.link()
+	spare := make([]bool, len(j.stages)) // somebody may read it, later
+	for _, st := range j.stages {
 		for _, p := range st.Spare {
-			j.stages[p].spare = true
+			spare[p] = true
 		}
+	}
+	for i, st := range j.stages {
+		st.last = len(st.children) == 0 && !spare[i]
 	}
 	s.jobs[j.id] = j
 	return s.advance(j, nil)
+}
+
+// put takes a stage in, in the place of the one with its id.
+func (j *job) put(st Stage) {
+	x := &stage{Stage: st, done: make([]bool, st.Tasks), left: st.Tasks}
+	if st.ID < len(j.stages) {
+		x.last, x.hurried = j.stages[st.ID].last, j.stages[st.ID].hurried
+		j.stages[st.ID] = x
+		return
+	}
+	j.stages = append(j.stages, x)
+}
+
+// link finds out who reads whom.
+func (j *job) link() {
+	for _, st := range j.stages {
+		st.children = nil
+	}
+	for _, st := range j.stages {
+		for _, p := range st.Parents {
+			if w := j.stages[p]; !slices.Contains(w.children, st) {
+				w.children = append(w.children, st)
+			}
+		}
+	}
+}
+
+// replanned takes another plan in (D9).
+func (s *Scheduler) replanned(e *Replanned) []Action {
+	j, ok := s.jobs[e.Job]
+	if !ok || !j.planning {
+		return nil
+	}
+	j.planning = false
+	for _, st := range e.Stages {
+		if st.ID > len(j.stages) || st.ID < len(j.stages) && j.stages[st.ID].begun {
+			return s.end(j, nil, fmt.Errorf("stage %d cannot be re-planned", st.ID))
+		}
+		j.put(st)
+	}
+	j.link()
+	var acts []Action
+	needed := j.needed()
+	for i, st := range j.stages {
+		if !needed[i] {
+			acts = j.stop(st, acts)
+		}
+	}
+	return s.advance(j, acts)
 }
 
 func (s *Scheduler) find(jobID, stageID int) (*job, *stage) {
@@ -259,26 +336,59 @@ func (s *Scheduler) taskDone(d *TaskDone) []Action {
 		return nil
 	}
 	st.running, st.failures = false, 0
-	return s.advance(j, []Action{{EndStage: &EndStage{d.Job, d.Stage, d.Attempt, true}}})
+	acts := []Action{{EndStage: &EndStage{d.Job, d.Stage, d.Attempt, true}}}
+	if j.adaptive && !st.last && !j.planning {
+		r := &Replan{Job: j.id}
+		for _, x := range j.stages {
+			if !x.begun {
+				r.Open = append(r.Open, x.ID)
+			}
+		}
+		if len(r.Open) > 0 {
+			j.planning = true
+			acts = append(acts, Action{Replan: r})
+		}
+	}
+	return s.advance(j, acts)
+}
+
+// needed reports which stages the end of the job depends on: the last ones, and those
+// that a needed one reads that is not complete. An output that is lost after its
+// readers are done stays lost.
+func (j *job) needed() []bool {
+	known, out := make([]bool, len(j.stages)), make([]bool, len(j.stages))
+	var need func(st *stage) bool
+	need = func(st *stage) bool {
+		if !known[st.ID] {
+			known[st.ID] = true
+			out[st.ID] = st.last
+			for _, c := range st.children {
+				if c.left > 0 && need(c) {
+					out[st.ID] = true
+				}
+			}
+		}
+		return out[st.ID]
+	}
+	for _, st := range j.stages {
+		need(st)
+	}
+	return out
 }
 
 // advance submits what can run, and ends the job when all of its last stages
-// are complete. A stage is needed when it is a last one or a needed one that is
-// not complete reads it: an output that is lost after its readers are done
-// stays lost.
+// are complete.
 func (s *Scheduler) advance(j *job, acts []Action) []Action {
-	needed := make([]bool, len(j.stages))
+	needed := j.needed()
 	left := false
-	for i := len(j.stages) - 1; i >= 0; i-- { // readers have higher ids
-		st := j.stages[i]
-		needed[i] = len(st.children) == 0 && !st.spare
-		for _, c := range st.children {
-			needed[i] = needed[i] || needed[c.ID] && c.left > 0
-		}
-		left = left || needed[i] && st.left > 0
+	for _, st := range j.stages {
+		left = left || needed[st.ID] && st.left > 0
 	}
-	if !left {
+	switch {
+	case !left:
 		return s.end(j, acts, nil)
+	case j.planning:
+		return acts
 	}
 	for i, st := range j.stages {
 		st.waits = false
@@ -294,7 +404,7 @@ func (s *Scheduler) advance(j *job, acts []Action) []Action {
 				r.Tasks = append(r.Tasks, t)
 			}
 		}
-		st.running = true
+		st.running, st.begun = true, true
 		acts = append(acts, Action{Run: r})
 	}
 	return acts

@@ -97,7 +97,7 @@ func (a *aggregate) Open(ctx context.Context, t *op.TaskContext) error {
 			x.states = append(x.states, place)
 			place++
 		}
-		if n.Mode == physical.AggFinal {
+		if n.Mode.FromStates() {
 			for range types {
 				a.columns = append(a.columns, at)
 				x.args = append(x.args, len(a.columns)-1)
@@ -201,7 +201,7 @@ func (a *aggregate) finish(ctx context.Context) error {
 		return a.close(ctx)
 	}
 	if len(a.node.Keys) == 0 {
-		if a.node.Mode == physical.AggPartial && a.rowsIn == 0 {
+		if a.node.Mode.ToStates() && a.rowsIn == 0 {
 			return nil // the final side makes the empty group
 		}
 		a.growStates()
@@ -290,7 +290,7 @@ func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) (*columnar.B
 	a.growStates()
 	for i := range a.calls {
 		c := &a.calls[i]
-		a.update(c, a.input, c.args, a.node.Mode == physical.AggFinal, groups, fresh)
+		a.update(c, a.input, c.args, a.node.Mode.FromStates(), groups, fresh)
 	}
 	if a.node.Mode == physical.AggPartial && len(a.keys) > 0 && a.judge() {
 		a.start()
@@ -300,7 +300,7 @@ func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) (*columnar.B
 	switch {
 	case err != nil || !short:
 		return nil, err
-	case a.node.Mode == physical.AggPartial && len(a.keys) > 0:
+	case a.node.Mode.ToStates() && len(a.keys) > 0:
 		a.start()
 		return nil, nil
 	}
@@ -389,7 +389,7 @@ func (a *aggregate) groups() (*columnar.Batch, error) {
 	if n <= 0 {
 		return nil, nil
 	}
-	b, err := a.columnsOf(a.emit, n, a.node.Mode == physical.AggPartial)
+	b, err := a.columnsOf(a.emit, n, a.node.Mode.ToStates())
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/shuffle"
 )
 
@@ -22,30 +24,45 @@ func wanted(m *shuffle.MapStatus, partition int) want {
 	return want{sum, told, m.Hashed}
 }
 
-// read sums up what the iterators of a partition, or of all, read. One task's
-// iterators may be read by several goroutines.
+// read sums up what the iterators of parts, or of all, read. One task's iterators
+// may be read by several goroutines.
 type read struct {
-	reader *Reader
-	open   int // iterators that have not come to their end; guarded by reader.mu
-	shuffle.Read
+	reader   *Reader
+	exchange int
+	epoch    uint64
+	open     int // iterators that have not come to their end; guarded by reader.mu
+	parts    []stage.Part
+	reads    []shuffle.Read // by part
 }
 
-// begin opens the account of what n iterators read together.
-func (r *Reader) begin(exchange, partition int, epoch uint64, n int) *read {
-	x := &read{reader: r, open: n, Read: shuffle.Read{Exchange: exchange, Partition: partition, Epoch: epoch}}
+// begin opens the account of what n iterators read together of parts.
+func (r *Reader) begin(exchange int, epoch uint64, parts []stage.Part, n int) *read {
+	x := &read{reader: r, exchange: exchange, epoch: epoch, open: n, parts: parts}
+	for _, p := range parts {
+		s := shuffle.Read{Exchange: exchange, Partition: p.From, More: p.To - p.From - 1, Maps: p.Maps, Epoch: epoch}
+		if p.To == math.MaxInt {
+			s.Partition, s.More = shuffle.All, 0
+		}
+		x.reads = append(x.reads, s)
+	}
 	if n == 0 {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.reads = append(r.reads, x.Read)
+		r.reads = append(r.reads, x.reads...)
 	}
 	return x
 }
 
 // add takes in a block that was read to its end and fits.
-func (r *read) add(s shuffle.Sum) {
+func (r *read) add(id cache.BlockID, s shuffle.Sum) {
 	r.reader.mu.Lock()
 	defer r.reader.mu.Unlock()
-	r.Sum = r.Plus(s)
+	for i, p := range r.parts {
+		if id.Partition >= p.From && id.Partition < p.To && p.Has(id.Map) {
+			r.reads[i].Sum = r.reads[i].Plus(s)
+			return
+		}
+	}
 }
 
 // end tells that an iterator came to its end.
@@ -53,7 +70,7 @@ func (r *read) end() {
 	r.reader.mu.Lock()
 	defer r.reader.mu.Unlock()
 	if r.open--; r.open == 0 {
-		r.reader.reads = append(r.reader.reads, r.Read)
+		r.reader.reads = append(r.reader.reads, r.reads...)
 	}
 }
 
@@ -97,7 +114,7 @@ func (c *checked) through(block int, r *read) error {
 		if w := &c.wants[c.at]; w.told && c.sum != w.sum {
 			return c.mismatch(c.at, r)
 		}
-		r.add(c.sum)
+		r.add(c.ids[c.at], c.sum)
 		c.sum = shuffle.Sum{}
 	}
 	return nil
@@ -107,7 +124,7 @@ func (c *checked) through(block int, r *read) error {
 func (c *checked) mismatch(block int, r *read) error {
 	id := c.ids[block]
 	return &shuffle.GoneError{Maps: []int{id.Map}, Cause: &shuffle.MismatchError{
-		Exchange: r.Exchange, Map: id.Map, Partition: id.Partition, Want: c.wants[block].sum, Got: c.sum}}
+		Exchange: r.exchange, Map: id.Map, Partition: id.Partition, Want: c.wants[block].sum, Got: c.sum}}
 }
 
 // sequence reads one holder's blocks after the other's and says of outputs that
@@ -125,7 +142,7 @@ func (s *sequence) Next(ctx context.Context) (*columnar.Batch, error) {
 			return b, nil
 		}
 		if g := (*shuffle.GoneError)(nil); errors.As(err, &g) {
-			return nil, lost(s.read.Exchange, s.read.Epoch, g)
+			return nil, lost(s.read.exchange, s.read.epoch, g)
 		}
 		if !errors.Is(err, io.EOF) {
 			return nil, err

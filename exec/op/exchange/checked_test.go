@@ -146,7 +146,7 @@ func TestTampered(t *testing.T) {
 			var err error
 			for p := 0; p < 2 && err == nil; p++ {
 				var it op.BatchIterator
-				if it, err = reader.Partition(t.Context(), 5, p, schema); err != nil {
+				if it, err = reader.Parts(t.Context(), 5, []stage.Part{stage.One(p)}, schema); err != nil {
 					t.Fatal(err)
 				}
 				for err == nil {
@@ -176,7 +176,7 @@ func TestReads(t *testing.T) {
 	for _, hashed := range []bool{false, true} {
 		reader := mapped(t, r, 3, 4, hashed, func(h Holder) Holder { return h })
 		tracker := reader.Outputs.(*shuffle.Tracker)
-		it, err := reader.Partition(t.Context(), 5, 0, schema)
+		it, err := reader.Parts(t.Context(), 5, []stage.Part{stage.One(0)}, schema)
 		drain(t, it, err)
 		runs, err := reader.Runs(t.Context(), 5, 1, schema)
 		if err != nil {
@@ -187,7 +187,7 @@ func TestReads(t *testing.T) {
 		}
 		it, err = reader.All(t.Context(), 5, schema)
 		drain(t, it, err)
-		if it, err = reader.Partition(t.Context(), 5, 2, schema); err != nil {
+		if it, err = reader.Parts(t.Context(), 5, []stage.Part{stage.One(2)}, schema); err != nil {
 			t.Fatal(err)
 		}
 		if _, err = it.Next(t.Context()); err != nil {
@@ -202,7 +202,7 @@ func TestReads(t *testing.T) {
 			t.Fatalf("%d reads are told: %v", len(reads), reads)
 		}
 		for i, p := range []int{0, 1, shuffle.All} {
-			want, _, exact, known := tracker.Expected(1, 5, p, 1)
+			want, _, exact, known := tracker.Expected(1, shuffle.Read{Exchange: 5, Partition: p, Epoch: 1})
 			if reads[i].Partition != p || reads[i].Sum != want || !exact || !known || want.Rows == 0 || (want.Hash != 0) != hashed {
 				t.Errorf("read %+v, want %v of partition %d", reads[i], want, p)
 			}
@@ -247,7 +247,7 @@ func TestDamagedOnDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		tracker.Register(1, 5, st)
-		it, err := (&Reader{Store: store, Outputs: tracker, Job: 1, Epochs: map[int]uint64{5: 1}}).Partition(t.Context(), 5, 0, schema)
+		it, err := (&Reader{Store: store, Outputs: tracker, Job: 1, Epochs: map[int]uint64{5: 1}}).Parts(t.Context(), 5, []stage.Part{stage.One(0)}, schema)
 		if err != nil {
 			t.Fatal(err)
 		}

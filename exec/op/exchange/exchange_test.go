@@ -166,7 +166,7 @@ func TestRoundTrip(t *testing.T) {
 			var got []string
 			home := map[string]int{}
 			for p := range max(1, part.Count) {
-				it, err := l.Partition(t.Context(), 5, p, schema)
+				it, err := l.Parts(t.Context(), 5, []stage.Part{stage.One(p)}, schema)
 				for _, b := range drain(t, it, err) {
 					if b.Rows > columnar.MaxRows || b.Sel != nil {
 						t.Fatalf("a batch of %d rows, Sel %v", b.Rows, b.Sel != nil)
@@ -261,7 +261,7 @@ func TestGone(t *testing.T) {
 	}
 	tracker.Unregister(1, 5, 1)
 	for name, read := range map[string]func() error{
-		"partition": func() error { _, err := l.Partition(context.Background(), 5, 0, schema); return err },
+		"partition": func() error { _, err := l.Parts(context.Background(), 5, []stage.Part{stage.One(0)}, schema); return err },
 		"runs":      func() error { _, err := l.Runs(context.Background(), 5, 0, schema); return err },
 		"all":       func() error { _, err := l.All(context.Background(), 5, schema); return err },
 	} {

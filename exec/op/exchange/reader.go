@@ -13,6 +13,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/shuffle"
 )
 
@@ -72,10 +73,9 @@ type holding struct {
 	wants  []want // by id
 }
 
-// parts returns the blocks of partitions from … to−1, by map output. It fails
-// with all outputs that are known to be gone, so that they are made again in one
-// go.
-func (r *Reader) parts(exchange, from, to int) (uint64, []holding, error) {
+// holdings returns the blocks of parts, by map output. It fails with all outputs
+// that are known to be gone, so that they are made again in one go.
+func (r *Reader) holdings(exchange int, parts []stage.Part) (uint64, []holding, error) {
 	epoch, maps, err := r.outputs(exchange)
 	if err != nil {
 		return 0, nil, err
@@ -91,19 +91,25 @@ func (r *Reader) parts(exchange, from, to int) (uint64, []holding, error) {
 			}
 			holders[m.Executor] = h
 		}
-		x := holding{holder: h}
-		for p := from; p < min(to, m.Partitions); p++ {
-			if !m.Has(p) {
+		x, whole := holding{holder: h}, true
+		for _, part := range parts {
+			if !part.Has(m.Map) {
 				continue
 			}
-			id := cache.BlockID{Job: r.Job, Exchange: exchange, Map: m.Map, Attempt: m.Attempt, Partition: p}
-			if h == nil || h.Lacks(id) {
-				gone = append(gone, m.Map)
-				break
+			for p := part.From; p < min(part.To, m.Partitions) && whole; p++ {
+				if !m.Has(p) {
+					continue
+				}
+				id := cache.BlockID{Job: r.Job, Exchange: exchange, Map: m.Map, Attempt: m.Attempt, Partition: p}
+				if whole = h != nil && !h.Lacks(id); whole {
+					x.ids, x.wants = append(x.ids, id), append(x.wants, wanted(&m, p))
+				}
 			}
-			x.ids, x.wants = append(x.ids, id), append(x.wants, wanted(&m, p))
 		}
-		if x.ids != nil {
+		switch {
+		case !whole:
+			gone = append(gone, m.Map)
+		case x.ids != nil:
 			out = append(out, x)
 		}
 	}
@@ -129,19 +135,14 @@ func lost(exchange int, epoch uint64, g *shuffle.GoneError) error {
 		Cause: fmt.Errorf("exchange %d: %w", exchange, g)}
 }
 
-// Partition implements op.Exchanges.
-func (r *Reader) Partition(ctx context.Context, exchange, partition int, schema *columnar.Schema) (op.BatchIterator, error) {
-	return r.together(ctx, exchange, partition, partition, partition+1, schema)
-}
-
 // All implements op.Exchanges.
 func (r *Reader) All(ctx context.Context, exchange int, schema *columnar.Schema) (op.BatchIterator, error) {
-	return r.together(ctx, exchange, shuffle.All, 0, math.MaxInt, schema)
+	return r.Parts(ctx, exchange, []stage.Part{{To: math.MaxInt}}, schema)
 }
 
-// together reads all that one holder has in one go.
-func (r *Reader) together(ctx context.Context, exchange, partition, from, to int, schema *columnar.Schema) (op.BatchIterator, error) {
-	epoch, parts, err := r.parts(exchange, from, to)
+// Parts implements op.Exchanges. It reads all that one holder has in one go.
+func (r *Reader) Parts(ctx context.Context, exchange int, of []stage.Part, schema *columnar.Schema) (op.BatchIterator, error) {
+	epoch, parts, err := r.holdings(exchange, of)
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +156,8 @@ func (r *Reader) together(ctx context.Context, exchange, partition, from, to int
 		at[p.holder] = len(merged)
 		merged = append(merged, p)
 	}
-	r.rotate(merged, exchange, partition)
-	s := &sequence{read: r.begin(exchange, partition, epoch, 1)}
+	r.rotate(merged, exchange, of)
+	s := &sequence{read: r.begin(exchange, epoch, of, 1)}
 	for _, p := range merged {
 		s.its = append(s.its, checked{it: p.holder.Read(ctx, p.ids, schema, r.Memory), ids: p.ids, wants: p.wants})
 	}
@@ -164,9 +165,9 @@ func (r *Reader) together(ctx context.Context, exchange, partition, from, to int
 }
 
 // rotate puts what this executor has first and begins the others somewhere else
-// for each partition, so that the tasks of a stage do not all ask the same
-// executor first. Where is the same whenever a partition is read.
-func (r *Reader) rotate(parts []holding, exchange, partition int) {
+// for each part, so that the tasks of a stage do not all ask the same executor first.
+// Where is the same whenever a part is read.
+func (r *Reader) rotate(parts []holding, exchange int, of []stage.Part) {
 	own := Stored(r.Store)
 	slices.SortStableFunc(parts, func(a, b holding) int {
 		switch {
@@ -181,18 +182,26 @@ func (r *Reader) rotate(parts []holding, exchange, partition int) {
 		parts = parts[1:]
 	}
 	if n := len(parts); n > 1 {
-		at := rand.New(rand.NewPCG(uint64(r.Job)<<32^uint64(exchange), uint64(partition))).IntN(n)
+		seed := uint64(0)
+		for _, p := range of {
+			seed = seed<<16 ^ uint64(p.From)
+			for _, m := range p.Maps[:min(len(p.Maps), 1)] {
+				seed ^= uint64(m) << 8
+			}
+		}
+		at := rand.New(rand.NewPCG(uint64(r.Job)<<32^uint64(exchange), seed)).IntN(n)
 		copy(parts, slices.Concat(parts[at:], parts[:at]))
 	}
 }
 
 // Runs implements op.Exchanges.
 func (r *Reader) Runs(ctx context.Context, exchange, partition int, schema *columnar.Schema) ([]op.BatchIterator, error) {
-	epoch, parts, err := r.parts(exchange, partition, partition+1)
+	of := []stage.Part{stage.One(partition)}
+	epoch, parts, err := r.holdings(exchange, of)
 	if err != nil {
 		return nil, err
 	}
-	read := r.begin(exchange, partition, epoch, len(parts))
+	read := r.begin(exchange, epoch, of, len(parts))
 	out := make([]op.BatchIterator, len(parts))
 	for i, p := range parts {
 		out[i] = &sequence{read: read, its: []checked{{it: p.holder.Read(ctx, p.ids, schema, r.Memory), ids: p.ids, wants: p.wants}}}

@@ -15,7 +15,7 @@ type source struct {
 	out  columnar.Batch
 }
 
-// NewSource returns the operator of a Source that reads a partition or all.
+// NewSource returns the operator of a Source that reads parts or all.
 func NewSource(n *physical.Source) op.Operator { return &source{node: n} }
 
 func (s *source) Open(ctx context.Context, t *op.TaskContext) (err error) {
@@ -28,7 +28,7 @@ func (s *source) Open(ctx context.Context, t *op.TaskContext) (err error) {
 		s.it = &sequence{done: true}
 		return nil
 	}
-	s.it, err = t.Exchanges.Partition(ctx, s.node.Exchange, a.Partition, s.node.Out)
+	s.it, err = t.Exchanges.Parts(ctx, s.node.Exchange, a.Parts, s.node.Out)
 	return err
 }
 

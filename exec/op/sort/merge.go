@@ -2,6 +2,7 @@ package sort
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/millrace-engine/millrace/columnar"
@@ -31,7 +32,10 @@ func (m *merge) Open(ctx context.Context, t *op.TaskContext) error {
 	if err != nil {
 		return err
 	}
-	inputs, err := t.Exchanges.Runs(ctx, m.node.Exchange, a.Partition, m.node.Out)
+	if len(a.Parts) != 1 || a.Parts[0].To != a.Parts[0].From+1 || !a.Parts[0].Whole() {
+		return fmt.Errorf("sorted runs of parts %v cannot be merged", a.Parts)
+	}
+	inputs, err := t.Exchanges.Runs(ctx, m.node.Exchange, a.Parts[0].From, m.node.Out)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op/sort"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/physical"
+	"github.com/millrace-engine/millrace/plan/stage"
 )
 
 // rows are random rows with ties, nulls and strings of very different lengths;
@@ -91,7 +92,7 @@ func (s *sorted) Open(ctx context.Context, t *op.TaskContext) error {
 			return err
 		}
 	}
-	t.Leaves[0], t.Exchanges, t.Slots = op.Assignment{}, s, s.slots
+	t.Leaves[0], t.Exchanges, t.Slots = op.Assignment{Parts: []stage.Part{stage.One(0)}}, s, s.slots
 	return s.Operator.Open(ctx, t)
 }
 
@@ -103,7 +104,7 @@ func (s *sorted) Close() error {
 	return err
 }
 
-func (s *sorted) Partition(context.Context, int, int, *columnar.Schema) (op.BatchIterator, error) {
+func (s *sorted) Parts(context.Context, int, []stage.Part, *columnar.Schema) (op.BatchIterator, error) {
 	return nil, nil
 }
 func (s *sorted) All(context.Context, int, *columnar.Schema) (op.BatchIterator, error) {

@@ -1,0 +1,85 @@
+package millrace_test
+
+import (
+	"context"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/millrace-engine/millrace"
+)
+
+// settings are keys and values of a session, one after the other.
+func with(pairs ...string) (out []millrace.Option) {
+	for i := 0; i < len(pairs); i += 2 {
+		out = append(out, millrace.WithSetting(pairs[i], pairs[i+1]))
+	}
+	return out
+}
+
+// plans runs a query under EXPLAIN ANALYZE and returns what it began and ended as.
+func plans(t *testing.T, s *millrace.Session, query string) (initial, final string) {
+	t.Helper()
+	got, err := frame(t, s, query).Explain(context.Background(), "analyze")
+	if err != nil {
+		t.Fatalf("%s\n%v", query, err)
+	}
+	_, both, _ := strings.Cut(got, "== Initial plan ==\n")
+	initial, final, ok := strings.Cut(both, "\n== Final plan ==\n")
+	if !ok {
+		t.Fatalf("no plans in\n%s", got)
+	}
+	return initial, final
+}
+
+// Each rewrite fires in some query, which EXPLAIN ANALYZE tells, and changes no
+// answer.
+func TestAdaptive(t *testing.T) {
+	tables := `CREATE OR REPLACE TEMP VIEW l AS SELECT l_orderkey, l_partkey, l_suppkey, l_quantity, l_shipmode FROM lineitem;
+		CREATE OR REPLACE TEMP VIEW skewed0 AS SELECT CASE WHEN l_linenumber < 7 THEN 1 ELSE l_orderkey END AS k, l_quantity AS v FROM lineitem;
+		CREATE OR REPLACE TEMP VIEW none AS SELECT * FROM orders WHERE o_comment LIKE '%no such comment%'`
+	exchanged := []string{"sql.broadcast.rows", "0", "sql.shuffle.partitions", "8"}
+	skew := append([]string{"sql.adaptive.skew.threshold", "1KiB", "sql.adaptive.advisory.size", "1KiB", "sql.adaptive.coalesce.least", "1B", "sql.adaptive.broadcast.threshold", "0B"}, exchanged...)
+	for _, c := range []struct {
+		name, master string
+		conf         []string
+		query        string
+		final        string // a pattern of the plan in the end
+	}{
+		{"coalesce", "local[2]", []string{"sql.shuffle.partitions", "40"},
+			"SELECT l_suppkey, count(*) FROM l GROUP BY 1", `‣ 40 partitions are coalesced into \d tasks?`},
+		{"coalesce join", "local-cluster[2,1,256]", append([]string{"sql.adaptive.broadcast.threshold", "0B", "sql.adaptive.coalesce.least", "1MiB"}, exchanged...),
+			"SELECT l_orderkey, l_quantity, o_orderdate FROM l JOIN orders ON l_orderkey = o_orderkey", `‣ 8 partitions are coalesced into [1-7] tasks?`},
+		{"skewed join", "local-cluster[2,1,256]", skew,
+			"SELECT k, v, o_orderdate FROM skewed JOIN orders ON k = o_orderkey", `‣ partition \d is skewed and read by \d+ tasks`},
+		{"skewed left join", "local-cluster[2,1,256]", skew,
+			"SELECT k, v, o_orderdate FROM skewed LEFT JOIN orders ON k = o_orderkey AND o_orderkey > 100", `‣ partition \d is skewed and read by \d+ tasks`},
+		{"skewed groups of a join", "local-cluster[2,1,256]", skew,
+			"SELECT k, count(*), sum(v), max(o_orderdate) FROM skewed JOIN orders ON k = o_orderkey GROUP BY k", `(?s)unites the states of stage \d, since a partition is skewed.*aggregates parts of what stage \d was to aggregate.*is skewed and read by`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := openTPCH(t, c.master, with(c.conf...)...)
+			for _, q := range strings.Split(tables, ";") {
+				if _, err := s.SQL(t.Context(), q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			register(t, s, "skewed", s.Table("skewed0").Repartition(6)) // by so many map tasks
+			initial, final := plans(t, s, c.query)
+			if !regexp.MustCompile(c.final).MatchString(final) || strings.Contains(initial, "‣") {
+				t.Errorf("initially\n%s\nin the end\n%s", initial, final)
+			}
+			on := sortedRows(t, s, c.query)
+			if _, err := s.SQL(t.Context(), "SET sql.adaptive.enabled = false"); err != nil {
+				t.Fatal(err)
+			}
+			if off := sortedRows(t, s, c.query); !reflect.DeepEqual(on, off) {
+				t.Errorf("%d rows with re-planning, %d without, or others", len(on), len(off))
+			}
+			if plan, err := frame(t, s, c.query).Explain(t.Context(), "analyze"); err != nil || strings.Contains(plan, "‣") {
+				t.Errorf("without re-planning: %v\n%s", err, plan)
+			}
+		})
+	}
+}
