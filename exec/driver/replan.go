@@ -64,8 +64,10 @@ func (d *Driver) take(j *job, g *stage.Graph) ([]dag.Stage, error) {
 			j.tasks, j.least = append(j.tasks, nil), append(j.least, 0)
 			j.stats, j.began = append(j.stats, StageResult{}), append(j.began, j.start)
 		}
-		if err := j.encode(st, j.conf); err != nil {
-			return nil, err
+		if was := old[i]; was == nil || was.Root != st.Root || was.Out != st.Out || was.Class != st.Class { // else it is other tasks alone
+			if err := j.encode(st, j.conf); err != nil {
+				return nil, err
+			}
 		}
 		buffers := int64(0)
 		var tasks [][]wire.LeafAssignment

@@ -66,8 +66,10 @@ func Rewrite(g *stage.Graph, open []int, outputs map[int]Output, o Options) (*st
 		on    bool
 		apply func(*stage.Stage) (bool, error)
 	}{
+		{"broadcast", o.Broadcast > 0, r.broadcast},
+		{"shuffled", o.Shuffle > 0, r.shuffled},
 		{"split", o.Skew, r.split},
-		{"sizes", o.Coalesce || o.Skew, r.sizes},
+		{"sizes", o.Coalesce || o.Skew || o.LocalRead, r.sizes},
 	} {
 		if !rule.on {
 			continue

@@ -24,6 +24,13 @@ func (r *rewriter) sizes(s *stage.Stage) (bool, error) {
 		if d.Sources == nil || d.Parts != nil || d.Partitions < 2 || merges(d) {
 			continue
 		}
+		if out := r.outs[d.Sources[0].Exchange]; r.local(s, d) && out.Maps()*d.Partitions <= maxWork {
+			s = r.edit(s)
+			s.Drivers[i].Parts = r.where(out, d.Partitions)
+			s.Rewrites = append(s.Rewrites, fmt.Sprintf("%d tasks read exchange %d where it lies", len(s.Drivers[i].Parts), d.Sources[0].Exchange))
+			did = true
+			continue
+		}
 		in := r.measure(s, d)
 		if in == nil {
 			continue
