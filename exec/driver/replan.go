@@ -25,7 +25,7 @@ func (j *job) adaptive(o *adapt.Options) {
 	}
 }
 
-// replan plans the rest of a job again. It changes nothing that has run (dag.D8).
+// replan plans the rest of a job again. It changes nothing that has run (dag.D9).
 func (d *Driver) replan(j *job, open []int) {
 	outputs := map[int]adapt.Output{}
 	for _, st := range j.graph.Stages {
@@ -83,7 +83,7 @@ func (d *Driver) take(j *job, g *stage.Graph) ([]dag.Stage, error) {
 		if st.Out == nil {
 			j.stream.resize(len(j.tasks[i]), st.Class == stage.Stable)
 		}
-		out = append(out, dagStage(st, len(j.tasks[i])))
+		out = append(out, d.dagStage(st, len(j.tasks[i])))
 	}
 	return out, nil
 }
@@ -143,10 +143,14 @@ func relabel(tasks [][]wire.LeafAssignment, leaf int) [][]wire.LeafAssignment {
 }
 
 // dagStage is a stage as the scheduler sees it.
-func dagStage(st *stage.Stage, tasks int) dag.Stage {
+func (d *Driver) dagStage(st *stage.Stage, tasks int) dag.Stage {
 	x := dag.Stage{ID: st.ID, Tasks: tasks, Unstable: st.Class == stage.Unstable, Whole: whole(st.Root), Awaits: st.Awaits}
 	for _, in := range st.Inputs {
-		x.Parents = append(x.Parents, in.Stage)
+		if d.spare(in) {
+			x.Spare = append(x.Spare, in.Stage)
+		} else {
+			x.Parents = append(x.Parents, in.Stage)
+		}
 	}
 	return x
 }

@@ -60,7 +60,7 @@ type rewriter struct {
 // by id, whose stages are complete. It returns g itself if there is nothing to do.
 func Rewrite(g *stage.Graph, open []int, outputs map[int]Output, o Options) (*stage.Graph, error) {
 	r := &rewriter{Options: o, g: g.Clone(), outs: outputs}
-	changed := false
+	changed, kept := false, datasets(g)
 	for _, rule := range []struct {
 		name  string
 		on    bool
@@ -75,7 +75,7 @@ func Rewrite(g *stage.Graph, open []int, outputs map[int]Output, o Options) (*st
 			continue
 		}
 		needed := r.g.Needed()
-		r.open = slices.Clone(open)
+		r.open = slices.DeleteFunc(slices.Clone(open), func(id int) bool { return kept[id] })
 		for id := len(g.Stages); id < len(r.g.Stages); id++ {
 			r.open = append(r.open, id)
 		}
@@ -104,6 +104,35 @@ func Rewrite(g *stage.Graph, open []int, outputs map[int]Output, o Options) (*st
 		return g, nil
 	}
 	return r.g, nil
+}
+
+// datasets reports, by stage, which make the partitions of a dataset that is kept, or
+// what those are made of: these must be the same whenever they are made.
+func datasets(g *stage.Graph) []bool {
+	out, seen := make([]bool, len(g.Stages)), make([]bool, len(g.Stages))
+	var mark func(id int)
+	mark = func(id int) {
+		if seen[id] {
+			return
+		}
+		out[id], seen[id] = true, true
+		for _, in := range g.Stages[id].Inputs {
+			mark(in.Stage)
+		}
+	}
+	for _, s := range g.Stages {
+		for _, d := range s.Drivers {
+			if d.Scan != nil && d.Scan.Dataset != nil {
+				out[s.ID] = true
+			}
+		}
+		for _, in := range s.Inputs {
+			if in.Datasets != nil {
+				mark(in.Stage)
+			}
+		}
+	}
+	return out
 }
 
 // complete reports whether everything that a stage reads is known.

@@ -112,3 +112,16 @@ func (g *Graph) cutter() *cutter {
 	}
 	return c
 }
+
+// leaves lists the leaves below p in preorder.
+func leaves(p physical.Plan) []physical.Plan {
+	kids := p.Children()
+	if len(kids) == 0 {
+		return []physical.Plan{p}
+	}
+	var out []physical.Plan
+	for _, k := range kids {
+		out = append(out, leaves(k)...)
+	}
+	return out
+}

@@ -59,7 +59,7 @@ func Migrates(t *testing.T, start func(n int, c executor.Config) cluster.Migrati
 		d := &wire.TaskDescription{Job: id.Job, Stage: id.Stage, Task: id.Task, Attempt: id.Attempt, Tasks: 3, StageHash: wire.Hash(st)}
 		for _, g := range g.Stages[id.Stage].Drivers {
 			for _, leaf := range g.Leaves() {
-				d.Leaves = append(d.Leaves, wire.LeafAssignment{Leaf: leaf, Partition: partition})
+				d.Leaves = append(d.Leaves, wire.LeafAssignment{Leaf: leaf, Part: stage.One(partition)})
 			}
 		}
 		for _, in := range g.Stages[id.Stage].Inputs {

@@ -46,7 +46,7 @@ const MaxAttempts = 4
 // matched), so that all of them run again or none. Awaits are stages whose end is
 // worth waiting for, though nothing of theirs is needed (D7). Spare are stages whose
 // outputs it reads only if rows that are kept elsewhere are gone: they become parents
-// when a task could not read them (D9).
+// when a task could not read them (D8).
 type Stage struct {
 	ID       int
 	Parents  []int

@@ -9,6 +9,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/shuffle"
 )
 
@@ -28,7 +29,7 @@ func Copy(ctx context.Context, from Holder, job, exch int, m *shuffle.MapStatus,
 	defer c.it.Close()
 	w := to.NewWriter(id, m.Partitions, level)
 	defer w.Abort()
-	account := (&Reader{}).begin(exch, shuffle.All, 0, 1)
+	account := (&Reader{}).begin(exch, 0, []stage.Part{{To: m.Partitions}}, 1)
 	for {
 		b, err := c.next(ctx, account)
 		if errors.Is(err, io.EOF) {
