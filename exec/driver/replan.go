@@ -182,4 +182,3 @@ func (w written) Exact() bool {
 	}
 	return true
 }
-

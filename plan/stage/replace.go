@@ -9,7 +9,9 @@ import (
 
 // Clone returns a copy of the graph whose list of stages may be changed; the stages
 // are shared.
-func (g *Graph) Clone() *Graph { return &Graph{Stages: slices.Clone(g.Stages), Result: g.Result, Query: g.Query} }
+func (g *Graph) Clone() *Graph {
+	return &Graph{Stages: slices.Clone(g.Stages), Result: g.Result, Query: g.Query}
+}
 
 // Writer returns the stage that writes an exchange.
 func (g *Graph) Writer(exchange int) *Stage {

@@ -261,9 +261,12 @@ func TestGone(t *testing.T) {
 	}
 	tracker.Unregister(1, 5, 1)
 	for name, read := range map[string]func() error{
-		"partition": func() error { _, err := l.Parts(context.Background(), 5, []stage.Part{stage.One(0)}, schema); return err },
-		"runs":      func() error { _, err := l.Runs(context.Background(), 5, 0, schema); return err },
-		"all":       func() error { _, err := l.All(context.Background(), 5, schema); return err },
+		"partition": func() error {
+			_, err := l.Parts(context.Background(), 5, []stage.Part{stage.One(0)}, schema)
+			return err
+		},
+		"runs": func() error { _, err := l.Runs(context.Background(), 5, 0, schema); return err },
+		"all":  func() error { _, err := l.All(context.Background(), 5, schema); return err },
 	} {
 		if err := read(); !errors.As(err, &f) || f.Map != -1 {
 			t.Errorf("%s: got %+v", name, err)
