@@ -98,6 +98,7 @@ bench: build peers-spark
 	$(BENCH) tpch --sf 1 --data $(BENCH_DATA)/sf1 --threads 2 --engines millrace,spark --runs 3 --out bench/results/tpch-sf1-spark.json
 	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,spark --runs 1 --out bench/results/tpch-sf10-spark.json
 	bin/millrace bench shuffle --data $(BENCH_DATA)/sf1 --json bench/results/shuffle.json || test -e bench/results/shuffle.json
+	bin/millrace bench cluster --data $(BENCH_DATA)/sf10 --json bench/results/cluster.json || test -e bench/results/cluster.json
 	bin/millrace bench report
 
 # The profile that the compiler reads when it builds the binary: TPC-H at scale

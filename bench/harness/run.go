@@ -39,7 +39,7 @@ func Run(ctx context.Context, s *Suite, engines []Engine, o Options) (*Result, e
 	began := time.Now()
 	r := &runner{o: o, res: &Result{Format: Format, Suite: s.Name, Title: s.Title, SF: s.SF, Data: s.Data, Bytes: s.Bytes, Threads: o.Threads, Memory: o.Memory,
 		Runs: o.Runs, Command: o.Command, Started: began.UTC().Format(time.RFC3339), Machine: ThisMachine()}}
-	busy, own := machineBusy(), processor([]int{os.Getpid()})
+	watch := Watching()
 	if o.Budget > 0 {
 		r.end = began.Add(o.Budget)
 	}
@@ -75,8 +75,7 @@ func Run(ctx context.Context, s *Suite, engines []Engine, o Options) (*Result, e
 		}
 		r.res.Engines = append(r.res.Engines, info)
 	}
-	own = processor(r.pids()) - own
-	r.res.Others = math.Max(0, math.Round(1000*(machineBusy()-busy-own)/(time.Since(began).Seconds()*float64(r.res.Machine.Cores)))/1000)
+	r.res.Others = watch.Others()
 	r.res.Seconds = time.Since(began).Round(100 * time.Millisecond).Seconds()
 	return r.res, nil
 }
@@ -141,17 +140,6 @@ func (r *runner) close() {
 	for _, e := range r.engines {
 		e.close()
 	}
-}
-
-// pids lists the harness and the engines' processes.
-func (r *runner) pids() []int {
-	out := []int{os.Getpid()}
-	for _, e := range r.engines {
-		if e.proc != nil {
-			out = append(out, tree(e.proc.cmd.Process.Pid)...)
-		}
-	}
-	return out
 }
 
 // guard is how many bytes an engine may use.

@@ -1,10 +1,13 @@
 package harness
 
 import (
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // tree returns a process and its descendants. Where there is no /proc it is the
@@ -95,6 +98,25 @@ func processor(pids []int) float64 {
 		}
 	}
 	return float64(ticks) / hertz
+}
+
+// ProcessorSeconds returns what this process and its descendants have run.
+func ProcessorSeconds() float64 { return processor(tree(os.Getpid())) }
+
+// Watch measures what other programs take of the machine.
+type Watch struct {
+	began     time.Time
+	busy, own float64
+}
+
+// Watching begins to measure.
+func Watching() Watch { return Watch{time.Now(), machineBusy(), ProcessorSeconds()} }
+
+// Others returns the share of the machine's processor time that programs other than
+// this process and its descendants have taken since.
+func (w Watch) Others() float64 {
+	took := machineBusy() - w.busy - (ProcessorSeconds() - w.own)
+	return math.Max(0, math.Round(1000*took/(time.Since(w.began).Seconds()*float64(runtime.NumCPU())))/1000)
 }
 
 // machineBusy returns the seconds that all processors have worked since the

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace-engine/millrace/bench/cluster"
 	"github.com/millrace-engine/millrace/bench/filters"
 	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/kernels"
@@ -21,6 +22,7 @@ type Inputs struct {
 	Kernels *kernels.Result // nil if they were not measured
 	Shuffle *shuffle.Result // likewise
 	Filters *filters.Result // likewise
+	Cluster *cluster.Result // likewise
 	Notes   Notes
 }
 
@@ -35,6 +37,7 @@ const (
 	kernelsFile = "kernels.json"
 	shuffleFile = "shuffle.json"
 	filtersFile = "filters.json"
+	clusterFile = "cluster.json"
 )
 
 // Load reads result files, as named by paths, each a file or a pattern, and the
@@ -63,6 +66,11 @@ func Load(patterns []string, notes string) (*Inputs, error) {
 			continue
 		case shuffleFile:
 			if in.Shuffle, err = shuffle.Read(p); err != nil {
+				return nil, err
+			}
+			continue
+		case clusterFile:
+			if in.Cluster, err = cluster.Read(p); err != nil {
 				return nil, err
 			}
 			continue

@@ -25,7 +25,7 @@ func Make(in *Inputs, charts string) *Report {
 	w.line("Written by `millrace bench report` from the files in `bench/results`; changes by hand are lost. `docs/benchmarks.md` says how to")
 	w.line("measure. Ratios are Millrace's time ÷ the other engine's: below 1 Millrace is faster.")
 	w.line("")
-	if len(in.Runs) == 0 && in.Kernels == nil && in.Shuffle == nil && in.Filters == nil {
+	if len(in.Runs) == 0 && in.Kernels == nil && in.Shuffle == nil && in.Filters == nil && in.Cluster == nil {
 		w.line("No figures yet: nothing has been measured on a quiet machine.")
 	}
 	if len(in.Runs) > 0 {
@@ -43,6 +43,9 @@ func Make(in *Inputs, charts string) *Report {
 	}
 	if in.Shuffle != nil {
 		shuffleTables(w, in.Shuffle)
+	}
+	if in.Cluster != nil {
+		clusterTable(w, in.Cluster)
 	}
 	if in.Filters != nil {
 		filterTable(w, in.Filters)

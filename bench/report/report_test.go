@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace-engine/millrace/bench/cluster"
 	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/kernels"
 	"github.com/millrace-engine/millrace/bench/report"
@@ -65,6 +66,14 @@ func results(t *testing.T) string {
 			{Name: "broken", Unit: "ms", Need: 1, Most: true, Error: "no network"}},
 		Ways: []shuffle.Way{{Name: "QUIC", Stream: 500, Fetch: 900, Processor: 2.5, Small: 300}}}
 	if err := s.Write(filepath.Join(dir, "shuffle.json")); err != nil {
+		t.Fatal(err)
+	}
+	c := &cluster.Result{Started: "2026-01-02T03:04:05Z", Command: "millrace bench cluster", Data: "data/sf10", Machine: harness.Machine{CPU: "Test CPU", Cores: 2}, Runs: 3, Others: 0.3,
+		Places: []cluster.Place{{Name: "in one process", Master: "local[2]"}, {Name: "in executors", Master: "local-cluster[2,1,64]", Need: 1.15}, {Name: "on disk", Master: "local-cluster[2,1,64]", Need: 1.4}},
+		Queries: []cluster.Row{
+			{Query: "q01", Figs: []cluster.Figure{{Best: 1000, CPU: 2000}, {Best: 1100, CPU: 2100, Written: 8 << 20}, {Best: 1300, CPU: 2200, Written: 8 << 20, Spilled: 4 << 20}}, Same: true},
+			{Query: "q02", Figs: []cluster.Figure{{Best: 10, CPU: 20}, {Best: 11, CPU: 20}, {Best: 300, CPU: 20}}}}}
+	if err := c.Write(filepath.Join(dir, "cluster.json")); err != nil {
 		t.Fatal(err)
 	}
 	notes := "# Notes\nfor readers\n\n## tpch\n- q02: the join\n  builds twice.\n## tpch 10\n- q02: at this scale the scan.\n"

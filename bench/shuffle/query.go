@@ -2,6 +2,7 @@ package shuffle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,8 +10,8 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/cluster"
 	"github.com/millrace-engine/millrace/bench/tpch"
-	"github.com/millrace-engine/millrace/bench/tpch/dbgen"
 )
 
 // queries are the gates of whole queries, on executors that are processes.
@@ -89,43 +90,23 @@ func run(ctx context.Context, s *millrace.Session, text string) error {
 // tpchRatio runs the 22 queries on executors that are processes and in this
 // process, by turns; the best of three of each counts.
 func tpchRatio(ctx context.Context, o *Options, g *Gate) error {
-	masters := []string{"local-cluster[2,1,2048]", "local[2]"}
-	var sessions []*millrace.Session
-	for _, m := range masters {
-		s, err := millrace.Open(ctx, m)
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		for _, t := range dbgen.Tables() {
-			if err := s.Read().Parquet(filepath.Join(o.Data, t.Name+".parquet")).CreateOrReplaceTempView(ctx, t.Name); err != nil {
-				return err
-			}
-		}
-		sessions = append(sessions, s)
+	m := cluster.Options{Data: o.Data, Executors: 2, Cores: 1, MiB: 2048, Runs: 3}
+	for n := range tpch.Queries {
+		m.Queries = append(m.Queries, n+1)
 	}
+	r, err := cluster.Measure(ctx, m)
+	if err != nil {
+		return err
+	}
+	all := r.All()
+	if !all.Same {
+		return errors.New("answers differ")
+	}
+	g.Value, g.Of = all.Figs[1].Best, all.Figs[0].Best
 	var worst []string
-	for n := 1; n <= tpch.Queries; n++ {
-		text, err := tpch.Query(n)
-		if err != nil {
-			return err
-		}
-		var best [2]float64
-		for range 3 {
-			for i, s := range sessions {
-				start := time.Now()
-				if err := run(ctx, s, text); err != nil {
-					return fmt.Errorf("q%02d on %s: %w", n, masters[i], err)
-				}
-				if ms := float64(time.Since(start).Microseconds()) / 1000; best[i] == 0 || ms < best[i] {
-					best[i] = ms
-				}
-			}
-		}
-		g.Value += best[0]
-		g.Of += best[1]
-		if best[0] > 1.3*best[1] {
-			worst = append(worst, fmt.Sprintf("q%02d %.2f", n, best[0]/best[1]))
+	for _, q := range r.Queries {
+		if x := q.Ratio(1); x > 1.3 {
+			worst = append(worst, fmt.Sprintf("%s %.2f", q.Query, x))
 		}
 	}
 	if worst != nil {

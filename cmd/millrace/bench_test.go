@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/cluster"
 	"github.com/millrace-engine/millrace/bench/harness"
 )
 
@@ -71,6 +72,31 @@ func TestBenchRun(t *testing.T) {
 }
 
 // What cannot be measured is told before anything is made.
+// TestBenchCluster compares places on little data: the figures are there, whatever
+// they are.
+func TestBenchCluster(t *testing.T) {
+	dir := t.TempDir()
+	data, out := filepath.Join(dir, "data"), filepath.Join(dir, "cluster.json")
+	if status, text, errs := invoke(t, "bench", "tpch", "gen", "--sf", "0.01", "--out", data); status != 0 {
+		t.Fatalf("%d: %s%s", status, text, errs)
+	}
+	status, text, errs := invoke(t, "bench", "cluster", "--data", data, "--queries", "3,18", "--memory", "128MiB", "--runs", "1", "--scratch", dir, "--json", out)
+	if status != 0 && status != failed || errs != "" || strings.Contains(string(text), "DIFFER") {
+		t.Fatalf("%d: %s%s", status, text, errs)
+	}
+	r, err := cluster.Read(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := r.All()
+	if len(r.Queries) != 2 || !all.Same || all.Figs[0].Best <= 0 || all.Figs[1].Written == 0 || all.Figs[1].Spilled != 0 || all.Figs[2].Spilled == 0 {
+		t.Errorf("%s%+v", text, all)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "millrace-bench-*")); left != nil {
+		t.Errorf("%v is left", left)
+	}
+}
+
 func TestBenchRunUsage(t *testing.T) {
 	for _, x := range []struct {
 		args, want string
@@ -82,6 +108,8 @@ func TestBenchRunUsage(t *testing.T) {
 		{"run tpch --engines millrace,millrace", "twice", usage},
 		{"run tpch --budget soon", "--budget", usage},
 		{"run", "arg(s)", usage},
+		{"cluster", "--data", usage},
+		{"cluster --data x --executors 0", "--executors", usage},
 		{"run tpch --engines duckdb --python /nowhere/python", "make peers", failed},
 		{"run tpcds --engines millrace", "use tpch, micro or memory", failed},
 		{"run tpch --memory 3", "16MiB", failed},
