@@ -17,7 +17,7 @@ import (
 
 // register asks a standalone cluster's master for executors and waits until there
 // are some.
-func (s *Session) register(ctx context.Context, tracker *shuffle.Tracker, results *driver.Results, limit int64, waiting func(string)) (cluster.Backend, error) {
+func (s *Session) register(ctx context.Context, begin int, tracker *shuffle.Tracker, results *driver.Results, limit int64, waiting func(string)) (cluster.Backend, error) {
 	get := func(key string) string { return s.conf.Get(key).Text }
 	self, err := standalone.Load(settings.TokenFile(get(settings.ClusterToken)), identity.Client, "client-"+strings.ToLower(rand.Text()[:12]))
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Session) register(ctx context.Context, tracker *shuffle.Tracker, result
 	return application.Start(ctx, application.Config{
 		ArtifactDir: get(settings.ArtifactDir), ArtifactLimit: s.conf.Size(settings.ArtifactLimit), Binary: binary,
 		Cluster: standalone.Control(self), Master: standalone.MasterAt(self, s.place.Cluster), Name: get(settings.AppName),
-		Executors: s.conf.Int(settings.ExecutorCount), Size: standalone.Size{Cores: s.conf.Int(settings.ExecutorCores), Memory: s.conf.Size(settings.ExecutorMemory)},
+		Executors: begin, Size: standalone.Size{Cores: s.conf.Int(settings.ExecutorCores), Memory: s.conf.Size(settings.ExecutorMemory)},
 		Schemes: schemes, Host: host, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: get(settings.ShuffleKeep), Wait: s.conf.Duration(settings.ClusterWait), Waiting: waiting,
 		Results: results, Outputs: tracker, Functions: program.functions.Table(), Fingerprint: program.functions.Fingerprint(),
 	})

@@ -2,18 +2,24 @@ package millrace
 
 import (
 	"github.com/millrace-engine/millrace/exec/driver"
+	"github.com/millrace-engine/millrace/exec/driver/allocate"
 	"github.com/millrace-engine/millrace/exec/driver/task"
 	"github.com/millrace-engine/millrace/internal/settings"
 )
 
-// scheduling is what the settings say about who gets slots.
-func scheduling(conf *settings.Set) (driver.Config, error) {
+// scheduling is what the settings say about who gets slots, and how many executors there
+// are: at most so many, of slots each; 0 where that does not change.
+func scheduling(conf *settings.Set, most, slots int) (driver.Config, error) {
 	c := driver.Config{Pools: map[string]task.Pool{}}
 	if conf.Get(settings.Speculation).Text == "true" {
 		c.Speculation = task.Standard
 	}
 	if conf.Get(settings.SchedulerMode).Text == "FAIR" {
 		c.Policy = task.Fair
+	}
+	if conf.Get(settings.ExecutorDynamic).Text == "true" && most > 0 {
+		c.Allocation = &allocate.Config{Least: min(conf.Int(settings.ExecutorLeast), most), Most: most, Slots: slots,
+			Backlog: conf.Duration(settings.ExecutorBacklog), Sustained: conf.Duration(settings.ExecutorSustained), Idle: conf.Duration(settings.ExecutorIdle)}
 	}
 	pools, err := settings.ParsePools(conf.Get(settings.SchedulerPools).Text)
 	for _, p := range pools {

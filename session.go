@@ -115,16 +115,21 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	scheduled, err := scheduling(conf)
+	s := &Session{conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, datasets: driver.NewDatasets(), live: map[int]bool{}, broker: memory.NewBroker(budget), tables: files.Registry()}
+	most, slots := s.most()
+	scheduled, err := scheduling(conf, most, slots)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, datasets: driver.NewDatasets(), live: map[int]bool{}, broker: memory.NewBroker(budget), tables: files.Registry()}
+	begin := most
+	if scheduled.Allocation != nil {
+		begin = scheduled.Allocation.Least
+	}
 	if s.sight, err = newSight(ctx, conf, s.bus, budget); err != nil {
 		return nil, err
 	}
 	tracker, results := shuffle.NewTracker(), &driver.Results{}
-	backend, err := s.executors(ctx, tracker, results, how.waiting)
+	backend, err := s.executors(ctx, begin, tracker, results, how.waiting)
 	if err != nil {
 		return nil, errors.Join(err, s.sight.close())
 	}
@@ -145,15 +150,27 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	return s, nil
 }
 
-// executors starts the executors that the master URL asks for.
-func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, results *driver.Results, waiting func(string)) (cluster.Backend, error) {
+// most is how many executors of how many slots the master URL and the settings ask for,
+// 0 where the session itself is the executor.
+func (s *Session) most() (executors, slots int) {
+	switch {
+	case s.place.Cluster != "":
+		return s.conf.Int(settings.ExecutorCount), s.conf.Int(settings.ExecutorCores)
+	case s.place.Processes:
+		return s.place.Executors, s.place.Slots
+	}
+	return 0, s.place.Slots
+}
+
+// executors starts the executors that the session begins with.
+func (s *Session) executors(ctx context.Context, begin int, tracker *shuffle.Tracker, results *driver.Results, waiting func(string)) (cluster.Backend, error) {
 	limit, err := settings.SpillBytes(s.conf.Get(settings.SpillLimit).Text)
 	if err != nil {
 		return nil, err
 	}
 	dir, kept := s.conf.Get(settings.SpillDir).Text, s.conf.Get(settings.ShuffleKeep).Text
 	if s.place.Cluster != "" {
-		return s.register(ctx, tracker, results, limit, waiting)
+		return s.register(ctx, begin, tracker, results, limit, waiting)
 	}
 	if !s.place.Processes {
 		if kept != "" {
@@ -167,7 +184,7 @@ func (s *Session) executors(ctx context.Context, tracker *shuffle.Tracker, resul
 		s.spill.Limit = limit
 		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep, Functions: program.functions.Table()}), nil
 	}
-	return process.Start(ctx, process.Config{Executors: s.place.Executors, Slots: s.place.Slots, Memory: s.place.Memory,
+	return process.Start(ctx, process.Config{Executors: begin, Slots: s.place.Slots, Memory: s.place.Memory,
 		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, Outputs: tracker, Results: results,
 		ArtifactDir: s.conf.Get(settings.ArtifactDir).Text, ArtifactLimit: s.conf.Size(settings.ArtifactLimit),
 		Functions: program.functions.Table(), Fingerprint: program.functions.Fingerprint()})

@@ -89,6 +89,20 @@ func (r *Registry) Lose(executor string) {
 	}
 }
 
+// Alone reports whether an executor holds what no other one does.
+func (r *Registry) Alone(executor string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sets {
+		for i := range s.parts {
+			if p := &s.parts[i]; len(p.executors) == 1 && p.executors[0] == executor {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Holders returns the executors that hold a partition, the first to have it first.
 func (r *Registry) Holders(dataset, partition int) []string {
 	r.mu.Lock()

@@ -68,6 +68,14 @@ type Migrating interface {
 	Retire(exec.ExecutorID)
 }
 
+// Elastic is a Migrating backend that can have more executors, and fewer.
+type Elastic interface {
+	Migrating
+	// Want says how many executors there are to be from now on. More are started, and
+	// told by events; who wants fewer has them leave. Those that are lost are replaced.
+	Want(n int)
+}
+
 // Move is a map output, on its Executor, that another one is to hold as well.
 type Move struct {
 	Job, Exchange int

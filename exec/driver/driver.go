@@ -37,6 +37,7 @@ import (
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
+	"github.com/millrace-engine/millrace/exec/driver/allocate"
 	"github.com/millrace-engine/millrace/exec/driver/dag"
 	"github.com/millrace-engine/millrace/exec/driver/task"
 	"github.com/millrace-engine/millrace/exec/event"
@@ -72,6 +73,9 @@ type Config struct {
 	Grace time.Duration
 	// Drain bounds the time that an executor takes to leave. 0 = 5 min.
 	Drain time.Duration
+	// Allocation says between how many executors there are as tasks need them; nil: those
+	// that the backend begins with. The backend must be Elastic.
+	Allocation *allocate.Config
 	// Patience is how long, while slots are idle, a stage waits for runtime filters
 	// of others. 0 = 1 s; negative: until somebody hurries it.
 	Patience time.Duration
@@ -115,6 +119,7 @@ type Driver struct {
 	queue   []func() // actions to carry out (R1)
 	grace   *time.Timer
 	idle    *time.Timer // runs while slots are idle and stages wait for runtime filters
+	sizing  *sizing     // nil: none
 	look    *time.Timer // runs while tasks wait for a better place than is free
 	clock   func() time.Duration
 }
@@ -190,6 +195,10 @@ func New(c Config) *Driver {
 	}
 	d.task = task.New(c.Locality)
 	d.task.Speculation, d.task.Policy = c.Speculation, c.Policy
+	if e, ok := c.Backend.(cluster.Elastic); ok && c.Allocation != nil {
+		s := allocate.New(*c.Allocation)
+		d.sizing = &sizing{state: s, backend: e, wanted: s.Want()}
+	}
 	for _, e := range c.Backend.Executors() {
 		d.enlist(e)
 	}
@@ -197,8 +206,15 @@ func New(c Config) *Driver {
 	return d
 }
 
-// Slots returns the slots of the executors that there are now.
-func (d *Driver) Slots() int { return int(d.slots.Load()) }
+// Slots returns the slots of the executors that there are now, or that there may be
+// under Allocation.
+func (d *Driver) Slots() int {
+	n := int(d.slots.Load())
+	if d.sizing != nil {
+		n = max(n, d.sizing.state.Most*d.sizing.state.Slots)
+	}
+	return n
+}
 
 // Executors returns how many there are now.
 func (d *Driver) Executors() int { return int(d.count.Load()) }
@@ -209,6 +225,9 @@ func (d *Driver) Close(ctx context.Context) error {
 	d.close.Do(func() {
 		close(d.stop)
 		<-d.done
+		if d.sizing != nil && d.sizing.timer != nil {
+			d.sizing.timer.Stop()
+		}
 		for _, l := range d.leaving {
 			l.over.Stop()
 		}

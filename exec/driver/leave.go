@@ -30,6 +30,7 @@ const (
 type leaving struct {
 	moves   map[cache.BlockID]exec.ExecutorID // on the way, and to whom
 	tries   map[cache.BlockID]int
+	held    map[[2]int]bool      // jobs and exchanges of which outputs were here
 	readers map[exec.TaskID]bool // who may still read here; nil: outputs are to be moved
 	retired bool
 	over    *time.Timer // ends it all
@@ -54,7 +55,7 @@ func (d *Driver) leave(backend cluster.Migrating, id exec.ExecutorID) {
 	if wait == 0 {
 		wait = defaultDrain
 	}
-	l := &leaving{moves: map[cache.BlockID]exec.ExecutorID{}, tries: map[cache.BlockID]int{}}
+	l := &leaving{moves: map[cache.BlockID]exec.ExecutorID{}, tries: map[cache.BlockID]int{}, held: map[[2]int]bool{}}
 	l.over = time.AfterFunc(wait, func() {
 		select {
 		case d.inbox <- func() {
@@ -100,7 +101,7 @@ func (d *Driver) watchLeaving() {
 		case l.retired:
 		case l.readers == nil:
 			if more := d.move(backend, id, l); !more && len(l.moves) == 0 && !d.busy(id) {
-				l.readers = d.readers()
+				l.readers = d.readers(l.held)
 			}
 		}
 		if l.readers == nil || l.retired {
@@ -129,13 +130,15 @@ func (d *Driver) busy(id exec.ExecutorID) bool {
 	return false
 }
 
-// readers returns the tasks that run and read exchanges.
-func (d *Driver) readers() map[exec.TaskID]bool {
+// readers returns the tasks that run and read one of these exchanges.
+func (d *Driver) readers(held map[[2]int]bool) map[exec.TaskID]bool {
 	out := map[exec.TaskID]bool{}
 	for _, j := range d.jobs {
 		for t := range j.running {
-			if len(j.graph.Stages[t.Stage].Inputs) > 0 {
-				out[t] = true
+			for _, in := range j.graph.Stages[t.Stage].Inputs {
+				if held[[2]int{j.id, in.Exchange}] {
+					out[t] = true
+				}
 			}
 		}
 	}
@@ -169,7 +172,7 @@ func (d *Driver) move(backend cluster.Migrating, id exec.ExecutorID, l *leaving)
 				}
 				d.turn++
 				x.To = to[d.turn%len(to)]
-				l.moves[x.Block()] = x.To
+				l.moves[x.Block()], l.held[[2]int{j.id, st.Out.Exchange}] = x.To, true
 				backend.Move(x)
 			}
 		}

@@ -59,6 +59,7 @@ func (d *Driver) drain() {
 	d.watchLeaving()
 	d.watchIdle()
 	d.watchPlaces()
+	d.watchSize()
 }
 
 // ended tells of the end of a job.

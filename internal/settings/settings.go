@@ -58,6 +58,11 @@ const (
 	UIAddress         = "ui.address"
 	ExecutorCores     = "executor.cores"
 	ExecutorCount     = "executor.count"
+	ExecutorDynamic   = "executor.dynamic"
+	ExecutorLeast     = "executor.dynamic.least"
+	ExecutorBacklog   = "executor.dynamic.backlog"
+	ExecutorSustained = "executor.dynamic.sustained"
+	ExecutorIdle      = "executor.dynamic.idle"
 	ExecutorMemory    = "executor.memory"
 )
 
@@ -73,7 +78,12 @@ func All() []Setting {
 		{EventLogDir, "", "directory where the session writes what its queries did, for millrace history; empty for none", func(string) error { return nil }},
 		{UIAddress, "", "where the session shows its queries as pages: host:port of the loopback, as 127.0.0.1:4040, the next free port if that is taken; empty for nowhere", func(string) error { return nil }},
 		{ExecutorCores, "1", "cores, and so tasks at a time, of each executor on a cluster", whole(1, maxPlaces)},
-		{ExecutorCount, "2", "executors that an application wants on a cluster", whole(1, 10_000)},
+		{ExecutorCount, "2", "executors that an application wants on a cluster; the most that it wants with executor.dynamic", whole(1, 10_000)},
+		{ExecutorDynamic, "false", "true has as many executors, up to executor.count or those of local-cluster, as tasks need", oneOf("true", "false")},
+		{ExecutorBacklog, "1s", "how long tasks wait for slots before there is another executor", duration},
+		{ExecutorIdle, "1m", "how long an executor has nothing to do before it leaves; what it holds goes to others", duration},
+		{ExecutorLeast, "1", "executors that there are at least with executor.dynamic", whole(1, 10_000)},
+		{ExecutorSustained, "1s", "how long tasks wait after that before there are twice as many more, and so on", duration},
 		{ExecutorMemory, "1GiB", "memory budget of each executor on a cluster", size(16 << 20)},
 		{CollectLimit, "1GiB", "size of the rows that Collect may gather in memory; Batches, ForEach and Write know no limit", size(1 << 20)},
 		{ResultBuffer, "16MiB", "size of the rows of a result that may wait to be read", size(64 << 10)},

@@ -40,7 +40,7 @@ type node struct {
 
 var (
 	_ cluster.Discarding = (*Memory)(nil)
-	_ cluster.Migrating  = (*Memory)(nil)
+	_ cluster.Elastic    = (*Memory)(nil)
 )
 
 // NewMemory starts n executors named x1 … xn of c.Slots slots each.
@@ -261,6 +261,23 @@ func (m *Memory) Move(x cluster.Move) {
 			m.tell(r)
 		}
 	})
+}
+
+// Want implements cluster.Elastic. Executors are named on from those that there were.
+func (m *Memory) Want(n int) {
+	m.mu.Lock()
+	live := 0
+	for _, x := range m.nodes {
+		if !x.dead {
+			live++
+		}
+	}
+	next := len(m.order)
+	m.mu.Unlock()
+	for ; live < n; live++ {
+		next++
+		m.AddExecutor(exec.ExecutorID(fmt.Sprint("x", next)))
+	}
 }
 
 // Retire implements cluster.Migrating.

@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/millrace-engine/millrace/exec"
@@ -51,15 +53,28 @@ type Config struct {
 // Backend is a remote.Backend whose executors are children of this process.
 type Backend struct {
 	*remote.Backend
-	dir      string
-	children []*Process
+	config    Config
+	dir, keep string
+	authority *identity.Authority
+
+	mu       sync.Mutex
+	want     int // executors that there are to be; 0: those that began, of which none is replaced
+	next     int // the id of the next one
+	failures int // executors in a row that ended and had not registered
+	closed   bool
+	joined   map[string]bool
+	children map[string]*Process // those that live
 }
 
-var _ cluster.Backend = (*Backend)(nil)
+var _ cluster.Elastic = (*Backend)(nil)
+
+// maxFailures is how many executors in a row may end before they register, until no more
+// are started.
+const maxFailures = 5
 
 // Start starts the executors and returns when they have registered.
 func Start(ctx context.Context, c Config) (_ *Backend, err error) {
-	b := &Backend{}
+	b := &Backend{config: c, next: 1, joined: map[string]bool{}, children: map[string]*Process{}}
 	defer func() {
 		if err == nil {
 			return
@@ -75,15 +90,13 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 		return nil, err
 	}
 	app := "app-" + strings.ToLower(rand.Text()[:16])
-	keep := ""
 	if c.Keep != "" {
-		keep = filepath.Join(c.Keep, app)
+		b.keep = filepath.Join(c.Keep, app)
 	}
-	authority, err := identity.NewAuthority(app)
-	if err != nil {
+	if b.authority, err = identity.NewAuthority(app); err != nil {
 		return nil, err
 	}
-	self, err := authority.Issue(identity.Driver, "driver")
+	self, err := b.authority.Issue(identity.Driver, "driver")
 	if err != nil {
 		return nil, err
 	}
@@ -91,37 +104,26 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: Address(c.Transport, b.dir, "driver", loopback), Self: self, Host: loopback, Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint})
+	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: Address(c.Transport, b.dir, "driver", loopback), Self: self, Host: loopback, Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint, Joined: b.up})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, registering)
 	defer cancel()
 	dead := make(chan error, c.Executors)
-	for i := range c.Executors {
-		id := fmt.Sprint(i + 1)
-		credential, err := authority.Issue(identity.Executor, id)
-		if err != nil {
-			return nil, err
-		}
-		s := Spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), Host: loopback, Dir: b.dir,
-			Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Fetch: c.Fetch, Keep: keep, ArtifactDir: c.ArtifactDir, ArtifactLimit: c.ArtifactLimit}
-		if s.Credential, err = credential.Encode(); err != nil {
-			return nil, err
-		}
-		cmd, err := Executor()
-		if err != nil {
-			return nil, err
-		}
-		x, err := Spawn(cmd, s, func(p *Process, err error) {
-			b.Drop(exec.ExecutorID(id)) // over QUIC nothing else would tell
-			dead <- fmt.Errorf("executor %s ended: %w", id, p.Reason(err))
+	for range c.Executors {
+		b.mu.Lock()
+		err := b.spawn(func(err error) {
+			select {
+			case dead <- err:
+			default: // a later one
+			}
 			cancel()
 		})
+		b.mu.Unlock()
 		if err != nil {
 			return nil, err
 		}
-		b.children = append(b.children, x)
 	}
 	if err := b.Await(ctx, c.Executors); err != nil {
 		select {
@@ -134,25 +136,95 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	return b, nil
 }
 
+// spawn starts another executor. ended hears of its end. The mu is held.
+func (b *Backend) spawn(ended func(error)) error {
+	id := fmt.Sprint(b.next)
+	credential, err := b.authority.Issue(identity.Executor, id)
+	if err != nil {
+		return err
+	}
+	c := b.config
+	s := Spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), Host: loopback, Dir: b.dir,
+		Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Fetch: c.Fetch, Keep: b.keep, ArtifactDir: c.ArtifactDir, ArtifactLimit: c.ArtifactLimit}
+	if s.Credential, err = credential.Encode(); err != nil {
+		return err
+	}
+	cmd, err := Executor()
+	if err != nil {
+		return err
+	}
+	x, err := Spawn(cmd, s, func(p *Process, err error) {
+		b.Drop(exec.ExecutorID(id)) // over QUIC nothing else would tell
+		ended(fmt.Errorf("executor %s ended: %w", id, p.Reason(err)))
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.children, id)
+		if !b.joined[id] {
+			b.failures++
+		}
+		delete(b.joined, id)
+		b.fill()
+	})
+	if err != nil {
+		return err
+	}
+	b.next++
+	b.children[id] = x
+	return nil
+}
+
+// up hears of an executor that has registered.
+func (b *Backend) up(id exec.ExecutorID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.joined[string(id)], b.failures = true, 0
+}
+
+// Want implements cluster.Elastic.
+func (b *Backend) Want(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.want = n
+	b.fill()
+}
+
+// fill starts executors up to those that are wanted. The mu is held.
+func (b *Backend) fill() {
+	for !b.closed && len(b.children) < b.want && b.failures < maxFailures {
+		if b.spawn(func(error) {}) != nil {
+			b.failures++
+		}
+	}
+}
+
 // Close implements cluster.Backend: it shuts the executors down and waits for
 // them; those that do not end by ctx are killed.
 func (b *Backend) Close(ctx context.Context) error {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
 	err := b.Backend.Close(ctx)
 	return errors.Join(err, b.end())
 }
 
-// Processes returns the executors' process ids by executor.
+// Processes returns the process ids of the executors that live, by executor.
 func (b *Backend) Processes() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	out := map[string]int{}
-	for i, x := range b.children {
-		out[fmt.Sprint(i+1)] = x.Pid()
+	for id, x := range b.children {
+		out[id] = x.Pid()
 	}
 	return out
 }
 
 // end leaves no child and no file.
 func (b *Backend) end() error {
-	for _, x := range b.children {
+	b.mu.Lock()
+	b.closed = true
+	children := maps.Clone(b.children)
+	b.mu.Unlock()
+	for _, x := range children {
 		x.End()
 	}
 	return os.RemoveAll(b.dir)

@@ -160,6 +160,18 @@ func (s *Scheduler) Running() int { return len(s.running) }
 // Pending returns the number of tasks that wait for a slot.
 func (s *Scheduler) Pending() int { return len(s.pending) }
 
+// Startable returns the number of tasks that wait for a slot alone, not for the consumer
+// of others' rows (T4).
+func (s *Scheduler) Startable() (n int) {
+	may := s.startable()
+	for _, id := range s.pending {
+		if may(id) {
+			n++
+		}
+	}
+	return n
+}
+
 // Idle reports whether a slot is free.
 func (s *Scheduler) Idle() bool {
 	for _, e := range s.executors {

@@ -82,7 +82,7 @@ type Backend struct {
 	changed chan struct{}  // closed and replaced when up or ended change
 }
 
-var _ cluster.Backend = (*Backend)(nil)
+var _ cluster.Elastic = (*Backend)(nil)
 
 // some is how long Start waits for all executors when it has some.
 const some = 5 * time.Second
@@ -191,6 +191,16 @@ func (b *Backend) tell(id exec.ExecutorID, k message.Kind) {
 		b.line.Send(k, standalone.UpBody{N: n})
 	}
 	b.notify()
+}
+
+// Want implements cluster.Elastic.
+func (b *Backend) Want(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.want.Executors = n
+	if b.line != nil {
+		b.line.Send(standalone.Want, standalone.WantBody{Executors: n})
+	}
 }
 
 // notify wakes await. The mu is held.
