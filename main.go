@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/millrace-engine/millrace/artifacts/function"
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/connector/files"
 	"github.com/millrace-engine/millrace/exec/cluster/process"
 	"github.com/millrace-engine/millrace/shuffle/service"
@@ -18,6 +19,7 @@ import (
 type Registry struct {
 	fetch     service.Options
 	functions function.Registry
+	policy    func() cache.Policy // nil: the setting cache.policy says
 }
 
 // MainOption fills the registry: a function of the program that registers its
@@ -39,6 +41,12 @@ func WithChunkCodec(c service.Codec) MainOption {
 	return func(r *Registry) { r.fetch.Codec = c }
 }
 
+// WithCachePolicy replaces what decides which blocks of cached tables leave memory
+// first; new makes one for each priority. The setting cache.policy has no effect then.
+func WithCachePolicy(new func() cache.Policy) MainOption {
+	return func(r *Registry) { r.policy = new }
+}
+
 // Main registers a program's functions and makes it able to run executors: on
 // "local-cluster" its own binary is started again for each of them, and on a cluster
 // its executors run a copy. It is the first statement of main, and of TestMain in
@@ -58,7 +66,7 @@ func Main(opts ...MainOption) {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := process.Child(ctx, os.Stdin, process.Program{Tables: files.Registry(), Functions: r.functions.Table(), Fingerprint: r.functions.Fingerprint(), Fetch: r.fetch})
+	err := process.Child(ctx, os.Stdin, process.Program{Tables: files.Registry(), Functions: r.functions.Table(), Fingerprint: r.functions.Fingerprint(), Fetch: r.fetch, CachePolicy: r.policy})
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "millrace executor:", err)

@@ -16,6 +16,7 @@ import (
 	"github.com/millrace-engine/millrace/bench/tpch/dbgen"
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/exec/cluster/local"
+	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -34,6 +35,12 @@ func run(t *testing.T, s *millrace.Session, statements ...string) (rows [][]stri
 // scans sums up the counters of a query's scans of datasets.
 func scans(t *testing.T, s *millrace.Session, query string) (hits, misses, skipped int64) {
 	t.Helper()
+	n := cachedIn(t, s, query)
+	return n.CacheHits + n.CacheDisk, n.CacheMisses, n.PagesPruned
+}
+
+func cachedIn(t *testing.T, s *millrace.Session, query string) (n event.OperatorStats) {
+	t.Helper()
 	_, r, err := text(t, s, query)
 	if err != nil {
 		t.Fatal(err)
@@ -41,11 +48,11 @@ func scans(t *testing.T, s *millrace.Session, query string) (hits, misses, skipp
 	for _, st := range r.Stats().Stages {
 		for _, o := range st.Operators {
 			if strings.HasPrefix(o.Node, "InMemoryScan") {
-				hits, misses, skipped = hits+o.CacheHits, misses+o.CacheMisses, skipped+o.PagesPruned
+				n.Add(o)
 			}
 		}
 	}
-	return hits, misses, skipped
+	return n
 }
 
 // store is what the session's only executor holds.
@@ -291,6 +298,49 @@ func TestStorageLevel(t *testing.T) {
 	for _, name := range []string{"", "NONE", "OFF_HEAP", "DISK_ONLY_SER", "MEMORY_ONLY_0", "MEMORY_ONLY_11", "MEMORY_ONLY_"} {
 		if l, err := millrace.ParseStorageLevel(name); err == nil {
 			t.Errorf("%q is read as %s", name, l)
+		}
+	}
+}
+
+// A table of ten times the memory that is cached and read leaves a hot table in
+// memory: nine in ten of its blocks are hits.
+func TestCacheStaysHot(t *testing.T) {
+	s := open(t, "local[2]", millrace.WithSetting("memory", "16MiB"))
+	run(t, s, "CACHE TABLE hot AS SELECT id AS k, id * 3 AS v FROM range(100000)")
+	const q = "SELECT sum(k), sum(v) FROM hot"
+	want := run(t, s, q)
+	run(t, s, q)
+	run(t, s, "CACHE LAZY TABLE big AS SELECT id AS a, id + 1 AS b FROM range(10000000)")
+	hits, all := int64(0), int64(0)
+	for i := range 4 {
+		run(t, s, fmt.Sprintf("SELECT sum(a), count(b) FROM big WHERE a %% 4 <> %d", i))
+		if d := cmp.Diff(want, run(t, s, q)); d != "" {
+			t.Fatal(d)
+		}
+		n := cachedIn(t, s, q)
+		hits, all = hits+n.CacheHits, all+n.CacheHits+n.CacheDisk+n.CacheMisses
+	}
+	if hits*10 < all*9 || all == 0 {
+		t.Errorf("%d of %d blocks were in memory", hits, all)
+	}
+}
+
+// Queries that need the memory that a cache fills get it.
+func TestCacheGivesWay(t *testing.T) {
+	for _, level := range []string{"MEMORY_ONLY", "MEMORY_AND_DISK"} {
+		s := openTPCH(t, "local[2]", millrace.WithSetting("memory", "32MiB"))
+		run(t, s, "CACHE TABLE filler OPTIONS ('storageLevel' '"+level+"', 'priority' '100') AS SELECT id AS a, id + 1 AS b FROM range(3000000)")
+		before := store(s).Bytes()
+		for _, n := range []int{9, 18, 21} {
+			if err := answer(t, s, n); err != nil {
+				t.Errorf("%s: q%d: %v", level, n, err)
+			}
+		}
+		if before < 10<<20 {
+			t.Errorf("%s: the cache held %d bytes only", level, before)
+		}
+		if got := run(t, s, "SELECT count(*), sum(b - a) FROM filler"); got[0][0] != "3000000" || got[0][1] != "3000000" {
+			t.Errorf("%s: %v", level, got)
 		}
 	}
 }

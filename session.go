@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace/artifacts"
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
@@ -182,10 +183,14 @@ func (s *Session) executors(ctx context.Context, begin int, tracker *shuffle.Tra
 		}
 		s.spill = spill.NewSpace(dir)
 		s.spill.Limit = limit
-		return local.New(executor.Config{ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep, Functions: program.functions.Table()}), nil
+		policy := program.policy
+		if policy == nil {
+			policy = cache.Policies[s.conf.Get(settings.CachePolicy).Text]
+		}
+		return local.New(executor.Config{CachePolicy: policy, ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep, Functions: program.functions.Table()}), nil
 	}
 	return process.Start(ctx, process.Config{Executors: begin, Slots: s.place.Slots, Memory: s.place.Memory,
-		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, Outputs: tracker, Results: results,
+		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, CachePolicy: s.conf.Get(settings.CachePolicy).Text, Outputs: tracker, Results: results,
 		ArtifactDir: s.conf.Get(settings.ArtifactDir).Text, ArtifactLimit: s.conf.Size(settings.ArtifactLimit),
 		Functions: program.functions.Table(), Fingerprint: program.functions.Fingerprint()})
 }

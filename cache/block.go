@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -79,6 +80,7 @@ const (
 	ready state = iota
 	spilling
 	deleting
+	writing // no one sees it yet
 )
 
 // block is a block of the store. Its fields are guarded by its shard's lock,
@@ -93,7 +95,13 @@ type block struct {
 	runs    []Run // the rows that come first
 	batches []*columnar.Batch
 	cost    cost // of batches
-	spare   Run  // the batches, on disk too: they go with the last pin
+	spare   Run  // the batches, on disk too
+	leaves  bool // the batches go with the last pin
+
+	// Of blocks of datasets, not changed once others see them:
+	priority int
+	made     time.Duration // how long it took to make the map output
+	bytes    int64         // of batches, without dictionaries
 }
 
 // output is what the blocks of a map output have in common: their file.

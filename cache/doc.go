@@ -26,6 +26,10 @@
 //   - B5 State changes under the lock of a shard; no I/O and no call of the
 //     broker happens under it.
 //
+// What leaves first is up to a Policy for blocks of datasets (ranks), by priority; then
+// go map outputs, the oldest first. A block that is read from disk again comes back
+// while there is room (Load).
+//
 // The package imports columnar and internal/diag. It is tested by random use
 // from many goroutines against a model, and with devices that become full.
 package cache

@@ -20,3 +20,12 @@ func (s *Store) Counted() int64 {
 	}
 	return n
 }
+
+// InMemory reports whether a block has its rows in memory.
+func (s *Store) InMemory(id BlockID) bool {
+	h := s.shard(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b := h.blocks[id]
+	return b != nil && b.batches != nil
+}

@@ -124,6 +124,12 @@ func (p *Pinned) held() (*columnar.Batch, error) {
 	return b, nil
 }
 
+// Held reports whether all that is to be read lies in memory.
+func (p *Pinned) Held() bool { return p.reader == nil && len(p.runs) == 0 }
+
+// Drop drops the block, which is damaged; it is read no more.
+func (p *Pinned) Drop() { p.store.Drop(p.block.id) }
+
 // Close unpins the block. It is idempotent.
 func (p *Pinned) Close() {
 	if p.closed {
@@ -143,9 +149,10 @@ func (p *Pinned) Close() {
 	case last && b.state == deleting && !b.busy:
 		h.mu.Unlock()
 		s.destroy(b)
-	case last && b.state == ready && b.spare != nil:
+	case last && b.state == ready && b.leaves:
 		c := b.shed()
 		h.mu.Unlock()
+		s.ranks.remove(b)
 		s.release(c)
 	default:
 		h.mu.Unlock()

@@ -23,12 +23,33 @@ func (s *Store) relieve(ctx context.Context) {
 	}
 }
 
-// Reclaim implements memory.Reclaimer: it writes the oldest blocks that nobody
-// reads to disk, or drops those of memory alone, until n bytes are free. It
-// returns fewer when there are none, the device fails or ctx ends: blocks that
-// could not be written stay.
+// Reclaim implements memory.Reclaimer: it writes blocks that nobody reads to disk,
+// or drops those of memory alone, until n bytes are free: those of datasets as their
+// policy says, then the oldest. It returns fewer when there are none, the device
+// fails or ctx ends: blocks that could not be written stay.
 func (s *Store) Reclaim(ctx context.Context, n int64) (freed int64) {
 	n = max(n, min(leastReclaim, s.memory.Held()/4))
+	tried := map[*block]bool{}
+	for freed < n {
+		room := freed
+		victims := s.ranks.victims(func(b *block) (taken, more bool) {
+			if tried[b] { // it is read, or was gone
+				return false, true
+			}
+			room += b.bytes
+			return true, room < n
+		})
+		if len(victims) == 0 {
+			break
+		}
+		for _, b := range victims {
+			tried[b] = true
+			got, err := s.evict(ctx, b)
+			if freed += got; err != nil || ctx.Err() != nil {
+				return freed
+			}
+		}
+	}
 	for _, b := range s.victims() {
 		if freed >= n || ctx.Err() != nil {
 			break
@@ -73,13 +94,24 @@ func (s *Store) victims() []*block {
 func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 	h := s.shard(b.id)
 	h.mu.Lock()
-	if b.state != ready || b.pins > 0 || b.batches == nil || b.spare != nil || b.level == MemoryAndDisk && s.disk == nil {
+	if b.state != ready || b.pins > 0 || b.batches == nil || b.level == MemoryAndDisk && s.disk == nil {
+		gone := b.state == deleting || b.batches == nil
 		h.mu.Unlock()
+		if gone {
+			s.ranks.remove(b)
+		}
 		return 0, nil
+	}
+	if b.spare != nil { // it came back from disk
+		c := b.shed()
+		h.mu.Unlock()
+		s.ranks.remove(b)
+		return s.release(c), nil
 	}
 	if b.level == MemoryOnly {
 		c, _ := h.remove(b)
 		h.mu.Unlock()
+		s.ranks.remove(b)
 		freed = s.release(c)
 		s.destroy(b)
 		return freed, nil
@@ -113,12 +145,13 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 		return 0, err
 	}
 	b.state, b.spare = ready, run
-	if b.pins > 0 {
+	if b.leaves = b.pins > 0; b.leaves {
 		h.mu.Unlock()
 		return 0, nil
 	}
 	c := b.shed()
 	h.mu.Unlock()
+	s.ranks.remove(b)
 	return s.release(c), nil
 }
 
@@ -127,7 +160,7 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 func (b *block) shed() cost {
 	c := b.cost
 	b.runs = append(b.runs[:len(b.runs):len(b.runs)], b.spare) // readers have the old list
-	b.batches, b.cost, b.spare = nil, cost{}, nil
+	b.batches, b.cost, b.spare, b.leaves = nil, cost{}, nil, false
 	return c
 }
 

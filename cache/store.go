@@ -26,7 +26,9 @@ type Store struct {
 
 	mu     sync.Mutex
 	shares map[share]int // blocks that refer to it
-	order  []*block      // those with memory, oldest first; some have none any more
+	order  []*block      // those with memory, but of datasets, oldest first; some have none any more
+
+	ranks *ranks // of the blocks of datasets
 
 	bell  chan struct{} // rings when bytes are wanted
 	stop  context.CancelFunc
@@ -43,7 +45,12 @@ var _ memory.Reclaimer = (*Store)(nil)
 // NewStore returns a store of a broker's memory, named for messages. Close ends
 // it. Without a disk what memory has no room for is refused.
 func NewStore(b *memory.Broker, name string, d Disk) *Store {
-	s := &Store{broker: b, disk: d, shares: map[share]int{}, bell: make(chan struct{}, 1)}
+	return NewStoreWith(b, name, d, NewS3FIFO)
+}
+
+// NewStoreWith is NewStore with a policy for what leaves memory of cached datasets.
+func NewStoreWith(b *memory.Broker, name string, d Disk, policy func() Policy) *Store {
+	s := &Store{broker: b, disk: d, ranks: newRanks(policy), shares: map[share]int{}, bell: make(chan struct{}, 1)}
 	for i := range s.shards {
 		s.shards[i].blocks = map[BlockID]*block{}
 	}
@@ -71,6 +78,9 @@ func (s *Store) Has(id BlockID) bool {
 
 // Get pins a block for reading; its Close unpins it.
 func (s *Store) Get(id BlockID) (*Pinned, bool) {
+	if id.cached() {
+		s.ranks.read(id)
+	}
 	h := s.shard(id)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -136,6 +146,7 @@ func (h *shard) remove(b *block) (c cost, last bool) {
 }
 
 func (s *Store) dropped(b *block, c cost, last bool) {
+	s.ranks.remove(b)
 	s.release(c)
 	if last {
 		s.destroy(b)
@@ -144,6 +155,7 @@ func (s *Store) dropped(b *block, c cost, last bool) {
 
 // destroy gives back all that a block has. Nobody else knows it any more.
 func (s *Store) destroy(b *block) (freed int64) {
+	s.ranks.remove(b)
 	h := s.shard(b.id)
 	h.mu.Lock() // order may know it still
 	c := b.cost

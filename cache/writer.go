@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -12,8 +13,12 @@ import (
 // before Commit. It is used by one goroutine at a time and ends with Commit or
 // Abort.
 type Writer struct {
+	// Priority is that of a dataset's blocks: those with a higher one leave memory later.
+	Priority int
+
 	store  *Store
 	level  Level
+	began  time.Time
 	out    *output
 	blocks []*block // by partition; nil: no rows yet
 	held   int64    // bytes in memory, about
@@ -24,10 +29,10 @@ type Writer struct {
 // NewWriter returns a writer of the blocks of a map output; id's Partition is
 // not looked at.
 func (s *Store) NewWriter(id BlockID, partitions int, level Level) *Writer {
-	w := &Writer{store: s, level: level, out: &output{id: id, partitions: partitions}, blocks: make([]*block, partitions)}
+	w := &Writer{store: s, level: level, began: time.Now(), out: &output{id: id, partitions: partitions}, blocks: make([]*block, partitions)}
 	for p := range w.blocks {
 		id.Partition = p
-		w.blocks[p] = &block{id: id, level: level, out: w.out}
+		w.blocks[p] = &block{id: id, level: level, out: w.out, state: writing}
 	}
 	return w
 }
@@ -48,8 +53,13 @@ func (w *Writer) AppendIn(ctx context.Context, r *memory.Region, partition int, 
 
 func (w *Writer) append(ctx context.Context, partition int, x *columnar.Batch, n int64, r *memory.Region) error {
 	b, s := w.blocks[partition], w.store
-	if w.level != DiskOnly && s.charge(&b.cost, x, n, r) {
+	if b.id.cached() && b.bytes == 0 && w.level != DiskOnly { // policies compare it with what is there
+		b.priority = w.Priority
+		s.ranks.add(b, n, w.level != MemoryOnly)
+	}
+	if w.level != DiskOnly && (s.charge(&b.cost, x, n, r) || b.id.cached() && s.makeRoom(ctx, b, n) && s.charge(&b.cost, x, n, r)) {
 		b.batches = append(b.batches, x)
+		b.bytes += n
 		w.held += max(n, x.DataBytes())
 		if s.disk != nil && w.level != MemoryOnly && w.held >= leastReclaim && s.memory.Pressure() == memory.Critical {
 			return w.spill(ctx)
@@ -90,7 +100,8 @@ func (w *Writer) spillBlock(ctx context.Context, b *block) error {
 		w.held -= min(w.held, x.DataBytes())
 	}
 	w.store.release(b.cost)
-	b.batches, b.cost = nil, cost{}
+	b.batches, b.cost, b.bytes = nil, cost{}, 0
+	w.store.ranks.remove(b)
 	return nil
 }
 
@@ -131,8 +142,10 @@ func (w *Writer) Commit() error {
 		}
 	}
 	for _, b := range fresh {
+		b.made = time.Since(w.began)
 		h := s.shard(b.id)
 		h.mu.Lock()
+		b.state = ready
 		_, known := h.blocks[b.id]
 		if !known {
 			h.blocks[b.id] = b
@@ -140,6 +153,8 @@ func (w *Writer) Commit() error {
 		h.mu.Unlock()
 		if known {
 			doubled = append(doubled, b)
+		} else if b.batches != nil && b.id.cached() {
+			s.ranks.add(b, b.bytes, w.level != MemoryOnly) // its size and cost are known now
 		} else if b.batches != nil {
 			s.mu.Lock()
 			s.order = append(s.order, b)
@@ -162,6 +177,7 @@ func (w *Writer) Abort() {
 	}
 	w.ended = true
 	for _, b := range w.blocks {
+		w.store.ranks.remove(b)
 		w.store.release(b.cost)
 		b.batches, b.cost = nil, cost{}
 	}

@@ -89,8 +89,9 @@ type OperatorStats struct {
 	RowsPruned      int64  `json:"rows_pruned,omitempty"`
 	PeakBytes       int64  `json:"peak_bytes,omitempty"` // reserved at most, by one task
 	SpilledBytes    int64  `json:"spilled_bytes,omitempty"`
-	CacheHits       int64  `json:"cache_hits,omitempty"` // blocks of cached datasets that were there
-	CacheMisses     int64  `json:"cache_misses,omitempty"`
+	CacheHits       int64  `json:"cache_hits,omitempty"`   // blocks of cached datasets that were in memory,
+	CacheDisk       int64  `json:"cache_disk,omitempty"`   // on disk,
+	CacheMisses     int64  `json:"cache_misses,omitempty"` // and that were computed
 }
 
 // Add adds another task's numbers.
@@ -108,6 +109,7 @@ func (s *OperatorStats) Add(o OperatorStats) {
 	s.PeakBytes = max(s.PeakBytes, o.PeakBytes)
 	s.SpilledBytes += o.SpilledBytes
 	s.CacheHits += o.CacheHits
+	s.CacheDisk += o.CacheDisk
 	s.CacheMisses += o.CacheMisses
 }
 

@@ -48,6 +48,9 @@ type Config struct {
 	// Keep is where the output of every map task is written as an .mrs file, which
 	// stays; nil: nowhere (OpenKeep). It is closed with the executor.
 	Keep *os.Root
+	// CachePolicy makes what says which blocks of cached datasets leave memory first,
+	// nil: cache.NewS3FIFO.
+	CachePolicy func() cache.Policy
 	// Results takes the rows of result stages.
 	Results ResultSink
 	// Holders returns who holds the blocks of an executor, this one included, nil
@@ -90,7 +93,10 @@ func New(c Config) *Executor {
 	if c.Keep != nil {
 		where, level = kept{c.Keep}, cache.DiskOnly
 	}
-	store := cache.NewStore(c.Broker, "blocks", where)
+	if c.CachePolicy == nil {
+		c.CachePolicy = cache.NewS3FIFO
+	}
+	store := cache.NewStoreWith(c.Broker, "blocks", where, c.CachePolicy)
 	return &Executor{Config: c, store: store, kept: cache.NewDatasets(store), level: level, specs: map[[32]byte]*wire.StageSpec{}, stages: map[exec.StageID]*op.Shared{}, jobs: map[exec.StageID]*op.Filters{}, sent: map[int]*sentFilters{}, shared: map[int]memory.Reservation{}}
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/exec"
@@ -70,6 +71,8 @@ type Program struct {
 	Fingerprint string
 	// Fetch has what it replaces of fetching; the limits are the spec's.
 	Fetch service.Options
+	// CachePolicy is for executor.Config.CachePolicy; nil: the spec names one.
+	CachePolicy func() cache.Policy
 }
 
 // Child is the life of an executor that Spawn made: it reads its spec from stdin
@@ -124,12 +127,15 @@ func (s *Spec) run(ctx context.Context, p Program) error {
 	if err != nil {
 		return err
 	}
+	if p.CachePolicy == nil {
+		p.CachePolicy = cache.Policies[s.CachePolicy]
+	}
 	space := spill.NewSpace(s.SpillDir)
 	space.Limit = s.SpillLimit
 	return remote.Run(ctx, remote.AgentConfig{
 		Transport: t, Fingerprint: p.Fingerprint, Artifacts: remote.Place{Self: credential, Host: s.Host, Dir: s.ArtifactDir, Limit: s.ArtifactLimit}, App: s.Name.App, Fetch: fetch, At: Address(s.Transport, s.Dir, s.Name.ID, s.Host),
 		Driver: transport.Peer{Addr: s.Driver, Name: identity.Name{App: s.Name.App, Role: identity.Driver}},
-		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: p.Tables, Functions: p.Functions, Spill: space, Keep: keep,
+		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: p.Tables, Functions: p.Functions, CachePolicy: p.CachePolicy, Spill: space, Keep: keep,
 			Panics: func(task exec.TaskID, value any, stack []byte) {
 				fmt.Fprintf(os.Stderr, "%s: %v\n%s", task, value, stack)
 			}},

@@ -34,6 +34,8 @@ type Spec struct {
 	ArtifactLimit int64
 	// Binary is what is to run in place of the binary that reads this; nil: nothing.
 	Binary *Binary `json:",omitempty"`
+	// CachePolicy names one of cache.Policies, for programs that do not bring their own.
+	CachePolicy string
 	// Dir is for sockets. The executor removes it when it has lost whoever started
 	// it, and Parents, from the inside out, if nothing is left in them.
 	Dir     string

@@ -169,6 +169,8 @@ type ExecutorSpec struct {
 	ArtifactDir   string
 	ArtifactLimit int64
 	Binary        *process.Binary `json:",omitempty"`
+	// CachePolicy is as process.Spec.CachePolicy.
+	CachePolicy string
 }
 
 // UpBody tells the master that an executor has reached its driver, or that its

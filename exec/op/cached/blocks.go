@@ -2,12 +2,15 @@ package cached
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/chunk"
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/plan/catalog"
 	"github.com/millrace-engine/millrace/plan/eval"
 )
@@ -33,20 +36,34 @@ type column struct {
 }
 
 // blocks pins the node's columns, false if one is not here.
-func (o *Operator) blocks(part *cache.Part, partition int) (*blocks, bool) {
+func (o *Operator) blocks(ctx context.Context, part *cache.Part, partition int) (*blocks, bool) {
 	b := &blocks{o: o, part: part, columns: make([]column, len(o.node.Columns))}
 	for i, c := range o.node.Columns {
 		if part.Rows == 0 {
 			break
 		}
-		pin, ok := o.task.Datasets.Store.Get(cache.ColumnID(o.node.Dataset.ID, partition, c))
+		id := cache.ColumnID(o.node.Dataset.ID, partition, c)
+		if _, err := o.task.Datasets.Store.Load(ctx, id); err != nil {
+			b.close()
+			return nil, false
+		}
+		pin, ok := o.task.Datasets.Store.Get(id)
 		if !ok {
 			b.close()
 			return nil, false
 		}
 		b.columns[i].pin = pin
 	}
-	o.metrics.Scan.CacheHits.Add(int64(max(1, len(o.node.Columns))))
+	for _, c := range b.columns {
+		if c.pin == nil || c.pin.Held() {
+			o.metrics.Scan.CacheHits.Add(1)
+		} else {
+			o.metrics.Scan.CacheDisk.Add(1)
+		}
+	}
+	if len(b.columns) == 0 { // the rows are only counted
+		o.metrics.Scan.CacheHits.Add(1)
+	}
 	b.scratch = memory.NewScratch(o.task.Memory)
 	if len(o.node.Filters) > 0 && part.Bounds != nil {
 		b.stats = make([]catalog.ColumnStatistics, len(o.node.Columns))
@@ -78,7 +95,10 @@ func (b *blocks) next(ctx context.Context) (*columnar.Batch, error) {
 	n := b.left
 	for i := range b.columns {
 		c := &b.columns[i]
-		if err := c.fill(ctx, b.o.task.Memory); err != nil {
+		if err := c.fill(ctx, b.o.task.Memory); errors.Is(err, chunk.ErrCorrupt) { // who runs next computes it
+			c.pin.Drop()
+			return nil, &exec.Failure{Kind: exec.Transient, Cause: err}
+		} else if err != nil {
 			return nil, err
 		}
 		n = min(n, c.b.Rows-c.at)

@@ -74,7 +74,7 @@ func (o *Operator) start(ctx context.Context) error {
 	d := o.node.Dataset
 	part, known := o.task.Datasets.Part(d.ID, a.Partition)
 	if known {
-		if b, ok := o.blocks(part, a.Partition); ok {
+		if b, ok := o.blocks(ctx, part, a.Partition); ok {
 			o.rows = b
 			return nil
 		}

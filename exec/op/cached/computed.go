@@ -87,6 +87,7 @@ func (o *Operator) keep(known *cache.Part, partition int) (*keeper, bool) {
 	}
 	k.appender = kernel.NewAppender(types, k.memory)
 	k.writer = o.task.Datasets.Store.NewWriter(cache.ColumnID(d.ID, partition, 0), schema.Len(), l)
+	k.writer.Priority = d.Storage.Priority
 	return k, true
 }
 

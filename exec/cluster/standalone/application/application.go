@@ -35,13 +35,14 @@ type Config struct {
 	Master  transport.Peer
 	Name    string
 	// Executors of this size each.
-	Executors  int
-	Size       standalone.Size
-	Schemes    string // of the application's transport, as process.Carrier takes them
-	Host       string // where executors reach the driver
-	SpillLimit int64
-	Fetch      service.Limits // of each executor
-	Keep       string         // directory on workers where the application keeps its exchange output; "" = none
+	Executors   int
+	Size        standalone.Size
+	Schemes     string // of the application's transport, as process.Carrier takes them
+	Host        string // where executors reach the driver
+	SpillLimit  int64
+	Fetch       service.Limits // of each executor
+	CachePolicy string         // as process.Spec.CachePolicy
+	Keep        string         // directory on workers where the application keeps its exchange output; "" = none
 	// Wait bounds the time until there is an executor.
 	Wait    time.Duration
 	Results executor.ResultSink
@@ -228,7 +229,7 @@ func (b *Backend) placed(p standalone.PlacedBody) error {
 		keep = filepath.Join(b.want.Keep, b.app)
 	}
 	b.line.Send(standalone.Spec, standalone.SpecBody{N: p.N, Spec: standalone.ExecutorSpec{Credential: encoded, Transport: b.want.Schemes,
-		Driver: string(b.Addr()), SpillLimit: b.want.SpillLimit, Fetch: b.want.Fetch, Keep: keep, WorkDir: b.workDir,
+		Driver: string(b.Addr()), SpillLimit: b.want.SpillLimit, Fetch: b.want.Fetch, Keep: keep, CachePolicy: b.want.CachePolicy, WorkDir: b.workDir,
 		ArtifactDir: b.want.ArtifactDir, ArtifactLimit: b.want.ArtifactLimit, Binary: b.binary}})
 	return nil
 }
