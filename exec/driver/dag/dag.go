@@ -30,6 +30,7 @@
 package dag
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -514,12 +515,20 @@ func (s *Scheduler) fetchFailed(f *FetchFailed) []Action {
 	return s.advance(j, acts)
 }
 
+// errInputs is the end of a job whose stage lost its inputs again and again: of what
+// they were lost by, with its place and remedy, where that is known.
 func errInputs(stage int, cause error) error {
-	last := ""
-	if cause != nil {
-		last = fmt.Sprintf(": %v", cause)
+	text := fmt.Sprintf("stage %d was tried %d times in a row and its inputs were lost each time", stage, MaxAttempts)
+	var known *diag.Error
+	if errors.As(cause, &known) && known.Class != diag.Internal {
+		e := *known
+		e.Message = known.Message + "; " + text
+		return e.WithCause(cause)
 	}
-	return diag.New(diag.ClusterFailed, "stage %d was tried %d times in a row and its inputs were lost each time%s", stage, MaxAttempts, last).WithCause(cause).
+	if cause != nil {
+		text += fmt.Sprintf(": %v", cause)
+	}
+	return diag.New(diag.ClusterFailed, "%s", text).WithCause(cause).
 		WithRemedy("executors or their disks fail too often; the logs of their workers say more")
 }
 
