@@ -1,6 +1,9 @@
 package exec
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // TaskID names one attempt of one task.
 type TaskID struct{ Job, Stage, StageAttempt, Task, Attempt int }
@@ -8,6 +11,11 @@ type TaskID struct{ Job, Stage, StageAttempt, Task, Attempt int }
 // String prints "job 3 stage 5.1 task 12.0".
 func (t TaskID) String() string {
 	return fmt.Sprintf("job %d stage %d.%d task %d.%d", t.Job, t.Stage, t.StageAttempt, t.Task, t.Attempt)
+}
+
+// Compare orders attempts by job, stage, attempt of the stage, task and attempt.
+func (t TaskID) Compare(o TaskID) int {
+	return cmp.Or(t.Job-o.Job, t.Stage-o.Stage, t.StageAttempt-o.StageAttempt, t.Task-o.Task, t.Attempt-o.Attempt)
 }
 
 // StageID names one attempt of a stage.

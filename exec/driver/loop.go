@@ -3,7 +3,8 @@ package driver
 import (
 	"errors"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/millrace-engine/millrace/cache"
@@ -46,7 +47,7 @@ func (d *Driver) drain() {
 		d.queue = d.queue[1:]
 		f()
 	}
-	for _, j := range d.jobs {
+	for _, j := range d.inOrder() {
 		if j.ended && len(j.running) == 0 { // R3
 			delete(d.jobs, j.id)
 			d.Backend.EndJob(j.id)
@@ -60,6 +61,12 @@ func (d *Driver) drain() {
 	d.watchIdle()
 	d.watchPlaces()
 	d.watchSize()
+}
+
+// inOrder lists the jobs by their ids: what follows from a change does not depend on
+// the order of a map.
+func (d *Driver) inOrder() []*job {
+	return slices.SortedFunc(maps.Values(d.jobs), func(a, b *job) int { return a.id - b.id })
 }
 
 // ended tells of the end of a job.
@@ -396,16 +403,17 @@ func (d *Driver) lost(id exec.ExecutorID) {
 	d.Bus.Publish(event.Event{Kind: event.ExecutorLost, Time: time.Now(), Executor: string(id)})
 	d.strike(id)
 	d.left(id)
-	jobs := make([]*job, 0, len(d.jobs))
-	for _, j := range d.jobs {
-		jobs = append(jobs, j)
-	}
-	sort.Slice(jobs, func(a, b int) bool { return jobs[a].id < jobs[b].id })
+	jobs := d.inOrder()
 	for _, j := range jobs {
+		var gone []exec.TaskID
 		for t, ex := range j.running {
 			if ex == id {
-				d.stopped(j, t)
+				gone = append(gone, t)
 			}
+		}
+		slices.SortFunc(gone, exec.TaskID.Compare)
+		for _, t := range gone {
+			d.stopped(j, t)
 		}
 	}
 	d.Datasets.Registry.Lose(string(id))

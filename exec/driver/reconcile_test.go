@@ -21,7 +21,7 @@ import (
 // output, and reports what the test says. It returns the driver's
 // simulation, the job, and a function that ends a task of the second stage.
 func reading(t *testing.T, parts []shuffle.Part) (*sim, *job, func(task int, r shuffle.Read)) {
-	s := newSim(t, 1)
+	s := newSim(t, 1, nil)
 	leaf := &physical.Values{Out: columnar.NewSchema()}
 	g := &stage.Graph{Result: 1, Stages: []*stage.Stage{
 		{ID: 0, Root: leaf, Out: &stage.Output{Exchange: 1}},

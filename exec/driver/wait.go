@@ -75,7 +75,7 @@ func (d *Driver) watchGrace() {
 			if d.task.Executors() > 0 {
 				return
 			}
-			for _, j := range d.jobs {
+			for _, j := range d.inOrder() {
 				d.dagStep(j, dag.Event{Cancel: &dag.Cancel{Job: j.id, Err: diag.New(diag.ClusterFailed, "there has been no executor for %s", wait).
 					WithRemedy("start workers, or look into why they ended")}})
 			}

@@ -346,20 +346,7 @@ func (s *Scheduler) sorted(want func(exec.TaskID, exec.ExecutorID) bool) []exec.
 			ids = append(ids, id)
 		}
 	}
-	sort.Slice(ids, func(i, j int) bool {
-		a, b := ids[i], ids[j]
-		switch {
-		case a.Job != b.Job:
-			return a.Job < b.Job
-		case a.Stage != b.Stage:
-			return a.Stage < b.Stage
-		case a.StageAttempt != b.StageAttempt:
-			return a.StageAttempt < b.StageAttempt
-		case a.Task != b.Task:
-			return a.Task < b.Task
-		}
-		return a.Attempt < b.Attempt
-	})
+	slices.SortFunc(ids, exec.TaskID.Compare)
 	return ids
 }
 
