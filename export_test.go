@@ -38,6 +38,7 @@ func OpenOn(ctx context.Context, start func(context.Context, *shuffle.Tracker, *
 	}
 	s.govern = s.broker.Govern()
 	s.driver = driver.New(driver.Config{Backend: backend, Tables: s.tables, Tracker: tracker, Results: results, Memory: s.broker, Bus: s.bus, Datasets: s.datasets})
+	s.place.Executors = s.driver.Executors()
 	return s, nil
 }
 

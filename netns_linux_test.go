@@ -136,18 +136,6 @@ func (c *crossing) at(i int) transport.Addr {
 	return transport.Addr("quic://" + net.JoinHostPort(c.addrs[i], "0"))
 }
 
-// together is a backend whose executors run in this process.
-type together struct {
-	*remote.Backend
-	agents *sync.WaitGroup
-}
-
-func (b together) Close(ctx context.Context) error {
-	err := b.Backend.Close(ctx)
-	b.agents.Wait()
-	return err
-}
-
 // TestNamespaces answers TPC-H on a driver and an executor in one network and an
 // executor in another, over QUIC, at full speed and at 200 Mbit/s.
 func TestNamespaces(t *testing.T) {

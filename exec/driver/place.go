@@ -18,8 +18,12 @@ const (
 const maxPlaces = 4 << 20
 
 // places returns where tasks of a stage do best: where most of the partitions that
-// they read lies. It is nil when no task cares.
+// they read lies. It is nil when no task cares. Those of a broadcast do not: what
+// they make goes to every executor, and does so sooner from several.
 func (d *Driver) places(j *job, st int, tasks []int) []task.Place {
+	if o := j.graph.Stages[st].Out; o != nil && o.Partitioning.Kind == physical.Broadcast {
+		return nil
+	}
 	out := make([]task.Place, len(tasks))
 	held := make([]map[string]int64, len(tasks))
 	for _, in := range j.graph.Stages[st].Inputs {

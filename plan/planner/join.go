@@ -124,6 +124,16 @@ func (pl *planner) hashJoin(j *joinPlan) (planned, error) {
 	out := &physical.HashJoin{Kind: j.Kind, BuildLeft: buildLeft, Shared: shared, Together: shared && together, NullSafe: j.nullSafe, BuildRows: rows, Place: j.Place}
 	var dist distribution
 	if shared {
+		if !together {
+			keys := j.rightKeys
+			if buildLeft {
+				keys = j.leftKeys
+			}
+			var err error
+			if *build, err = pl.scatter(*build, keys, rows); err != nil {
+				return planned{}, err
+			}
+		}
 		*build = pl.broadcast(*build, rows)
 		dist = probe.dist
 		if j.keepsBuild(buildLeft) && !dist.single { // build rows come out of some task
@@ -251,6 +261,26 @@ func rowBytes(s *columnar.Schema) float64 {
 		}
 	}
 	return n
+}
+
+// A build side of so many bytes, made by one task and read by so many executors, is
+// scattered.
+const (
+	scatterBytes     = 8 << 20
+	scatterExecutors = 4
+)
+
+// scatter lets the executors hand a large build side out together that one task
+// makes: else that task's executor sends all of it to each of the others (ADR 11).
+func (pl *planner) scatter(build planned, keys []expr.Expr, rows float64) (planned, error) {
+	if !build.dist.single || pl.opts.Executors < scatterExecutors || rows*rowBytes(build.plan.Schema()) < scatterBytes {
+		return build, nil
+	}
+	build, at, err := pl.columns(build, keys)
+	if err != nil {
+		return planned{}, err
+	}
+	return pl.hash(build, at, pl.opts.Executors, rows), nil
 }
 
 // broadcast makes every task of the consumer read all rows.
