@@ -204,7 +204,7 @@ func TestStandaloneErrors(t *testing.T) {
 		{"no master", "millrace://127.0.0.1:1", c.options(), "millrace master"},
 		{"too large", c.url(), c.options(millrace.WithSetting("executor.cores", "2"), millrace.WithSetting("cluster.wait", "500ms"),
 			millrace.WithWaiting(func(reason string) { told = reason })), "no worker has 2 cores and 256MiB"},
-		{"a bad address", "millrace://a,b", nil, "millrace://host:port"},
+		{"a bad address", "millrace://a,b c", nil, "millrace://host:port"},
 	} {
 		s, err := millrace.Open(context.Background(), x.url, x.opts...)
 		if err == nil {

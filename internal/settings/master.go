@@ -15,7 +15,7 @@ type Place struct {
 	Slots     int    // of each executor
 	Memory    int64  // budget of each executor in bytes; 0: the setting memory
 	Processes bool   // the executors are processes of this machine
-	Cluster   string // host:port of the master of a standalone cluster; the others are zero then
+	Cluster   string // host:port of the master of a standalone cluster, or of several, with commas; the others are zero then
 }
 
 // Scheme begins the URL of a standalone cluster's master, MasterPort is where it
@@ -32,14 +32,18 @@ const maxPlaces = 1024
 func ParseMaster(master string) (Place, error) {
 	bad := diag.New(diag.InvalidSetting, "the master URL %q is not supported", master).WithRemedy("use local, local[n], local[*], local-cluster[executors,cores,MiB] or millrace://host:port")
 	if host, ok := strings.CutPrefix(master, Scheme); ok {
-		if !strings.Contains(host, ":") || strings.HasSuffix(host, "]") {
-			host += ":" + MasterPort
+		all := strings.Split(host, ",")
+		for i, host := range all {
+			if !strings.Contains(host, ":") || strings.HasSuffix(host, "]") {
+				host += ":" + MasterPort
+			}
+			name, port, err := net.SplitHostPort(host)
+			if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 1 || n > 65535 || name == "" || strings.ContainsAny(name, "/@ ") {
+				return Place{}, bad
+			}
+			all[i] = host
 		}
-		name, port, err := net.SplitHostPort(host)
-		if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 1 || n > 65535 || name == "" || strings.ContainsAny(name, ",/@ ") {
-			return Place{}, bad
-		}
-		return Place{Cluster: host}, nil
+		return Place{Cluster: strings.Join(all, ",")}, nil
 	}
 	if master == "local" {
 		return Place{Executors: 1, Slots: 1}, nil

@@ -3,6 +3,7 @@ package standalone
 import (
 	"context"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/millrace-engine/millrace/internal/diag"
@@ -17,9 +18,16 @@ func Control(c *identity.Credential) transport.Transport {
 	return tcp.New(c, tcp.Options{Lost: Silence})
 }
 
-// MasterAt is the master of a process's cluster, at host:port.
+// separator is between the addresses of several masters.
+const separator = ","
+
+// MasterAt is the master of a process's cluster, at host:port, or several of these.
 func MasterAt(c *identity.Credential, at string) transport.Peer {
-	return transport.Peer{Addr: transport.Addr(tcp.Scheme + "://" + at), Name: identity.Name{App: c.Name.App, Role: identity.Master}}
+	all := strings.Split(at, separator)
+	for i := range all {
+		all[i] = tcp.Scheme + "://" + all[i]
+	}
+	return transport.Peer{Addr: transport.Addr(strings.Join(all, separator)), Name: identity.Name{App: c.Name.App, Role: identity.Master}}
 }
 
 // Load returns the credential of a process of a cluster, by the token in a file.
@@ -40,7 +48,7 @@ func Request[T any](ctx context.Context, t transport.Transport, master transport
 	var none T
 	ctx, stop := context.WithTimeout(ctx, asking)
 	defer stop()
-	conn, err := t.Dial(ctx, master)
+	conn, err := Dial(ctx, t, master)
 	if err != nil {
 		return none, Unreachable(string(master.Addr), err)
 	}
@@ -57,10 +65,16 @@ func Request[T any](ctx context.Context, t transport.Transport, master transport
 	return v, nil
 }
 
-// HostTowards returns the address of this machine from which a master is reached:
-// there its executors may dial in.
+// HostTowards returns the address of this machine from which a master, the first of
+// several to which there is a way, is reached: there its executors may dial in.
 func HostTowards(master string) (string, error) {
-	c, err := net.Dial("udp", master) // sends nothing
+	var c net.Conn
+	var err error
+	for _, at := range strings.Split(master, separator) {
+		if c, err = net.Dial("udp", at); err == nil { // sends nothing
+			break
+		}
+	}
 	if err != nil {
 		return "", diag.New(diag.ClusterFailed, "there is no way to %s: %v", master, err).WithCause(err)
 	}

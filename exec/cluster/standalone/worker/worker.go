@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"time"
 
@@ -164,19 +163,17 @@ func (w *worker) leave() {
 
 const leaving = time.Second
 
-// The pauses between attempts to reach the master.
-const (
-	firstPause = 100 * time.Millisecond
-	maxPause   = 3 * time.Second
-)
-
 // talk keeps a stream to the master until ctx ends, or the worker is refused
 // before it ever was let in. It does not come back once ending is over, which ends
 // before ctx.
 func (w *worker) talk(ctx, ending context.Context) error {
-	pause, joined := firstPause, false
+	master := transport.Peer{Addr: w.Master, Name: identity.Name{App: w.Authority.App(), Role: identity.Master}}
+	caller := standalone.Caller{Transport: w.Transport, Master: master, Verb: standalone.Join, Silence: w.Silence,
+		Attach: w.attached, Detach: func() { w.detached(ctx) }, Joined: func() { w.Log.Info("joined the master", "master", w.Master) }, Receive: w.receive}
+	var pauses standalone.Pauses
+	joined := false
 	for {
-		was, err := w.once(ctx)
+		was, err := caller.Meet(ctx)
 		joined = joined || was
 		var refusal *diag.Error
 		if ending.Err() != nil {
@@ -187,68 +184,39 @@ func (w *worker) talk(ctx, ending context.Context) error {
 			return standalone.Unreachable(string(w.Master), err)
 		}
 		if was {
-			pause = firstPause
+			pauses = standalone.Pauses{}
 			w.Log.Warn("the master is away; what runs goes on", "master", w.Master, "reason", err)
 		} else {
-			w.Log.Warn("the master cannot be reached", "master", w.Master, "reason", err, "again", pause.Round(time.Millisecond).String())
+			w.Log.Warn("the master cannot be reached", "master", w.Master, "reason", err)
 		}
-		t := time.NewTimer(pause/2 + rand.N(pause/2))
-		select {
-		case <-t.C:
-		case <-ending.Done():
-			t.Stop()
+		if !pauses.Wait(ending) {
 			<-ctx.Done()
 			return nil
 		}
-		pause = min(2*pause, maxPause)
 	}
 }
 
-// dialling bounds the time that the master may take to answer.
-const dialling = 10 * time.Second
-
-// once talks to the master until the stream breaks. It reports whether the master
-// let the worker in.
-func (w *worker) once(ctx context.Context) (joined bool, err error) {
-	dial, stop := context.WithTimeout(ctx, dialling)
-	defer stop()
-	conn, err := w.Transport.Dial(dial, transport.Peer{Addr: w.Master, Name: identity.Name{App: w.Authority.App(), Role: identity.Master}})
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
-	s, err := conn.Open(ctx, transport.Control)
-	if err != nil {
-		return false, err
-	}
-	defer s.Cancel(transport.CodeContext)
-	slow := time.AfterFunc(dialling, func() { s.Cancel(transport.CodeContext) })
-	defer slow.Stop()
-	line := standalone.NewLine(ctx)
-	defer line.Cut()
+// attached gives the loop the line to the master, and returns what the worker says first.
+func (w *worker) attached(line *standalone.Line) (any, error) {
 	a := attached{line, make(chan standalone.JoinBody, 1)}
 	select {
 	case w.attach <- a:
+		return <-a.join, nil
 	case <-w.done:
-		return false, context.Canceled
+		return nil, context.Canceled
 	}
-	defer func() {
+}
+
+// detached tells the loop that there is no line, or leave, which waits for that.
+func (w *worker) detached(ctx context.Context) {
+	select {
+	case w.attach <- attached{}:
+	case <-w.done:
 		select {
 		case w.attach <- attached{}:
-		case <-w.done:
-			select {
-			case w.attach <- attached{}: // leave waits for it
-			case <-ctx.Done():
-			}
+		case <-ctx.Done():
 		}
-	}()
-	f := message.New(s, standalone.MaxMessage)
-	if _, err := standalone.Ask[struct{}](f, standalone.Join, <-a.join, standalone.Welcome); err != nil {
-		return false, err
 	}
-	slow.Stop()
-	w.Log.Info("joined the master", "master", w.Master)
-	return true, line.Talk(s, f, w.Silence, w.receive)
 }
 
 // receive takes in what the master says.
