@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -20,6 +21,7 @@ import (
 
 func masterCommand() *cobra.Command {
 	var host, port, token, dir, place string
+	var elect bool
 	c := &cobra.Command{
 		Use:   "master",
 		Short: "Run the master of a standalone cluster",
@@ -30,10 +32,13 @@ the cluster or submit to it needs its token, a secret in a file of mode 0600 tha
 copy it to the hosts of workers and users. All connections are encrypted, and both sides prove that they have the token.
 
 A master that is killed may be started again, with the same token and directory: workers and applications go on
-meanwhile, and come back to it.`,
+meanwhile, and come back to it. With --elect several masters share the directory: one leads and serves, the others wait,
+and one of them takes over within ten seconds when it is gone. Workers and applications are given the addresses of all.`,
 		Example: `  millrace master
   millrace master --host 10.0.0.1 --token /etc/millrace/token --dir /var/lib/millrace
   millrace worker millrace://10.0.0.1:7077 --token /etc/millrace/token
+  millrace master --host 10.0.0.2 --token /etc/millrace/token --dir /shared/millrace --elect
+  millrace worker millrace://10.0.0.1:7077,10.0.0.2:7077 --token /etc/millrace/token
   millrace sql --master millrace://10.0.0.1:7077 -c "SELECT 1"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,27 +62,59 @@ meanwhile, and come back to it.`,
 				dir = filepath.Join(filepath.Dir(path), "master")
 			}
 			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-			m, err := master.Start(cmd.Context(), master.Config{Transport: standalone.Control(self), At: standalone.MasterAt(self, net.JoinHostPort(host, port)).Addr, Dir: dir, Policy: policy, Log: log})
-			if err != nil {
-				return err
-			}
-			_, at := m.Addr().Split()
 			if made {
 				log.Info("a token was made", "file", path)
 			}
-			fmt.Printf("%s%s\n", settings.Scheme, at)
-			<-cmd.Context().Done()
-			return m.Close()
+			at := net.JoinHostPort(host, port)
+			config := master.Config{Transport: standalone.Control(self), At: standalone.MasterAt(self, at).Addr, Dir: dir, Policy: policy, Log: log}
+			for cmd.Context().Err() == nil {
+				if elect {
+					log.Info("waits to lead", "dir", dir)
+					if config.Lease, err = master.Elect(cmd.Context(), master.Election{Dir: dir, Self: at}); cmd.Context().Err() != nil {
+						break
+					} else if err != nil {
+						return err
+					}
+				}
+				if err := lead(cmd.Context(), config); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 	c.Flags().StringVar(&host, "host", "127.0.0.1", "address to listen on")
 	c.Flags().StringVar(&port, "port", settings.MasterPort, "port to listen on; 0 takes a free one")
 	c.Flags().StringVar(&dir, "dir", "", "directory for what must outlive the master (default: master, beside the token)")
+	c.Flags().BoolVar(&elect, "elect", false, "be one of several masters that share --dir, of which one leads")
 	c.Flags().StringVar(&place, "place", "spread", "where executors go: spread over the workers, or pack them on few")
 	tokenFlag(c, &token)
 	_ = c.RegisterFlagCompletionFunc("place", cobra.FixedCompletions([]string{"spread", "pack"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.MarkFlagDirname("dir")
 	return c
+}
+
+// lead serves a cluster until ctx ends or another master leads.
+func lead(ctx context.Context, c master.Config) error {
+	m, err := master.Start(ctx, c)
+	if err != nil {
+		if c.Lease != nil {
+			err = errors.Join(err, c.Lease.Release())
+		}
+		return err
+	}
+	_, at := m.Addr().Split()
+	fmt.Printf("%s%s\n", settings.Scheme, at)
+	if c.Lease == nil {
+		<-ctx.Done()
+		return m.Close()
+	}
+	select {
+	case <-ctx.Done():
+	case <-c.Lease.Lost():
+		c.Log.Warn("another master leads, or the directory cannot be reached")
+	}
+	return errors.Join(m.Close(), c.Lease.Release())
 }
 
 func tokenFlag(c *cobra.Command, token *string) {

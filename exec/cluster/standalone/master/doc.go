@@ -14,6 +14,8 @@
 //   - M2 A driver that was accepted, or whose end a worker was allowed to forget, is
 //     on disk.
 //   - M3 Each verb has its roles in one table (verbs); nothing else is answered.
+//   - M4 Of several masters one leads (lease.go). One that does not lead any more says of
+//     nothing that it is on disk.
 //
 // State is tested by stories and, together with worker.State, by simulation;
 // Master with real workers and applications.

@@ -23,6 +23,7 @@ type Config struct {
 	Transport transport.Transport // of the role Master
 	At        transport.Addr
 	Dir       string // where it keeps what must outlive it
+	Lease     *Lease // of one of several masters that share Dir; nil: there is one
 	Policy    Policy
 	Log       *slog.Logger
 	Silence   time.Duration // 0 stands for standalone.Silence
@@ -37,9 +38,10 @@ type Master struct {
 	stop     context.CancelFunc
 	ticking  sync.WaitGroup
 
-	mu    sync.Mutex
-	state *State
-	lines map[string]*standalone.Line // of workers, "w/" and the id, and of applications, "a/"
+	mu      sync.Mutex
+	state   *State
+	deposed bool
+	lines   map[string]*standalone.Line // of workers, "w/" and the id, and of applications, "a/"
 }
 
 // Start starts a master; Close ends it.
@@ -50,7 +52,7 @@ func Start(ctx context.Context, c Config) (*Master, error) {
 	m := &Master{Config: c, began: time.Now(), lines: map[string]*standalone.Line{}}
 	var drivers []Driver
 	var err error
-	if m.store, drivers, err = openStore(c.Dir); err != nil {
+	if m.store, drivers, err = openStore(c.Dir, c.Lease); err != nil {
 		return nil, err
 	}
 	m.state = New(c.Policy, drivers)
@@ -94,18 +96,27 @@ func (m *Master) State() standalone.StateBody {
 	return m.state.Report()
 }
 
-func (m *Master) step(e Event) {
+func (m *Master) step(e Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.locked(e)
+	return m.locked(e)
 }
 
-// locked takes an event in and carries out what it leads to (M1).
-func (m *Master) locked(e Event) {
+// locked takes an event in and carries out what it leads to (M1). A master that is not
+// the leader any more does nothing (M4).
+func (m *Master) locked(e Event) error {
+	if m.deposed {
+		return errReplaced
+	}
 	e.Now = time.Since(m.began)
 	for _, a := range m.state.Step(e) {
 		if a.Save {
-			if err := m.store.save(m.state.Drivers()); err != nil { // it goes on with what is in memory
+			err := m.store.save(m.state.Drivers())
+			if errors.Is(err, errDeposed) {
+				m.deposed = true
+				return errReplaced
+			}
+			if err != nil { // it goes on with what is in memory
 				m.Log.Error("the drivers cannot be saved", "file", m.store.path, "error", err)
 			}
 			continue
@@ -119,7 +130,10 @@ func (m *Master) locked(e Event) {
 			l.Send(a.Kind, a.Body)
 		}
 	}
+	return nil
 }
+
+var errReplaced = diag.New(diag.ClusterFailed, "another master leads the cluster").WithRemedy("try again")
 
 // say logs what matters to whoever runs the cluster.
 func (m *Master) say(to string, a Action) {
@@ -194,8 +208,7 @@ func (m *Master) enter(l *standalone.Line, worker, app string, e Event) error {
 		m.lines["a/"+app] = l
 	}
 	l.Send(standalone.Welcome, struct{}{})
-	m.locked(e)
-	return nil
+	return m.locked(e)
 }
 
 // leave is the end of a line.
@@ -316,7 +329,9 @@ func (m *Master) submit(_ context.Context, _ string, body []byte, _ transport.St
 		return diag.New(diag.InvalidArgument, "the application is too long, or its memory of %d bytes too small", spec.Memory)
 	}
 	id := "driver-" + strings.ToLower(rand.Text()[:12])
-	m.step(Event{Submit: &Driver{ID: id, Spec: spec, Since: time.Now().UTC().Truncate(time.Second)}})
+	if err := m.step(Event{Submit: &Driver{ID: id, Spec: spec, Since: time.Now().UTC().Truncate(time.Second)}}); err != nil {
+		return err
+	}
 	m.Log.Info("driver submitted", "driver", id, "name", spec.Name)
 	return f.Send(standalone.Submitted, standalone.DriverBody{ID: id})
 }

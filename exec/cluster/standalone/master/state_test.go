@@ -197,14 +197,14 @@ func TestDrivers(t *testing.T) {
 // TestOutlives: drivers are on disk, and come from there.
 func TestOutlives(t *testing.T) {
 	dir := t.TempDir()
-	s, drivers, err := openStore(dir)
+	s, drivers, err := openStore(dir, nil)
 	if err != nil || len(drivers) != 0 {
 		t.Fatalf("%v, %v", drivers, err)
 	}
 	if err := s.save([]Driver{{ID: "d1", Spec: standalone.DriverSpec{SQL: "SELECT 1"}, State: standalone.DriverWaiting}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, drivers, err = openStore(dir); err != nil || len(drivers) != 1 || drivers[0].Spec.SQL != "SELECT 1" {
+	if _, drivers, err = openStore(dir, nil); err != nil || len(drivers) != 1 || drivers[0].Spec.SQL != "SELECT 1" {
 		t.Errorf("%+v, %v", drivers, err)
 	}
 }

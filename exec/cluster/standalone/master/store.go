@@ -3,23 +3,47 @@ package master
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
-// store keeps the drivers in a file.
-type store struct{ path string }
+// store keeps the drivers in a file: drivers.json, or the one of a lease, so that a
+// leader that was replaced does not write over what the next one keeps.
+type store struct {
+	path  string
+	lease *Lease
+}
 
-// openStore uses a directory, which it makes if it is not there.
-func openStore(dir string) (store, []Driver, error) {
-	s := store{filepath.Join(dir, "drivers.json")}
+const driversName = "drivers"
+
+// openStore uses a directory, which it makes if it is not there, and reads the newest
+// file there.
+func openStore(dir string, lease *Lease) (store, []Driver, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return s, nil, diag.New(diag.PathDenied, "the directory %s of the master cannot be made: %v", dir, err).WithPath(dir).WithCause(err)
+		return store{}, nil, diag.New(diag.PathDenied, "the directory %s of the master cannot be made: %v", dir, err).WithPath(dir).WithCause(err)
 	}
-	b, err := os.ReadFile(s.path)
+	s := store{filepath.Join(dir, driversName+".json"), lease}
+	from, newest := s.path, 0
+	if lease != nil {
+		s.path = filepath.Join(dir, fmt.Sprintf("%s-%d.json", driversName, lease.n))
+		files, err := filepath.Glob(filepath.Join(dir, driversName+"-*.json"))
+		if err != nil {
+			return s, nil, err
+		}
+		for _, f := range files {
+			name := strings.TrimSuffix(filepath.Base(f), ".json")
+			if n, err := strconv.Atoi(strings.TrimPrefix(name, driversName+"-")); err == nil && n > newest {
+				newest, from = n, f
+			}
+		}
+	}
+	b, err := os.ReadFile(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil, nil
 	}
@@ -28,13 +52,13 @@ func openStore(dir string) (store, []Driver, error) {
 		err = json.Unmarshal(b, &drivers)
 	}
 	if err != nil {
-		return s, nil, diag.New(diag.CorruptFile, "%s, where the master keeps its drivers, cannot be read: %v", s.path, err).WithPath(s.path).WithCause(err).
+		return s, nil, diag.New(diag.CorruptFile, "%s, where the master keeps its drivers, cannot be read: %v", from, err).WithPath(from).WithCause(err).
 			WithRemedy("move it away to begin without them")
 	}
 	return s, drivers, nil
 }
 
-// save replaces the file at once.
+// save replaces the file at once. It fails with errDeposed if another master leads.
 func (s store) save(drivers []Driver) error {
 	b, err := json.MarshalIndent(drivers, "", " ")
 	if err != nil {
@@ -49,5 +73,8 @@ func (s store) save(drivers []Driver) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), s.path)
+	if err := os.Rename(f.Name(), s.path); err != nil || s.lease == nil {
+		return err
+	}
+	return s.lease.Check()
 }
