@@ -5,7 +5,7 @@ PGO_DATA ?= data/sf1
 BENCH_DATA ?= data
 BENCH = bin/millrace bench run
 
-.PHONY: build test gen lint slow metamorphic memory leaks sim netns race fuzz peers peers-spark bench chaos pgo cluster-demo clean
+.PHONY: wasm build test gen lint slow metamorphic memory leaks sim netns race fuzz peers peers-spark bench chaos pgo cluster-demo clean
 
 build:
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/millrace ./cmd/millrace
@@ -133,3 +133,9 @@ cluster-demo: build
 
 clean:
 	rm -rf bin
+
+# wasm builds the libraries of the tests and examples: the Go one always, the C one
+# where there is a clang with a WebAssembly target.
+wasm:
+	cd artifacts/wasm/examples/go && GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -trimpath -o ../../testdata/text.wasm .
+	@if command -v clang >/dev/null; then clang --target=wasm32 -O2 -nostdlib -Wl,--no-entry -o artifacts/wasm/examples/c/text.wasm artifacts/wasm/examples/c/text.c; else echo "no clang: examples/c is not built"; fi

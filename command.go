@@ -102,7 +102,9 @@ func (s *Session) show(ctx context.Context, x *logical.Show) (*DataFrame, error)
 		}
 		s.mu.Unlock()
 	case logical.ShowFunctions:
-		names = append(names, program.functions.Table().Names()...)
+		s.mu.Lock()
+		names = append(names, s.callable().Names()...)
+		s.mu.Unlock()
 	case logical.ShowSettings:
 		for _, k := range settings.All() {
 			names = append(names, k.Key)

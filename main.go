@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/millrace-engine/millrace/artifacts/function"
+	"github.com/millrace-engine/millrace/artifacts/wasm"
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/connector/files"
 	"github.com/millrace-engine/millrace/exec/cluster/process"
@@ -17,6 +18,7 @@ import (
 // Registry is what a program adds to Millrace: its functions (Scalar1, Aggregate1 …)
 // and the parts that it replaces. Main fills it before anything runs.
 type Registry struct {
+	main      bool // Main was called: this binary can run again as a child
 	fetch     service.Options
 	functions function.Registry
 	policy    func() cache.Policy // nil: the setting cache.policy says
@@ -61,13 +63,22 @@ func Main(opts ...MainOption) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
+	r.main = true
 	program = r
+	if os.Getenv(wasm.Environment) != "" {
+		if wasm.Serve(os.Stdin, os.Stdout) != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if os.Getenv(process.Environment) == "" {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := process.Child(ctx, os.Stdin, process.Program{Tables: files.Registry(), Functions: r.functions.Table(), Fingerprint: r.functions.Fingerprint(), Fetch: r.fetch, CachePolicy: r.policy})
+	libraries := &wasm.Libraries{Next: r.functions.Table()}
+	err := process.Child(ctx, os.Stdin, process.Program{Tables: files.Registry(), Functions: libraries, Fingerprint: r.functions.Fingerprint(), Fetch: r.fetch, CachePolicy: r.policy})
 	stop()
+	libraries.Close()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "millrace executor:", err)
 		os.Exit(1)

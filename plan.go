@@ -69,7 +69,7 @@ func (s *Session) planning() (*settings.Set, analyze.Options, error) {
 	defer s.mu.Unlock()
 	conf := s.conf.Copy()
 	zone, err := time.LoadLocation(conf.Get(settings.TimeZone).Text)
-	return conf, analyze.Options{Resolver: resolver{s.tables, zone}, Views: maps.Clone(s.views), Functions: program.functions.Table(), Zone: zone, Now: time.Now(), NextID: new(expr.ID)}, err
+	return conf, analyze.Options{Resolver: resolver{s.tables, zone}, Views: maps.Clone(s.views), Functions: s.callable(), Zone: zone, Now: time.Now(), NextID: new(expr.ID)}, err
 }
 
 // plan plans a query; trace, if not nil, is told what each rule made of it.

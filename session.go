@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace/artifacts"
+	"github.com/millrace-engine/millrace/artifacts/wasm"
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -47,6 +48,8 @@ type Session struct {
 	views map[string]logical.Plan
 
 	artifacts artifactSet
+	libraries wasm.Libraries
+	functions map[string]*expr.Function // of libraries, by name; guarded by mu
 
 	accumulators []AnyAccumulator // by id, from 1 on
 
@@ -116,7 +119,7 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, datasets: driver.NewDatasets(), live: map[int]bool{}, broker: memory.NewBroker(budget), tables: files.Registry()}
+	s := &Session{libraries: wasm.Libraries{Next: program.functions.Table()}, functions: map[string]*expr.Function{}, conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, datasets: driver.NewDatasets(), live: map[int]bool{}, broker: memory.NewBroker(budget), tables: files.Registry()}
 	most, slots := s.most()
 	scheduled, err := scheduling(conf, most, slots)
 	if err != nil {
@@ -187,12 +190,12 @@ func (s *Session) executors(ctx context.Context, begin int, tracker *shuffle.Tra
 		if policy == nil {
 			policy = cache.Policies[s.conf.Get(settings.CachePolicy).Text]
 		}
-		return local.New(executor.Config{CachePolicy: policy, ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep, Functions: program.functions.Table()}), nil
+		return local.New(executor.Config{CachePolicy: policy, ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep, Functions: &s.libraries}), nil
 	}
 	return process.Start(ctx, process.Config{Executors: begin, Slots: s.place.Slots, Memory: s.place.Memory,
 		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, CachePolicy: s.conf.Get(settings.CachePolicy).Text, Outputs: tracker, Results: results,
 		ArtifactDir: s.conf.Get(settings.ArtifactDir).Text, ArtifactLimit: s.conf.Size(settings.ArtifactLimit),
-		Functions: program.functions.Table(), Fingerprint: program.functions.Fingerprint()})
+		Functions: &s.libraries, Fingerprint: program.functions.Fingerprint()})
 }
 
 // fetchLimits are what executors may have in flight between each other.
@@ -225,6 +228,7 @@ func (s *Session) Close() error {
 	defer cancel()
 	defer s.govern()
 	defer s.artifacts.close()
+	defer s.libraries.Close()
 	err := s.driver.Close(ctx)
 	return errors.Join(err, s.sight.close())
 }
@@ -257,6 +261,10 @@ func (s *Session) statement(ctx context.Context, p logical.Plan) (*DataFrame, er
 		return s.clearCache(), nil
 	case *logical.Set:
 		return s.set(x)
+	case *logical.CreateFunction:
+		return s.createFunction(x)
+	case *logical.DropFunction:
+		return s.dropFunction(x)
 	case *logical.Artifact:
 		return s.artifact(x)
 	case *logical.Show:

@@ -54,3 +54,15 @@ func Lookup(name string) (path string, err error) {
 	}
 	return "", e.WithRemedy("add it to the session: AddFile or AddLibrary, ADD FILE or ADD LIBRARY, --file or --artifact")
 }
+
+// LookupID returns where the artifact of a hash lies.
+func LookupID(id ID) (path string, err error) {
+	mounted.Lock()
+	defer mounted.Unlock()
+	for _, r := range mounted.refs {
+		if r.ID == id {
+			return mounted.store.Path(id), nil
+		}
+	}
+	return "", diag.New(diag.ArtifactFailed, "the library %s is not here", id.Short()).WithRemedy("add it to the session: AddLibrary, ADD LIBRARY, --artifact")
+}

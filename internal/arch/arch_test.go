@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 
 	"artifacts":          {"artifacts", "transport", "connector/fs", "internal/identity"},
 	"artifacts/function": {"columnar", "plan/expr"},
+	"artifacts/wasm":     {"artifacts", "columnar", "plan/expr"},
 }
 
 // modules lists the third-party modules that a folder may use.
@@ -59,6 +60,7 @@ var modules = map[string][]string{
 	".":                 {"github.com/apache/arrow-go/v18"},
 	"shuffle/service":   {"github.com/cespare/xxhash/v2"},
 	"bench/chaos":       {"golang.org/x/sys/unix"},
+	"artifacts/wasm":    {"github.com/tetratelabs/wazero"},
 	"bench/shuffle":     {"github.com/pierrec/lz4/v4", "github.com/quic-go/quic-go"},
 	"columnar/chunk":    {"github.com/cespare/xxhash/v2", "github.com/pierrec/lz4/v4"},
 	"shuffle/file":      {"github.com/cespare/xxhash/v2"},

@@ -30,6 +30,8 @@ const (
 	Memory            = "memory"
 	ShufflePartitions = "sql.shuffle.partitions"
 	RuntimeFilters    = "sql.runtime.filters"
+	FunctionMemory    = "function.memory"
+	FunctionTime      = "function.time"
 	BatchRows         = "exec.batch.rows"
 	SpillDir          = "spill.dir"
 	SpillLimit        = "spill.limit"
@@ -88,6 +90,8 @@ func All() []Setting {
 		{ExecutorMemory, "1GiB", "memory budget of each executor on a cluster", size(16 << 20)},
 		{CollectLimit, "1GiB", "size of the rows that Collect may gather in memory; Batches, ForEach and Write know no limit", size(1 << 20)},
 		{ResultBuffer, "16MiB", "size of the rows of a result that may wait to be read", size(64 << 10)},
+		{FunctionMemory, "256MiB", "memory that a function of a WebAssembly library may have, at most 4GiB", size(64 << 10)},
+		{FunctionTime, "10s", "how long such a function may take for a batch of rows", duration},
 		{BatchRows, "8192", "rows per batch, 1 to 8192", whole(1, 8192)},
 		{Master, "local[*]", "where queries run: local, local[n], local[*], local-cluster[executors,cores,MiB], millrace://host:port", func(v string) error { _, err := ParseMaster(v); return err }},
 		{Memory, "auto", "memory budget: a size as 4GiB, or auto for 80 % of what the machine or container has", func(v string) error { _, err := Bytes(v); return err }},

@@ -98,7 +98,7 @@ func (a *analyzer) statement(p logical.Plan) (logical.Plan, error) {
 		return a.createView(x)
 	case *logical.Write:
 		return a.write(x)
-	case *logical.DropView, *logical.Set, *logical.Artifact:
+	case *logical.DropView, *logical.Set, *logical.CreateFunction, *logical.DropFunction, *logical.Artifact:
 		return x, nil
 	}
 	return a.query(p)

@@ -497,6 +497,20 @@ func (a *Artifact) Exprs() []expr.Expr         { return nil }
 func (a *Artifact) WithExprs([]expr.Expr) Plan { return a }
 func (a *Artifact) String() string             { return "Artifact " + a.Path }
 
+func (f *CreateFunction) Output() []*expr.Attr       { return nil }
+func (f *CreateFunction) Children() []Plan           { return nil }
+func (f *CreateFunction) WithChildren([]Plan) Plan   { return f }
+func (f *CreateFunction) Exprs() []expr.Expr         { return nil }
+func (f *CreateFunction) WithExprs([]expr.Expr) Plan { return f }
+func (f *CreateFunction) String() string             { return "CreateFunction " + f.Name }
+
+func (f *DropFunction) Output() []*expr.Attr       { return nil }
+func (f *DropFunction) Children() []Plan           { return nil }
+func (f *DropFunction) WithChildren([]Plan) Plan   { return f }
+func (f *DropFunction) Exprs() []expr.Expr         { return nil }
+func (f *DropFunction) WithExprs([]expr.Expr) Plan { return f }
+func (f *DropFunction) String() string             { return "DropFunction " + f.Name }
+
 func (w *Write) Output() []*expr.Attr { return nil }
 func (w *Write) Children() []Plan     { return []Plan{w.Child} }
 func (w *Write) WithChildren(k []Plan) Plan {

@@ -338,6 +338,26 @@ type Show struct {
 	Place   diag.Pos
 }
 
+// CreateFunction makes a function of a library of the session callable.
+type CreateFunction struct {
+	Name      string // lower case
+	Params    []columnar.Type
+	Result    columnar.Type
+	Nulls     bool   // it is called for rows with nulls
+	Library   string // as artifacts are named, or a path
+	Symbol    string // what the library calls it
+	Replace   bool
+	Place     diag.Pos
+	LibraryAt diag.Pos
+}
+
+// DropFunction forgets one.
+type DropFunction struct {
+	Name     string
+	IfExists bool
+	Place    diag.Pos
+}
+
 // Artifact adds a file or a library to the session, or lists those that it has (Path
 // is empty then).
 type Artifact struct {

@@ -138,6 +138,9 @@ func (p *parser) create() logical.Plan {
 	}
 	temp := p.acceptWord(kTemp) || p.acceptWord(kTemporary)
 	t := p.tok()
+	if t.kw == kFunction {
+		return p.function(first, v.Replace)
+	}
 	if t.kw != kView {
 		if t.kind == tWord && (t.kw == none || t.kw == kTable || t.kw == kFunction) && foreignObject(p.source(t)) {
 			p.unsupported(t.place(), "CREATE "+strings.ToUpper(p.source(t))).
@@ -262,6 +265,12 @@ func (p *parser) drop() logical.Plan {
 	p.acceptWord(kTemp)
 	p.acceptWord(kTemporary)
 	t := p.tok()
+	if t.kw == kFunction {
+		p.advance()
+		f := &logical.DropFunction{Place: d.Place, IfExists: p.acceptWords(kIf, kExists)}
+		f.Name = strings.ToLower(p.ident("the name of a function"))
+		return f
+	}
 	if t.kind == tWord && foreignObject(p.source(t)) {
 		p.unsupported(t.place(), "DROP "+strings.ToUpper(p.source(t)))
 		return d
