@@ -95,8 +95,8 @@ func analysis(r *driver.Result) string {
 				if o.RowGroups > 0 {
 					read += fmt.Sprintf("; pruned %d of %d row groups, %d pages, %d rows", o.RowGroupsPruned, o.RowGroups, o.PagesPruned, o.RowsPruned)
 				}
-				if all := o.CacheHits + o.CacheDisk + o.CacheMisses; all > 0 {
-					read += fmt.Sprintf("; of %s %d in memory, %d on disk, %d computed", counted(int(all), "block"), o.CacheHits, o.CacheDisk, o.CacheMisses)
+				if all := o.CacheHits + o.CacheDisk + o.CacheFetched + o.CacheMisses; all > 0 {
+					read += fmt.Sprintf("; of %s %d in memory, %d on disk, %d elsewhere, %d computed", counted(int(all), "block"), o.CacheHits, o.CacheDisk, o.CacheFetched, o.CacheMisses)
 				}
 				table = append(table, []string{"", "", "", "", "", "", read})
 			}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -57,6 +59,15 @@ func cachedIn(t *testing.T, s *millrace.Session, query string) (n event.Operator
 
 // store is what the session's only executor holds.
 func store(s *millrace.Session) *cache.Store { return s.Backend().(*local.Backend).Executor().Store() }
+
+func tpchDir(t *testing.T) string {
+	t.Helper()
+	dir, err := data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
 
 // Every query of TPC-H gives its answer from cached tables, at every level, in
 // little memory, and whatever of them is dropped in between.
@@ -341,6 +352,107 @@ func TestCacheGivesWay(t *testing.T) {
 		}
 		if got := run(t, s, "SELECT count(*), sum(b - a) FROM filler"); got[0][0] != "3000000" || got[0][1] != "3000000" {
 			t.Errorf("%s: %v", level, got)
+		}
+	}
+}
+
+// On several executors tasks run where their partitions are, others fetch them, and
+// those of an executor that is lost are computed again.
+func TestCacheOnExecutors(t *testing.T) {
+	s := openTPCH(t, "local-cluster[2,2,128]")
+	run(t, s, "CACHE TABLE lineitem", "CACHE TABLE counts AS SELECT o_orderkey AS k, count(*) AS n FROM '"+tpchDir(t)+"/orders.parquet' GROUP BY o_orderkey")
+	const q = "SELECT l_returnflag, count(*), sum(l_quantity), max(l_comment) FROM lineitem GROUP BY l_returnflag ORDER BY 1"
+	want := run(t, s, q)
+	n := cachedIn(t, s, q)
+	all := n.CacheHits + n.CacheDisk + n.CacheFetched + n.CacheMisses
+	if n.CacheMisses != 0 || (n.CacheHits+n.CacheDisk)*10 < all*8 {
+		t.Errorf("of %d blocks %d were in memory, %d on disk, %d fetched, %d computed", all, n.CacheHits, n.CacheDisk, n.CacheFetched, n.CacheMisses)
+	}
+	if got := run(t, s, "SELECT count(*), sum(n) FROM counts"); got[0][0] != "15000" || got[0][1] != "15000" {
+		t.Errorf("%v", got)
+	}
+	pids := children(t)
+	if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if d := cmp.Diff(want, run(t, s, q)); d != "" {
+			t.Error(d)
+		}
+		if got := run(t, s, "SELECT count(*), sum(n) FROM counts"); got[0][0] != "15000" || got[0][1] != "15000" {
+			t.Errorf("%v", got)
+		}
+	}
+	if n := cachedIn(t, s, q); n.CacheMisses != 0 {
+		t.Errorf("%d blocks were computed, though all had been before", n.CacheMisses)
+	}
+}
+
+// Where another executor holds a partition and has no slot free for long, its blocks
+// are fetched.
+func TestCacheFetches(t *testing.T) {
+	s := openTPCH(t, "local-cluster[2,1,256]")
+	const q = "SELECT l_returnflag, count(*), sum(l_quantity), max(l_comment) FROM lineitem GROUP BY l_returnflag ORDER BY 1"
+	want := run(t, s, q)
+	run(t, s, "CACHE TABLE lineitem")
+	for range 5 { // until the long task is still there when it is to be
+		events, stop := s.Events(1000)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			run(t, s, "SELECT max(r) FROM (SELECT row_number() OVER (ORDER BY id % 1000, id) AS r FROM range(2000000))")
+		})
+		for e := range events {
+			if e.Kind == event.TaskStarted && e.Stage > 0 || e.Kind == event.JobEnded {
+				break
+			}
+		}
+		stop()
+		if d := cmp.Diff(want, run(t, s, q)); d != "" {
+			t.Error(d)
+		}
+		n := cachedIn(t, s, q)
+		if d := cmp.Diff(want, run(t, s, q)); d != "" {
+			t.Error(d)
+		}
+		wg.Wait()
+		if n.CacheMisses != 0 {
+			t.Errorf("%d blocks were computed", n.CacheMisses)
+		}
+		if n.CacheFetched > 0 {
+			return
+		}
+	}
+	t.Error("no block was fetched")
+}
+
+// What is checkpointed needs nothing of what it was made of.
+func TestCheckpoint(t *testing.T) {
+	for _, master := range []string{"local[2]", "local-cluster[2,1,128]"} {
+		s := open(t, master)
+		dir := t.TempDir()
+		path := filepath.Join(dir, "t.csv")
+		if err := os.WriteFile(path, []byte("1,a\n2,b\n3,\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.Background()
+		run(t, s, "SET checkpoint.dir = "+dir)
+		df := s.Read().Schema("k INT, v STRING").CSV(path).Select("k * 2 AS k", "v")
+		c, err := df.Checkpoint(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		none, err := df.Filter("k > 100").Checkpoint(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := shown(c.OrderBy("k")); err != nil || got != "k v\n2 a\n4 b\n6 <nil>" {
+			t.Errorf("%s: %v\n%q", master, err, got)
+		}
+		if n, err := none.Count(ctx); err != nil || n != 0 {
+			t.Errorf("%s: %d rows, %v", master, n, err)
 		}
 	}
 }

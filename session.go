@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -43,9 +44,11 @@ type Session struct {
 	spill  *spill.Space // of executors in this process; nil if there are none
 	govern func()       // ends the hold on the collector
 
-	mu    sync.Mutex
-	conf  *settings.Set
-	views map[string]logical.Plan
+	mu   sync.Mutex
+	conf *settings.Set
+	// scratch is where checkpoints lie that go with the session, "" before the first.
+	scratch string
+	views   map[string]logical.Plan
 
 	artifacts artifactSet
 	libraries wasm.Libraries
@@ -230,6 +233,12 @@ func (s *Session) Close() error {
 	defer s.artifacts.close()
 	defer s.libraries.Close()
 	err := s.driver.Close(ctx)
+	s.mu.Lock()
+	scratch := s.scratch
+	s.mu.Unlock()
+	if scratch != "" {
+		err = errors.Join(err, os.RemoveAll(scratch))
+	}
 	return errors.Join(err, s.sight.close())
 }
 

@@ -60,6 +60,15 @@ func (d *Driver) places(j *job, st int, tasks []int) []task.Place {
 	cares := false
 	for i := range tasks {
 		out[i] = most(held[i])
+		for _, l := range j.tasks[st][tasks[i]] {
+			if len(l.Holders) > 0 { // a dataset's partition, and all else is read only if that is gone
+				out[i] = nil
+				for _, h := range l.Holders {
+					out[i] = append(out[i], exec.ExecutorID(h))
+				}
+				break
+			}
+		}
 		cares = cares || out[i] != nil
 	}
 	if !cares {

@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"slices"
+
 	"github.com/millrace-engine/millrace/exec/driver/dag"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/adapt"
@@ -17,12 +19,20 @@ type rewrite func(g *stage.Graph, open []int, outputs map[int]adapt.Output) (*st
 // adaptive makes a job one that is re-planned, if its plan can be checked: what the
 // checks do not understand runs as it was planned.
 func (j *job) adaptive(o *adapt.Options) {
-	if o == nil || adapt.Verify(j.graph, nil) != nil {
+	if o == nil || cached(j.graph) || adapt.Verify(j.graph, nil) != nil {
 		return
 	}
 	j.rewrite = func(g *stage.Graph, open []int, outputs map[int]adapt.Output) (*stage.Graph, error) {
 		return adapt.Rewrite(g, open, outputs, *o)
 	}
+}
+
+// cached reports whether a stage scans a cached dataset, whose partitions and origin
+// must stay what they are in every query.
+func cached(g *stage.Graph) bool {
+	return slices.ContainsFunc(g.Stages, func(st *stage.Stage) bool {
+		return slices.ContainsFunc(st.Drivers, func(d stage.Driver) bool { return d.Scan != nil && d.Scan.Dataset != nil })
+	})
 }
 
 // replan plans the rest of a job again. It changes nothing that has run (dag.D9).

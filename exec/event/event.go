@@ -89,9 +89,10 @@ type OperatorStats struct {
 	RowsPruned      int64  `json:"rows_pruned,omitempty"`
 	PeakBytes       int64  `json:"peak_bytes,omitempty"` // reserved at most, by one task
 	SpilledBytes    int64  `json:"spilled_bytes,omitempty"`
-	CacheHits       int64  `json:"cache_hits,omitempty"`   // blocks of cached datasets that were in memory,
-	CacheDisk       int64  `json:"cache_disk,omitempty"`   // on disk,
-	CacheMisses     int64  `json:"cache_misses,omitempty"` // and that were computed
+	CacheHits       int64  `json:"cache_hits,omitempty"`    // blocks of cached datasets that were in memory,
+	CacheDisk       int64  `json:"cache_disk,omitempty"`    // on disk,
+	CacheFetched    int64  `json:"cache_fetched,omitempty"` // on another executor,
+	CacheMisses     int64  `json:"cache_misses,omitempty"`  // and that were computed
 }
 
 // Add adds another task's numbers.
@@ -110,6 +111,7 @@ func (s *OperatorStats) Add(o OperatorStats) {
 	s.SpilledBytes += o.SpilledBytes
 	s.CacheHits += o.CacheHits
 	s.CacheDisk += o.CacheDisk
+	s.CacheFetched += o.CacheFetched
 	s.CacheMisses += o.CacheMisses
 }
 

@@ -280,6 +280,15 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 		Exchanges: reader,
 		Stage:     exec.StageID{Job: id.Job, Stage: id.Stage, Attempt: id.StageAttempt}.String(), Task: id.Task, Tasks: t.Tasks, Attempt: id.Attempt,
 		Leaves: map[int]op.Assignment{}}
+	if e.Holders != nil {
+		tc.Block = func(ctx context.Context, executor string, id cache.BlockID, schema *columnar.Schema) op.BatchIterator {
+			h := e.Holders(executor)
+			if h == nil || executor == string(e.ID) {
+				return nil
+			}
+			return h.Read(ctx, []cache.BlockID{id}, schema, reservation)
+		}
+	}
 	if err := tc.Configure(spec.Conf); err != nil {
 		return &exec.Failure{Kind: exec.Bug, Cause: err}
 	}

@@ -23,8 +23,9 @@ type Metrics struct {
 // ScanCounters mirror connector.ScanStats, and tell of scans of cached datasets.
 type ScanCounters struct {
 	BytesRead, RowsRead, RowGroups, RowGroupsPruned, PagesPruned, RowsPruned atomic.Int64
-	// Blocks of cached datasets that were in memory, on disk, and that were computed.
-	CacheHits, CacheDisk, CacheMisses atomic.Int64
+	// Blocks of cached datasets that were in memory, on disk, on another executor, and
+	// that were computed.
+	CacheHits, CacheDisk, CacheFetched, CacheMisses atomic.Int64
 }
 
 // Accountant is an operator that keeps rows: Usage returns the bytes that it had

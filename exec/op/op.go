@@ -50,12 +50,14 @@ type TaskContext struct {
 	Exchanges Exchanges
 	Tables    *connector.Registry
 	Datasets  *cache.Datasets // that this executor holds partitions of
-	Shared    *Shared         // state shared by the tasks of this stage on this executor
-	Filters   *Filters        // runtime filters of the query on this executor
-	Stage     string          // printed id for messages
-	Task      int             // task index within the stage
-	Tasks     int             // tasks of the stage
-	Attempt   int
+	// Block reads a block that another executor holds; nil if there is none.
+	Block   func(ctx context.Context, executor string, id cache.BlockID, schema *columnar.Schema) BatchIterator
+	Shared  *Shared  // state shared by the tasks of this stage on this executor
+	Filters *Filters // runtime filters of the query on this executor
+	Stage   string   // printed id for messages
+	Task    int      // task index within the stage
+	Tasks   int      // tasks of the stage
+	Attempt int
 }
 
 // EvalOptions returns what expressions need to know of the task.

@@ -106,11 +106,12 @@ type peer struct {
 	queue  chan envelope
 	cancel context.CancelFunc
 	// Guarded by the backend's mu:
-	stages  map[[32]byte]bool
-	known   map[exchangeID]uint64
-	offered int64 // the offer of artifacts that it has
-	usage   Usage // as told by the last of so many heartbeats
-	beats   int
+	stages    map[[32]byte]bool
+	known     map[exchangeID]uint64
+	addresses map[string]string // of executors that hold partitions of datasets, as it was told
+	offered   int64             // the offer of artifacts that it has
+	usage     Usage             // as told by the last of so many heartbeats
+	beats     int
 }
 
 // executor is the peer as the scheduler sees it.
@@ -410,6 +411,7 @@ func (b *Backend) Launch(executor exec.ExecutorID, id exec.TaskID, task, stage [
 		p.known[at] = epoch
 		p.send(kindOutputs, outputs{Job: id.Job, Exchange: e.Exchange, Epoch: epoch, Maps: maps, Blocks: where})
 	}
+	b.addresses(p, t)
 	b.sharing.tell(p)
 	m := launch{ID: id, Task: task, Hash: t.StageHash}
 	switch {
@@ -522,6 +524,27 @@ func (b *Backend) EndStage(id exec.StageID) {
 	for _, p := range b.peers {
 		p.send(kindEndStage, endStage{id})
 	}
+}
+
+// addresses tells an executor where those serve their blocks that hold partitions of
+// datasets which its task reads. The mu is held.
+func (b *Backend) addresses(p *peer, t *wire.TaskDescription) {
+	where := map[string]string{}
+	for _, l := range t.Leaves {
+		for _, h := range l.Holders {
+			if x, ok := b.peers[exec.ExecutorID(h)]; ok && p.addresses[h] != x.hello.Blocks {
+				where[h] = x.hello.Blocks
+			}
+		}
+	}
+	if len(where) == 0 {
+		return
+	}
+	if p.addresses == nil {
+		p.addresses = map[string]string{}
+	}
+	maps.Copy(p.addresses, where)
+	p.send(kindOutputs, outputs{Blocks: where})
 }
 
 // EndDataset implements cluster.Backend.

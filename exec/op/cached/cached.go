@@ -1,7 +1,7 @@
 // Package cached is the operator that scans a partition of a cached dataset.
 //
-//	blocks of the columns, here ──► aligned batches ──► filters (package filter) ──► Project
-//	          │ not here
+//	blocks of the columns, here or elsewhere ──► aligned batches ──► filters (package filter) ──► Project
+//	          │ nowhere
 //	          ▼
 //	       origin ──► rows as they come
 //	          └─────► gathered, a block per column ──► store
@@ -77,6 +77,18 @@ func (o *Operator) start(ctx context.Context) error {
 		if b, ok := o.blocks(ctx, part, a.Partition); ok {
 			o.rows = b
 			return nil
+		}
+	}
+	if o.task.Block != nil {
+		for _, h := range a.Holders {
+			r, err := o.fetch(ctx, h, a.Partition)
+			if err != nil {
+				return err
+			}
+			if r != nil {
+				o.rows = r
+				return nil
+			}
 		}
 	}
 	o.metrics.Scan.CacheMisses.Add(int64(max(1, len(o.node.Columns))))
