@@ -93,7 +93,7 @@ type block struct {
 	pins    int
 	busy    bool  // being spilt, also when it is dropped meanwhile
 	runs    []Run // the rows that come first
-	batches []*columnar.Batch
+	batches []resident
 	cost    cost // of batches
 	spare   Run  // the batches, on disk too
 	leaves  bool // the batches go with the last pin
@@ -102,6 +102,13 @@ type block struct {
 	priority int
 	made     time.Duration // how long it took to make the map output
 	bytes    int64         // of batches, without dictionaries
+}
+
+// resident is a batch in memory.
+type resident struct {
+	batch  *columnar.Batch
+	region *memory.Region // that it lies in; nil: it is stable
+	sheet  []byte         // of a region that is shared (columnar/chunk)
 }
 
 // output is what the blocks of a map output have in common: their file.

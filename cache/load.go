@@ -26,7 +26,7 @@ func (s *Store) Load(ctx context.Context, id BlockID) (bool, error) {
 	run, bytes := b.runs[0], b.bytes
 	h.mu.Unlock()
 
-	var batches []*columnar.Batch
+	var batches []resident
 	var has cost
 	err := func() error {
 		if !memory.Room(s.memory, int(2*max(bytes, run.Stored()))) {
@@ -51,7 +51,7 @@ func (s *Store) Load(ctx context.Context, id BlockID) (bool, error) {
 			if !s.charge(&has, x, flatBytes(x), nil) {
 				return memory.ErrSpill
 			}
-			batches = append(batches, x)
+			batches = append(batches, resident{batch: x})
 		}
 	}()
 

@@ -15,7 +15,8 @@ type Pinned struct {
 	store   *Store
 	block   *block
 	runs    []Run
-	batches []*columnar.Batch
+	batches []resident
+	last    resident // that NextStored returned
 	reader  Reader
 	closed  bool
 }
@@ -62,6 +63,16 @@ func (p *Pinned) NextStored(ctx context.Context, r memory.Reservation) (b *colum
 	}
 }
 
+// Shared returns the region of the last batch, and where it lies there as
+// columnar/chunk says it, if other processes may see that; else nil. It is valid
+// as long as the block is pinned.
+func (p *Pinned) Shared() (*memory.Region, []byte) {
+	if p.last.sheet == nil {
+		return nil, nil
+	}
+	return p.last.region, p.last.sheet
+}
+
 // Skip passes over batches from the front that have at most n rows together, and
 // returns how many rows those have. What lies on disk is not read for it.
 func (p *Pinned) Skip(ctx context.Context, n int64) (skipped int64, err error) {
@@ -78,10 +89,10 @@ func (p *Pinned) Skip(ctx context.Context, n int64) (skipped int64, err error) {
 			p.shut()
 			continue
 		}
-		if len(p.batches) == 0 || int64(p.batches[0].Selected()) > n-skipped {
+		if len(p.batches) == 0 || int64(p.batches[0].batch.Selected()) > n-skipped {
 			return skipped, nil
 		}
-		skipped += int64(p.batches[0].Selected())
+		skipped += int64(p.batches[0].batch.Selected())
 		p.batches = p.batches[1:]
 	}
 	return skipped, nil
@@ -119,9 +130,9 @@ func (p *Pinned) held() (*columnar.Batch, error) {
 	if len(p.batches) == 0 {
 		return nil, io.EOF
 	}
-	b := p.batches[0]
+	p.last = p.batches[0]
 	p.batches = p.batches[1:]
-	return b, nil
+	return p.last.batch, nil
 }
 
 // Held reports whether all that is to be read lies in memory.
@@ -139,7 +150,7 @@ func (p *Pinned) Close() {
 	if p.reader != nil {
 		p.shut()
 	}
-	p.runs, p.batches = nil, nil
+	p.runs, p.batches, p.last = nil, nil, resident{}
 	s, b := p.store, p.block
 	h := s.shard(b.id)
 	h.mu.Lock()

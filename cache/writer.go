@@ -42,31 +42,37 @@ func (s *Store) NewWriter(id BlockID, partitions int, level Level) *Writer {
 // store keeps the batch. Errors are those of the device and of a store without
 // one that is full (class MemoryLimit).
 func (w *Writer) Append(ctx context.Context, partition int, x *columnar.Batch, n int64) error {
-	return w.append(ctx, partition, x, n, nil)
+	return w.append(ctx, partition, resident{batch: x}, n)
 }
 
 // AppendIn is Append of a batch that lies in a region: if the store keeps it, it
-// holds the region and pays for it, once for all its batches.
-func (w *Writer) AppendIn(ctx context.Context, r *memory.Region, partition int, x *columnar.Batch) error {
-	return w.append(ctx, partition, x, 0, r)
+// holds the region and pays for it, once for all its batches. Sheet tells other
+// processes where it lies there, nil if they are not to know.
+func (w *Writer) AppendIn(ctx context.Context, r *memory.Region, partition int, x *columnar.Batch, sheet []byte) error {
+	return w.append(ctx, partition, resident{x, r, sheet}, 0)
 }
 
-func (w *Writer) append(ctx context.Context, partition int, x *columnar.Batch, n int64, r *memory.Region) error {
+func (w *Writer) append(ctx context.Context, partition int, h resident, n int64) error {
+	x := h.batch
 	b, s := w.blocks[partition], w.store
+	size := n // of it alone, or of its part of the region
+	if h.region != nil {
+		size = x.DataBytes()
+	}
 	if b.id.cached() && b.bytes == 0 && w.level != DiskOnly { // policies compare it with what is there
 		b.priority = w.Priority
-		s.ranks.add(b, n, w.level != MemoryOnly)
+		s.ranks.add(b, size, w.level != MemoryOnly)
 	}
-	if w.level != DiskOnly && (s.charge(&b.cost, x, n, r) || b.id.cached() && s.makeRoom(ctx, b, n) && s.charge(&b.cost, x, n, r)) {
-		b.batches = append(b.batches, x)
-		b.bytes += n
-		w.held += max(n, x.DataBytes())
+	if w.level != DiskOnly && (s.charge(&b.cost, x, n, h.region) || b.id.cached() && s.makeRoom(ctx, b, size) && s.charge(&b.cost, x, n, h.region)) {
+		b.batches = append(b.batches, h)
+		b.bytes += size
+		w.held += size
 		if s.disk != nil && w.level != MemoryOnly && w.held >= leastReclaim && s.memory.Pressure() == memory.Critical {
 			return w.spill(ctx)
 		}
 		return nil
 	}
-	n = max(n, x.DataBytes())
+	n = size
 	if s.disk == nil || w.level == MemoryOnly {
 		return diag.New(diag.MemoryLimit, "the output of an exchange holds %d MiB and needs %d KiB more than the memory budget has left", s.memory.Held()>>20, (n+1023)>>10).
 			WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data")
@@ -92,12 +98,12 @@ func (w *Writer) spill(ctx context.Context) error {
 // lies behind it.
 func (w *Writer) spillBlock(ctx context.Context, b *block) error {
 	for _, x := range b.batches {
-		if err := w.write(ctx, b, x); err != nil {
+		if err := w.write(ctx, b, x.batch); err != nil {
 			return err
 		}
 	}
 	for _, x := range b.batches {
-		w.held -= min(w.held, x.DataBytes())
+		w.held -= min(w.held, x.batch.DataBytes())
 	}
 	w.store.release(b.cost)
 	b.batches, b.cost, b.bytes = nil, cost{}, 0

@@ -12,7 +12,12 @@ import (
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/executor"
+	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/op/exchange"
+	"github.com/millrace-engine/millrace/plan/physical"
+	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
 	"github.com/millrace-engine/millrace/transport/inproc"
@@ -117,8 +122,9 @@ type fetches struct {
 // readers is how many tasks fetch at a time.
 const readers = 8
 
-// fetching makes them. What the one holds lies in memory, or in files whose chunks
-// are LZ4 and leave as they are.
+// fetching makes them. What the one holds was written by the sinks of tasks and lies
+// in memory, shared between processes of a host, or in files whose chunks are LZ4 and
+// leave as they are. What is mapped is not read here, but its rows are counted.
 func fetching(ctx context.Context, o *Options, scheme string, stored bool) (*fetches, error) {
 	e, err := between(scheme, transport.NewEgress(underway, nil))
 	if err != nil {
@@ -146,12 +152,7 @@ func fetching(ctx context.Context, o *Options, scheme string, stored bool) (*fet
 	}
 	for m, b := range f.list {
 		id := cache.BlockID{Job: 1, Exchange: 1, Map: m}
-		w := f.store.NewWriter(id, 1, level)
-		if err := w.Append(ctx, 0, b, b.MemoryBytes()); err != nil {
-			f.close()
-			return nil, err
-		}
-		if err := w.Commit(); err != nil {
+		if err := f.put(ctx, id, b, exchange.Options{Level: level, Shared: scheme == local.Scheme}); err != nil {
 			f.close()
 			return nil, err
 		}
@@ -166,6 +167,20 @@ func fetching(ctx context.Context, o *Options, scheme string, stored bool) (*fet
 	}
 	f.client = service.NewClient(e.client, service.Options{})
 	return f, nil
+}
+
+// put lets a task of the holder write a batch as its output.
+func (f *fetches) put(ctx context.Context, id cache.BlockID, b *columnar.Batch, o exchange.Options) error {
+	r := f.holder.Broker.Reserve("task", 0)
+	defer r.Close()
+	out := &stage.Output{Exchange: id.Exchange, Partitioning: physical.Partitioning{Kind: physical.SinglePartition, Count: 1}}
+	s := exchange.NewSink(f.store, exec.TaskID{Job: id.Job, Task: id.Map}, out, b.Schema, &op.TaskContext{Memory: r}, o)
+	defer s.Abort()
+	if err := s.Write(ctx, b); err != nil {
+		return err
+	}
+	_, err := s.Commit(ctx)
+	return err
 }
 
 func (f *fetches) close() {
@@ -258,13 +273,9 @@ func way(ctx context.Context, o *Options, name string) (Way, error) {
 // small returns the median time of fetching one row, in µs.
 func (f *fetches) small(ctx context.Context) (float64, error) {
 	id := cache.BlockID{Job: 2, Exchange: 1}
-	w := f.store.NewWriter(id, 1, cache.MemoryAndDisk)
 	b := *f.list[0]
 	b.Sel = []uint16{7}
-	if err := w.Append(ctx, 0, &b, 1); err != nil {
-		return 0, err
-	}
-	if err := w.Commit(); err != nil {
+	if err := f.put(ctx, id, &b, exchange.Options{}); err != nil {
 		return 0, err
 	}
 	var took []time.Duration

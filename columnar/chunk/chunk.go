@@ -1,5 +1,6 @@
 // Package chunk turns a batch into one self-contained run of bytes and back:
-// what shuffles, spills and caches store and send. It does the same for schemas.
+// what shuffles, spills and caches store and send. It does the same for schemas. A
+// sheet tells where a batch lies in memory that another process maps (Sheet).
 //
 //	header   magic "MRCK" · version · rows · columns
 //	         per column: encoding, width, flags

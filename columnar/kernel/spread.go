@@ -34,6 +34,7 @@ type Spread struct {
 	block  []byte         // what is left of it
 	size   int            // of the next one
 	memory memory.Reservation
+	shared bool // regions are
 	short  bool // memory refused one
 
 	pieces []Piece
@@ -41,11 +42,12 @@ type Spread struct {
 }
 
 const (
-	slotBytes   = 256 << 10 // of the largest slots, about
-	leastSlot   = 16        // rows
+	slotBytes   = 1 << 20 // of the largest slots, about
+	leastSlot   = 16      // rows
 	firstRegion = 64 << 10
 	mostRegion  = 8 << 20
 	fewBytes    = 1 << 20
+	leastShared = 512 << 10 // smaller regions are not: making a file takes longer than copying
 )
 
 // Piece is some rows of a partition, at most columnar.MaxRows, in the memory of a
@@ -91,9 +93,10 @@ type run struct {
 
 // NewSpread returns a Spread of rows of a schema, whose columns Spreads, over some
 // partitions. The hash of rows by the keys hashOf goes along, unless that is nil.
-// The memory of regions is charged to r.
-func NewSpread(schema *columnar.Schema, hashOf columnar.KeySet, parts int, r memory.Reservation) *Spread {
-	x := &Spread{schema: schema, hashOf: hashOf, open: make([]*slot, parts), spread: make([]int, parts), size: firstRegion, memory: r}
+// The memory of regions, which are shared with other processes or not, is charged
+// to r.
+func NewSpread(schema *columnar.Schema, hashOf columnar.KeySet, parts int, r memory.Reservation, shared bool) *Spread {
+	x := &Spread{schema: schema, hashOf: hashOf, shared: shared, open: make([]*slot, parts), spread: make([]int, parts), size: firstRegion, memory: r}
 	for _, f := range schema.Fields {
 		x.types = append(x.types, f.Type)
 	}
@@ -331,7 +334,8 @@ func (x *Spread) cut(size int) ([]byte, *memory.Region) {
 	if x.region == nil || size > len(x.block) {
 		x.drop()
 		var paid bool
-		x.region, paid = memory.NewRegion(max(size, x.size), x.memory)
+		n := max(size, x.size)
+		x.region, paid = memory.NewRegion(n, x.memory, x.shared && n >= leastShared)
 		x.block, x.short = x.region.Bytes(), x.short || !paid
 		x.size = min(2*x.size, mostRegion)
 	}

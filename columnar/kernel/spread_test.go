@@ -33,7 +33,7 @@ func TestSpreadAgainstRows(t *testing.T) {
 		if r.IntN(2) == 0 {
 			keys = of
 		}
-		x := NewSpread(schema, keys, parts, res)
+		x := NewSpread(schema, keys, parts, res, round%3 == 0)
 		want, got := make([][]string, parts), make([][]string, parts)
 		take := func() {
 			for _, p := range x.Take() {

@@ -9,7 +9,8 @@
 //
 //	Slabs (64 KiB – 16 MiB and more, outside the Go heap, pooled by the process)
 //	  ├── Scratch per operator, charged to its Reservation
-//	  └── Region: rows that several blocks have in common
+//	  └── Region: rows that several blocks have in common; shared ones are files
+//	      without a name, which other processes map for reading
 //
 //	SetMemoryLimit = budget and some room − slabs (Govern)
 //
@@ -27,8 +28,8 @@
 //     The invariants build tag poisons both, so that tests notice.
 //
 // The arbiter is pure and tested by simulation; the rest by random use from many
-// goroutines. The package imports the standard library, internal/diag and
-// internal/invariants.
+// goroutines. The package imports the standard library, golang.org/x/sys/unix,
+// internal/diag and internal/invariants.
 package memory
 
 import (

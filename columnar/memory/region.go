@@ -1,13 +1,25 @@
 package memory
 
-import "sync/atomic"
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"unsafe"
+)
 
 // Region is memory outside the Go heap that lives until the last of its holders
 // lets go of it: rows of several blocks that are written in one go, and dropped one
 // by one. Who makes it pays for it, until others do, and writes to it before they
 // read.
+//
+// One that is shared is a file without a name whose descriptor other processes are
+// given, which map it for reading (OpenRegion). Its pages live as long as anybody
+// maps them, are not used again for anything else, and count in the process that
+// made them; who reads pays for what it reads meanwhile.
 type Region struct {
 	b       []byte
+	file    *os.File // what is shared; nil: nothing
+	foreign bool     // another process made it
 	holders atomic.Int32
 	payer   Reservation // nil: nobody
 	charged atomic.Int64
@@ -16,9 +28,20 @@ type Region struct {
 
 // NewRegion returns a region of at least n bytes, of arbitrary content, aligned to
 // 64, with one holder. R pays for it, whether or not it has that left: paid says
-// whether it had.
-func NewRegion(n int, r Reservation) (x *Region, paid bool) {
-	x = &Region{b: regionSlab(n), payer: r}
+// whether it had. It is shared if that is wanted, where the system can do that.
+func NewRegion(n int, r Reservation, shared bool) (x *Region, paid bool) {
+	x = &Region{payer: r}
+	if shared {
+		if x.b, x.file = mapFile((n + page - 1) &^ (page - 1)); x.file != nil {
+			slabs.mu.Lock()
+			slabs.own(x.b)
+			slabs.mu.Unlock()
+			collector.follow()
+		}
+	}
+	if x.file == nil {
+		x.b = regionSlab(n)
+	}
 	x.holders.Store(1)
 	x.charged.Store(x.Size())
 	if r.TryGrow(x.Size()) {
@@ -27,6 +50,33 @@ func NewRegion(n int, r Reservation) (x *Region, paid bool) {
 	x.taken = true
 	r.Take(x.Size())
 	return x, false
+}
+
+const page = 4096
+
+// OpenRegion maps the file of another process's region for reading; it closes the
+// file. Nobody is charged.
+func OpenRegion(f *os.File) (*Region, error) {
+	defer f.Close()
+	b, err := openFile(f)
+	if err != nil {
+		return nil, fmt.Errorf("memory: a region of another process: %w", err)
+	}
+	x := &Region{b: b, foreign: true}
+	x.holders.Store(1)
+	return x, nil
+}
+
+// File returns what a region shares, which stays the region's; nil if it does not.
+func (x *Region) File() *os.File { return x.file }
+
+// Offset returns where in the region a part of its memory begins.
+func (x *Region) Offset(part []byte) (int, bool) {
+	at, base := uintptr(unsafe.Pointer(unsafe.SliceData(part))), uintptr(unsafe.Pointer(unsafe.SliceData(x.b)))
+	if at < base || at+uintptr(len(part)) > base+uintptr(len(x.b)) {
+		return 0, false
+	}
+	return int(at - base), true
 }
 
 // regionSlab returns a slab that is pooled if that wastes little.
@@ -69,6 +119,19 @@ func (x *Region) Release() {
 	case n < 0:
 		panic("memory: a region is released more often than held")
 	}
-	FreeSlab(x.b)
+	switch {
+	case x.foreign:
+		unmapFile(x.b)
+	case x.file != nil:
+		slabs.mu.Lock()
+		delete(slabs.live, unsafe.SliceData(x.b))
+		slabs.used.Add(-x.Size())
+		slabs.mu.Unlock()
+		unmapFile(x.b)
+		_ = x.file.Close()
+		collector.follow()
+	default:
+		FreeSlab(x.b)
+	}
 	x.Settle()
 }

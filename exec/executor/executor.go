@@ -51,6 +51,8 @@ type Config struct {
 	// CachePolicy makes what says which blocks of cached datasets leave memory first,
 	// nil: cache.NewS3FIFO.
 	CachePolicy func() cache.Policy
+	// Shared: executors of this host map its output instead of having it sent.
+	Shared bool
 	// Results takes the rows of result stages.
 	Results ResultSink
 	// Holders returns who holds the blocks of an executor, this one included, nil
@@ -315,7 +317,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	}
 	var sink *exchange.Sink
 	if spec.Out != nil {
-		sink = exchange.NewSink(e.store, id, spec.Out, spec.Plan.Schema(), tc, exchange.Options{Hashed: e.Holders != nil, Level: e.level})
+		sink = exchange.NewSink(e.store, id, spec.Out, spec.Plan.Schema(), tc, exchange.Options{Hashed: e.Holders != nil, Level: e.level, Shared: e.Shared})
 		defer func() {
 			_, spilled := sink.Usage()
 			r.Spilled += spilled

@@ -62,6 +62,7 @@ var modules = map[string][]string{
 	"bench/chaos":       {"golang.org/x/sys/unix"},
 	"artifacts/wasm":    {"github.com/tetratelabs/wazero"},
 	"bench/shuffle":     {"github.com/pierrec/lz4/v4", "github.com/quic-go/quic-go"},
+	"columnar/memory":   {"golang.org/x/sys/unix"},
 	"columnar/chunk":    {"github.com/cespare/xxhash/v2", "github.com/pierrec/lz4/v4"},
 	"shuffle/file":      {"github.com/cespare/xxhash/v2"},
 	"columnar/ipc":      {"github.com/apache/arrow-go/v18"},

@@ -53,6 +53,10 @@ func codecs(user Codec) map[string]Codec {
 	return out
 }
 
+// mapped stands, among the codecs of a request, for rows that are not encoded at
+// all: the reader maps the memory of the holder, whose file it is passed.
+const mapped = "mapped"
+
 // preferred lists the codecs that a client asks a peer for, the best first:
 // compressing pays between hosts only.
 func preferred(user Codec, at transport.Addr) []string {
@@ -61,7 +65,7 @@ func preferred(user Codec, at transport.Addr) []string {
 	}
 	switch scheme, _ := at.Split(); scheme {
 	case "local", "inproc":
-		return []string{Raw.Name()}
+		return []string{Raw.Name(), mapped}
 	}
 	return []string{LZ4.Name(), Raw.Name()}
 }

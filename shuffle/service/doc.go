@@ -13,6 +13,11 @@
 //	request broken ─► again after 0.2, 1 and 5 s, from where it stopped ─► GoneError
 //	holder busy    ─► again when it says so, for two minutes
 //
+// Over a transport that passes files, batches that lie in shared memory are shown
+// instead: the reader maps the holder's region, whose file it is passed, and the
+// message says where in it the columns are (columnar/chunk.Sheet). It holds the
+// mapping as long as its consumer has the batch; the holder keeps no account of it.
+//
 // Invariants:
 //
 //   - F1 A reader gets each row of each block once, in the order in which the

@@ -21,6 +21,7 @@ const (
 	kindDamaged                           // end: what the holder has from there on does not verify
 	kindDiagnose                          // diagnose
 	kindDiagnosis                         // a place
+	kindShown                             // head; 1 if the file of a region follows, 0 if it is the last one; a sheet (columnar/chunk)
 )
 
 // headBytes is the head of a chunk:

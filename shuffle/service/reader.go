@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/shuffle"
 	"github.com/millrace-engine/millrace/transport"
 )
@@ -27,9 +28,9 @@ type Reader struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 	lane   *lane
-	held   int64 // bytes of the batch that the consumer has
-	block  int   // of which it is, among those asked for
-	hungry bool  // the lane was told so
+	held   arrival // that the consumer has
+	block  int     // of which it is, among those asked for
+	hungry bool    // the lane was told so
 
 	bell  chan struct{} // rings when arrived or over changes
 	mu    sync.Mutex
@@ -45,13 +46,16 @@ type Reader struct {
 	try           int
 	damaged       int64 // progress at which a chunk was damaged, plus one
 	arrived       int64 // rows and blocks: grows with all progress
+	unmapped      bool  // memory of the holder cannot be mapped
 }
 
-// arrival is a batch and what it takes of the lane.
+// arrival is a batch and what it takes of the lane: also where it lies in the
+// holder's memory, since that may drop it meanwhile.
 type arrival struct {
-	batch *columnar.Batch
-	block int
-	bytes int64
+	batch  *columnar.Batch
+	region *memory.Region // that it lies in and holds; nil: the Go heap
+	block  int
+	bytes  int64
 }
 
 // Next returns the next batch, valid until the next Next or Close, or io.EOF.
@@ -65,7 +69,7 @@ func (x *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
 			x.queue = x.queue[1:]
 			x.mu.Unlock()
 			x.starve(false)
-			x.held, x.block = a.bytes, a.block
+			x.held, x.block = a, a.block
 			return a.batch, nil
 		}
 		over, err := x.over, x.err
@@ -96,11 +100,18 @@ func (x *Reader) starve(hungry bool) {
 	}
 }
 
-func (x *Reader) giveBack() {
-	if x.held > 0 {
-		x.lane.back(x.held)
+func (a *arrival) release() {
+	if a.region != nil {
+		a.region.Release()
 	}
-	x.held = 0
+}
+
+func (x *Reader) giveBack() {
+	if x.held.bytes > 0 {
+		x.lane.back(x.held.bytes)
+	}
+	x.held.release()
+	x.held = arrival{}
 }
 
 // Close ends the fetch and waits for it. It is idempotent.
@@ -110,7 +121,11 @@ func (x *Reader) Close() error {
 	x.lane.close()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.queue, x.held = nil, 0
+	for i := range x.queue {
+		x.queue[i].release()
+	}
+	x.held.release()
+	x.queue, x.held = nil, arrival{}
 	return nil
 }
 
@@ -123,11 +138,11 @@ func (x *Reader) ring() {
 
 // pass hands a batch to the consumer. It never waits: there is a place for all
 // that was asked for.
-func (x *Reader) pass(b *columnar.Batch) {
+func (x *Reader) pass(b *columnar.Batch, r *memory.Region) {
 	n := b.MemoryBytes()
 	x.lane.spend(n)
 	x.mu.Lock()
-	x.queue = append(x.queue, arrival{b, x.passed, n})
+	x.queue = append(x.queue, arrival{b, r, x.passed, n})
 	x.mu.Unlock()
 	x.ring()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
+	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/shuffle"
 	"github.com/millrace-engine/millrace/transport"
@@ -51,7 +52,8 @@ func (s *Server) Serve(ctx context.Context, _ identity.Name, stream transport.St
 		if perr != nil {
 			return
 		}
-		err = s.fetch(ctx, message.New(stream, maxMessage), r)
+		files, _ := stream.(transport.FileStream)
+		err = s.fetch(ctx, message.New(stream, maxMessage), files, r)
 	case kindDiagnose:
 		q, perr := parseDiagnose(body)
 		if perr != nil {
@@ -93,7 +95,7 @@ func (s *Server) done(n int64) {
 var errMissing = errors.New("service: the block is not there any more")
 
 // fetch sends the blocks, or says which are gone before it sends any.
-func (s *Server) fetch(ctx context.Context, m *message.Conn, r *request) error {
+func (s *Server) fetch(ctx context.Context, m *message.Conn, files transport.FileStream, r *request) error {
 	if maps := s.missing(r); maps != nil {
 		return m.Write(kindGone, encodeMaps(maps))
 	}
@@ -105,6 +107,9 @@ func (s *Server) fetch(ctx context.Context, m *message.Conn, r *request) error {
 		}
 	}
 	w.plain = slices.IndexFunc(r.Codecs, func(name string) bool { return s.codecs[name] == LZ4 || s.codecs[name] == Raw })
+	if w.mapped = slices.Index(r.Codecs, mapped); files != nil && w.mapped >= 0 {
+		w.files = files
+	}
 	if w.codec == nil {
 		return errors.New("service: no codec in common")
 	}
@@ -148,10 +153,13 @@ type sender struct {
 	messages *message.Conn
 	request  *request
 	codec    Codec
-	plain    int // index of a codec that is columnar/chunk itself, −1 if there is none
+	plain    int                  // index of a codec that is columnar/chunk itself, −1 if there is none
+	files    transport.FileStream // nil: nothing is mapped
+	mapped   int                  // index of the codec
+	shown    *memory.Region       // that the reader has the file of
 	head     head
 	left     int64 // bytes that may still be sent
-	first    [headBytes]byte
+	first    [headBytes + 1]byte
 	buf      []byte
 }
 
@@ -178,7 +186,7 @@ func (w *sender) block(ctx context.Context, id cache.BlockID, row int64) (int64,
 			continue
 		}
 		if at < row {
-			x.batch = from(x.batch, int(row-at))
+			x.batch, x.region = from(x.batch, int(row-at)), nil
 			at, x.rows = row, int64(x.batch.Selected())
 		}
 		if w.left <= 0 {
@@ -198,9 +206,12 @@ func (w *sender) block(ctx context.Context, id cache.BlockID, row int64) (int64,
 	return at, err
 }
 
-// piece is what becomes a chunk: rows, or a chunk as it lies on disk.
+// piece is what becomes a chunk: rows, rows that the reader can map, or a chunk as it
+// lies on disk.
 type piece struct {
 	batch  *columnar.Batch
+	region *memory.Region // nil: it cannot
+	sheet  []byte         // where in the region
 	stored []byte
 	rows   int64
 }
@@ -233,6 +244,9 @@ func (w *sender) read(ctx context.Context, p *cache.Pinned, part bool) (x piece,
 	rows := 0
 	x.batch, x.stored, rows, err = p.NextStored(ctx, nil)
 	x.rows = int64(rows)
+	if err == nil && x.batch != nil && w.files != nil {
+		x.region, x.sheet = p.Shared()
+	}
 	return x, err
 }
 
@@ -250,6 +264,9 @@ func (w *sender) send(ctx context.Context, row int64, x piece) error {
 		w.left -= storedGrows * int64(len(x.stored))
 		return w.messages.Write(kindChunk, h.append(w.first[:0]), x.stored)
 	}
+	if x.region != nil {
+		return w.show(h, x)
+	}
 	release, err := w.turn(ctx)
 	if err != nil {
 		return err
@@ -261,6 +278,22 @@ func (w *sender) send(ctx context.Context, row int64, x piece) error {
 	}
 	w.left -= x.batch.MemoryBytes()
 	return w.messages.Write(kindChunk, h.append(w.first[:0]), w.buf)
+}
+
+// show tells where the reader finds a piece, and passes the file that it lies in
+// unless that came last.
+func (w *sender) show(h head, x piece) error {
+	h.codec = w.mapped
+	w.left -= x.batch.MemoryBytes()
+	fresh := byte(0)
+	if x.region != w.shown {
+		fresh = 1
+	}
+	if err := w.messages.Write(kindShown, append(h.append(w.first[:0]), fresh), x.sheet); err != nil || fresh == 0 {
+		return err
+	}
+	w.shown = x.region
+	return w.files.SendFile(x.region.File())
 }
 
 // from returns a batch without its first n rows that count.

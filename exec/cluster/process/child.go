@@ -22,6 +22,7 @@ import (
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
+	"github.com/millrace-engine/millrace/transport/local"
 )
 
 // Begin reads the spec that Spawn gave this process over stdin. It calls end once,
@@ -135,7 +136,7 @@ func (s *Spec) run(ctx context.Context, p Program) error {
 	return remote.Run(ctx, remote.AgentConfig{
 		Transport: t, Fingerprint: p.Fingerprint, Artifacts: remote.Place{Self: credential, Host: s.Host, Dir: s.ArtifactDir, Limit: s.ArtifactLimit}, App: s.Name.App, Fetch: fetch, At: Address(s.Transport, s.Dir, s.Name.ID, s.Host),
 		Driver: transport.Peer{Addr: s.Driver, Name: identity.Name{App: s.Name.App, Role: identity.Driver}},
-		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: p.Tables, Functions: p.Functions, CachePolicy: p.CachePolicy, Spill: space, Keep: keep,
+		Executor: executor.Config{ID: exec.ExecutorID(s.Name.ID), Slots: s.Slots, Broker: broker, Tables: p.Tables, Functions: p.Functions, CachePolicy: p.CachePolicy, Spill: space, Keep: keep, Shared: s.Transport == local.Scheme,
 			Panics: func(task exec.TaskID, value any, stack []byte) {
 				fmt.Fprintf(os.Stderr, "%s: %v\n%s", task, value, stack)
 			}},

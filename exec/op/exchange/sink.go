@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/columnar/chunk"
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/exec"
@@ -46,6 +47,7 @@ type part struct {
 type Options struct {
 	Hashed bool        // the map status tells a hash of the rows, too
 	Level  cache.Level // of the blocks
+	Shared bool        // other processes of the host will read it: rows lie where they can see them
 }
 
 // NewSink returns the sink of a task whose rows have the given schema.
@@ -58,7 +60,7 @@ func NewSink(store *cache.Store, task exec.TaskID, out *stage.Output, schema *co
 	}
 	s.parts = make([]part, max(1, out.Partitioning.Count))
 	if kernel.Spreads(schema) {
-		s.spread = kernel.NewSpread(schema, carried(out.Partitioning, types), len(s.parts), s.memory)
+		s.spread = kernel.NewSpread(schema, carried(out.Partitioning, types), len(s.parts), s.memory, o.Shared && o.Level == cache.MemoryAndDisk)
 	} else {
 		for i := range s.parts {
 			s.parts[i].appender = kernel.NewAppender(types, s.memory)
@@ -106,6 +108,10 @@ func (s *Sink) Write(ctx context.Context, b *columnar.Batch) error {
 	return s.hand(ctx)
 }
 
+// leastShared is the bytes from which on a batch is mapped by another process that
+// reads it: copying fewer costs less, and mappings are few.
+const leastShared = 32 << 10
+
 // carried returns the keys whose hash goes along with the rows: where it is as
 // quickly computed again as it is read, and takes as much as a column, it does not.
 func carried(p physical.Partitioning, types []columnar.Type) columnar.KeySet {
@@ -121,7 +127,11 @@ func (s *Sink) hand(ctx context.Context) (err error) {
 		if err == nil {
 			s.count(p.Partition, p.Batch)
 			if p.Region != nil {
-				err = s.writer.AppendIn(ctx, p.Region, p.Partition, p.Batch)
+				var sheet []byte
+				if p.Region.File() != nil && p.Batch.DataBytes() >= leastShared {
+					sheet = chunk.Sheet(p.Batch, p.Region)
+				}
+				err = s.writer.AppendIn(ctx, p.Region, p.Partition, p.Batch, sheet)
 			} else {
 				err = s.writer.Append(ctx, p.Partition, p.Batch, p.Batch.DataBytes())
 			}
