@@ -1,0 +1,174 @@
+// Package cached measures what cached datasets save: TPC-H's q1 and q6 over lineitem
+// as Parquet, as CSV and cached, also where memory holds a quarter of it; and PageRank
+// and k-means from CSV files, with their data persisted and without.
+//
+// Invariants:
+//
+//   - Answers are compared: those of a way with those of the first.
+//   - Times are the least of several runs, in turns, so that what else the machine does
+//     hits all ways alike.
+//
+// It imports the root package and bench/harness and bench/tpch, and is tested through
+// the command line.
+package cached
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/harness"
+	"github.com/millrace-engine/millrace/bench/tpch"
+)
+
+// Result is what was measured.
+type Result struct {
+	Started string          `json:"started"`
+	Command string          `json:"command"`
+	Machine harness.Machine `json:"machine"`
+	Rows    []Row           `json:"runs"`
+}
+
+// Row is how long a job took in one way.
+type Row struct {
+	Job    string  `json:"job"`
+	Way    string  `json:"way"`
+	Memory string  `json:"memory"` // the budget, as the setting has it
+	Millis float64 `json:"ms"`     // the least of all runs
+	Same   bool    `json:"same_answer"`
+}
+
+// Write writes a result whole or not at all.
+func (r *Result) Write(path string) error { return harness.Save(path, r) }
+
+// Options say what is measured. Data is the directory with lineitem.parquet, Dir one
+// for what is made, Open opens a session with a memory budget; "" is the usual one.
+type Options struct {
+	Data, Dir string
+	Quarter   string // of what lineitem takes in memory, as a budget
+	Runs      int
+	Open      func(memory string) (*millrace.Session, func(), error)
+	Tell      func(Row)
+}
+
+// way is one way of having lineitem as a view.
+type way struct{ name, statement string }
+
+// Tables measures queries over lineitem.
+func Tables(ctx context.Context, o Options) ([]Row, error) {
+	csv, parquet := filepath.Join(o.Dir, "lineitem.csv"), filepath.Join(o.Data, "lineitem.parquet")
+	ddl, err := export(ctx, o, parquet, csv)
+	if err != nil {
+		return nil, err
+	}
+	from := func(name, source string) way { return way{name, "CREATE OR REPLACE TEMP VIEW lineitem AS " + source} }
+	files := from("parquet", fmt.Sprintf("SELECT * FROM parquet.`%s`", parquet))
+	rows, err := measure(ctx, o, "", []way{files,
+		{"csv", fmt.Sprintf("CREATE OR REPLACE TEMP VIEW lineitem (%s) USING csv OPTIONS (path '%s')", ddl, csv)},
+		{"cached", "CACHE TABLE lineitem"}})
+	if err != nil {
+		return nil, err
+	}
+	for _, level := range []string{"MEMORY_AND_DISK", "MEMORY_ONLY"} {
+		more, err := measure(ctx, o, o.Quarter, []way{files, {"cached " + level, "CACHE TABLE lineitem OPTIONS ('storageLevel' '" + level + "')"}})
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+// export writes lineitem as CSV and returns its columns as a view declares them.
+func export(ctx context.Context, o Options, parquet, csv string) (string, error) {
+	s, closed, err := o.Open("")
+	if err != nil {
+		return "", err
+	}
+	defer closed()
+	df := s.Read().Parquet(parquet)
+	schema, err := df.Schema(ctx)
+	if err != nil {
+		return "", err
+	}
+	var columns []string
+	for _, f := range schema.Fields {
+		columns = append(columns, f.Name+" "+f.Type.String())
+	}
+	return strings.Join(columns, ", "), df.Write().Mode("overwrite").CSV(ctx, csv)
+}
+
+// measure runs q1 and q6 in sessions of their own, one per way, in turns. A way that
+// caches begins with the view of the first.
+func measure(ctx context.Context, o Options, memory string, ways []way) ([]Row, error) {
+	sessions := make([]*millrace.Session, len(ways))
+	for i, w := range ways {
+		s, closed, err := o.Open(memory)
+		if err != nil {
+			return nil, err
+		}
+		defer closed()
+		statements := []string{w.statement}
+		if strings.HasPrefix(w.statement, "CACHE") {
+			statements = []string{ways[0].statement, w.statement}
+		}
+		for _, q := range statements {
+			if _, err := s.SQL(ctx, q); err != nil {
+				return nil, err
+			}
+		}
+		sessions[i] = s
+	}
+	var rows []Row
+	for _, n := range []int{1, 6} {
+		q, err := tpch.Query(n)
+		if err != nil {
+			return nil, err
+		}
+		all := make([]Row, len(ways))
+		var want []string
+		for run := range o.Runs {
+			for i := range ways {
+				got, ms, err := answer(ctx, sessions[i], q)
+				if err != nil {
+					return nil, err
+				}
+				if want == nil {
+					want = got
+				}
+				r := &all[i]
+				if run == 0 {
+					*r = Row{Job: fmt.Sprintf("q%02d", n), Way: ways[i].name, Memory: memory, Millis: ms, Same: true}
+				}
+				r.Millis, r.Same = min(r.Millis, ms), r.Same && slices.Equal(got, want)
+			}
+		}
+		for _, r := range all {
+			o.Tell(r)
+		}
+		rows = append(rows, all...)
+	}
+	return rows, nil
+}
+
+// answer runs a query and renders its rows.
+func answer(ctx context.Context, s *millrace.Session, text string) (rows []string, ms float64, err error) {
+	start := time.Now()
+	df, err := s.SQL(ctx, text)
+	if err != nil {
+		return nil, 0, err
+	}
+	r, err := df.Run(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = r.Each(func(v []string, _ []bool) error {
+		rows = append(rows, strings.Join(v, "|"))
+		return nil
+	})
+	return rows, float64(time.Since(start).Microseconds()) / 1000, err
+}

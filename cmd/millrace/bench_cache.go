@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/cached"
+	"github.com/millrace-engine/millrace/bench/harness"
+)
+
+// cacheRun is what bench cache was asked for.
+type cacheRun struct {
+	data, master, memory, quarter, json string
+	runs, nodes                         int
+	conf                                []string
+}
+
+func cacheCommand() *cobra.Command {
+	var o cacheRun
+	c := &cobra.Command{
+		Use:   "cache",
+		Short: "Show what cached tables save: q1 and q6 over lineitem, PageRank and k-means",
+		Long: `Run q1 and q6 of TPC-H over lineitem as Parquet, as CSV and cached, with memory for
+all of it and for --quarter; then ten rounds of PageRank and k-means from CSV files,
+with their data persisted and without. Answers are compared. Times are the least of
+--runs in turns, of whole jobs for PageRank and k-means.
+
+The exit status is 1 if an answer differs.`,
+		Example: "  millrace bench cache --data /data/tpch1 --memory 4GiB --quarter 200MiB",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.data, "data", "", "directory with lineitem.parquet, made by bench tpch gen; empty leaves q1 and q6 out")
+	f.StringVar(&o.quarter, "quarter", "192MiB", "the budget for runs in little memory")
+	f.IntVar(&o.runs, "runs", 5, "how often q1 and q6 run in each way")
+	f.IntVar(&o.nodes, "nodes", 100_000, "nodes of the graph; there are 5 times as many edges, and 10 times as many points; 0 leaves both out")
+	f.StringVar(&o.json, "json", "", "write the numbers to this file as JSON")
+	sessionFlags(c, &o.master, &o.conf, &o.memory)
+	return c
+}
+
+func (o *cacheRun) run(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "millrace-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	same := true
+	fmt.Printf("%-10s %-24s %10s %10s\n", "job", "way", "memory", "ms")
+	m := cached.Options{Data: o.data, Dir: dir, Quarter: o.quarter, Runs: max(1, o.runs),
+		Open: func(memory string) (*millrace.Session, func(), error) {
+			if memory == "" {
+				memory = o.memory
+			}
+			opts, err := options(o.conf, memory)
+			if err != nil {
+				return nil, nil, err
+			}
+			return open(ctx, o.master, opts)
+		},
+		Tell: func(r cached.Row) {
+			note := ""
+			if !r.Same {
+				note, same = "  ANSWERS DIFFER", false
+			}
+			fmt.Printf("%-10s %-24s %10s %10.1f%s\n", r.Job, r.Way, r.Memory, r.Millis, note)
+		}}
+	res := &cached.Result{Started: time.Now().UTC().Format(time.RFC3339), Command: "millrace " + strings.Join(os.Args[1:], " "), Machine: harness.ThisMachine()}
+	if o.data != "" {
+		if res.Rows, err = cached.Tables(ctx, m); err != nil {
+			return err
+		}
+	}
+	if o.nodes > 0 {
+		rows, err := cached.Iterate(ctx, m, o.nodes)
+		if err != nil {
+			return err
+		}
+		res.Rows = append(res.Rows, rows...)
+	}
+	if o.json != "" {
+		if err := res.Write(o.json); err != nil {
+			return err
+		}
+	}
+	if !same {
+		return errShown
+	}
+	return nil
+}
