@@ -178,7 +178,9 @@ func (s *sim) finish(i int) {
 	if !s.runs(a) || !s.push(a) {
 		return
 	}
-	i = slices.Index(s.running, a) // what it told may have started others
+	if i = slices.Index(s.running, a); i < 0 { // what it told has started others, and its executor died
+		return
+	}
 	s.running = append(s.running[:i], s.running[i+1:]...)
 	r := s.outcome(a)
 	a.memory.end(s)

@@ -38,7 +38,8 @@ import (
 )
 
 // MaxAttempts bounds how often in a row a stage is tried because its inputs were
-// gone.
+// gone: without any of its tasks ending meanwhile. An executor that lost all that it
+// held is noticed output by output.
 const MaxAttempts = 4
 
 // Stage is a stage of a job. Parents are the stages whose outputs it reads. Unstable: a second run may yield other rows, so that everything that
@@ -185,7 +186,7 @@ type stage struct {
 	running  bool
 	waits    bool // for others that it could do without
 	hurried  bool // it waits no more
-	failures int  // in a row, because of inputs that were gone
+	failures int  // because of inputs that were gone, since a task ended
 	done     []bool
 	left     int
 }
@@ -331,12 +332,12 @@ func (s *Scheduler) taskDone(d *TaskDone) []Action {
 	if st == nil || st.attempt != d.Attempt || !st.running || d.Task < 0 || d.Task >= len(st.done) || st.done[d.Task] { // D4
 		return nil
 	}
-	st.done[d.Task] = true
+	st.done[d.Task], st.failures = true, 0
 	st.left--
 	if st.left > 0 {
 		return nil
 	}
-	st.running, st.failures = false, 0
+	st.running = false
 	acts := []Action{{EndStage: &EndStage{d.Job, d.Stage, d.Attempt, true}}}
 	if j.adaptive && !st.last && !j.planning {
 		r := &Replan{Job: j.id}
