@@ -165,6 +165,16 @@ func (c *cluster) executors() []int {
 	return slices.DeleteFunc(executors(c.workers), func(pid int) bool { return c.given[pid] })
 }
 
+// gone waits until no executor runs any more.
+func (c *cluster) gone(most time.Duration) bool {
+	for end := time.Now().Add(most); len(executors(c.workers)) > 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
 // sweep removes what queries that have ended kept.
 func (c *cluster) sweep() {
 	jobs, _ := filepath.Glob(filepath.Join(c.keep(), "app-*", "job-*"))

@@ -28,10 +28,11 @@ type Report struct {
 	Failed   int `json:"failed"`
 
 	Faults        map[Kind]*Count    `json:"faults"`
-	TasksFailed   int                `json:"tasks_failed"`   // attempts, as the drivers were told
-	ExecutorsLost int                `json:"executors_lost"` // as the drivers noticed
-	Median        map[string]float64 `json:"median_seconds"` // of each query without faults
-	Slower        float64            `json:"slower"`         // times as long as without faults, on average of those that were right
+	TasksFailed   int                `json:"tasks_failed"`        // attempts, as the drivers were told
+	ExecutorsLost int                `json:"executors_lost"`      // as the drivers noticed
+	Median        map[string]float64 `json:"median_seconds"`      // of each query without faults
+	Slower        float64            `json:"slower"`              // times as long as without faults, on average of those that were right
+	SlowEnds      int                `json:"slow_ends,omitempty"` // sessions whose executors took more than 10 s to end
 	Note          string             `json:"note,omitempty"`
 	Failures      []string           `json:"failures,omitempty"`
 
@@ -105,6 +106,9 @@ func (r *Report) Print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\n%d attempts of tasks failed, %d executors were lost; queries took %.1f times as long as without faults\n", r.TasksFailed, r.ExecutorsLost, r.Slower)
 	fmt.Fprintf(w, "%d queries: %d right, %d wrong, %d hung, %d refused for a full disk, %d failed otherwise\n", r.Queries, r.Right, r.Wrong, r.Hung, r.Refused, r.Failed)
+	if r.SlowEnds > 0 {
+		fmt.Fprintf(w, "%d sessions took more than 10 s to end\n", r.SlowEnds)
+	}
 	if r.Note != "" {
 		fmt.Fprintln(w, r.Note)
 	}
