@@ -133,7 +133,14 @@ func (s *Session) adaptive(conf *settings.Set, memory int64) *adapt.Options {
 	on := func(key string) bool { return conf.Get(key).Text == "true" }
 	o := &adapt.Options{Executors: s.executorCount(), Slots: max(1, s.driver.Slots()),
 		Coalesce: on(settings.AdaptiveCoalesce), Advisory: conf.Size(settings.AdaptiveAdvisory), Least: conf.Size(settings.AdaptiveLeast),
+		Empty: on(settings.AdaptiveEmpty), LocalRead: on(settings.AdaptiveLocalRead),
 		Skew: on(settings.AdaptiveSkew), SkewFactor: float64(conf.Int(settings.AdaptiveSkewFactor)), SkewThreshold: conf.Size(settings.AdaptiveSkewThreshold),
+	}
+	if o.Executors > 1 { // one has a table for all of its tasks anyway
+		o.Broadcast, o.Shuffle = conf.Size(settings.AdaptiveBroadcast), conf.Size(settings.AdaptiveShuffle)
+		if memory > 0 && o.Shuffle > 0 {
+			o.Shuffle = min(o.Shuffle, memory/4)
+		}
 	}
 	return o
 }

@@ -22,8 +22,13 @@ func (j *job) adaptive(o *adapt.Options) {
 	if o == nil || cached(j.graph) || adapt.Verify(j.graph, nil) != nil {
 		return
 	}
+	own, least := *o, int64(0) // of tasks without the buffers of their splits
+	for _, st := range j.graph.Stages {
+		least = max(least, stage.MemoryOf(st.Root, st.Out).Task)
+	}
+	own.TaskMemory = least
 	j.rewrite = func(g *stage.Graph, open []int, outputs map[int]adapt.Output) (*stage.Graph, error) {
-		return adapt.Rewrite(g, open, outputs, *o)
+		return adapt.Rewrite(g, open, outputs, own)
 	}
 }
 

@@ -1,6 +1,7 @@
 package adapt
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/millrace-engine/millrace/plan/physical"
@@ -59,13 +60,17 @@ type rewriter struct {
 // Rewrite plans the open stages of a graph again. Outputs are those of the exchanges,
 // by id, whose stages are complete. It returns g itself if there is nothing to do.
 func Rewrite(g *stage.Graph, open []int, outputs map[int]Output, o Options) (*stage.Graph, error) {
-	r := &rewriter{Options: o, g: g.Clone(), outs: outputs}
+	r := &rewriter{Options: o, g: g.Clone(), outs: maps.Clone(outputs)}
+	if r.outs == nil {
+		r.outs = map[int]Output{}
+	}
 	changed, kept := false, datasets(g)
 	for _, rule := range []struct {
 		name  string
 		on    bool
 		apply func(*stage.Stage) (bool, error)
 	}{
+		{"empty", o.Empty, r.empty},
 		{"broadcast", o.Broadcast > 0, r.broadcast},
 		{"shuffled", o.Shuffle > 0, r.shuffled},
 		{"split", o.Skew, r.split},
@@ -91,7 +96,7 @@ func Rewrite(g *stage.Graph, open []int, outputs map[int]Output, o Options) (*st
 			if !did {
 				continue
 			}
-			if err := Verify(r.g, outputs); err != nil {
+			if err := Verify(r.g, r.outs); err != nil {
 				return nil, broken(err, rule.name)
 			}
 			if err := unchanged(before, r.g); err != nil {
