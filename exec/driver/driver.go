@@ -140,6 +140,7 @@ type StageResult struct {
 	Millis    float64 // from its first task's start to its last one's end
 	Fastest   float64 // ms of the task that took least, and most
 	Slowest   float64
+	Times     []float64 // ms of each attempt that succeeded
 	Written   int64 // bytes that its tasks put into their exchange
 	Peak      int64 // bytes reserved by the hungriest task
 	Spilled   int64 // bytes written to disk, output included

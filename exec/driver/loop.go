@@ -359,6 +359,7 @@ func (d *Driver) report(r cluster.Report) {
 func (s *StageResult) add(r cluster.Report) {
 	s.Peak = max(s.Peak, r.Peak)
 	s.Spilled += r.Spilled
+	s.Times = append(s.Times, r.Millis)
 	if r.Status != nil {
 		s.Written += r.Status.Total.Bytes
 	}
