@@ -2,10 +2,13 @@ package millrace_test
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace-engine/millrace"
 )
@@ -105,4 +108,72 @@ func TestAdaptive(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAdaptiveAgrees runs random joins and aggregations of random rows under settings
+// that make everything small, large or skewed, with and without re-planning.
+func TestAdaptiveAgrees(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	r := rand.New(rand.NewPCG(seed, 3))
+	pick := func(xs ...string) string { return xs[r.IntN(len(xs))] }
+	fired := map[string]int{}
+	for _, master := range []string{"local[3]", "local-cluster[2,1,256]"} {
+		s := open(t, master)
+		set := func(key, value string) {
+			if _, err := s.SQL(t.Context(), "SET "+key+" = "+value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 6 {
+			for i, name := range []string{"a", "b", "c"} {
+				rows := r.IntN(120)
+				if i > 0 && r.IntN(4) == 0 {
+					rows = 0
+				}
+				if _, _, err := text(t, s, literals(r, name+"0", rows)); err != nil {
+					t.Fatal(err)
+				}
+				from := fmt.Sprintf("SELECT CASE WHEN x < 8 THEN 3 ELSE k END AS k, x, s FROM %s0 WHERE s <> 'none'", name)
+				if rows == 0 {
+					from = fmt.Sprintf("SELECT * FROM %s0 WHERE s LIKE 'no%%'", name)
+				}
+				register(t, s, name, frame(t, s, from).Repartition(1+r.IntN(5)))
+			}
+			for range 5 {
+				set("sql.shuffle.partitions", pick("2", "7", "40"))
+				set("sql.broadcast.rows", pick("0", "500000"))
+				set("sql.runtime.filters", pick("on", "off"))
+				set("sql.adaptive.broadcast.threshold", pick("0B", "1KiB", "10MiB"))
+				set("sql.adaptive.broadcast.limit", pick("0B", "1B"))
+				set("sql.adaptive.skew.threshold", pick("1B", "16MiB"))
+				set("sql.adaptive.advisory.size", pick("1B", "1KiB", "8MiB"))
+				set("sql.adaptive.coalesce.least", pick("1B", "256KiB"))
+				kinds := func() string { return pick("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN") }
+				q := pick(
+					fmt.Sprintf("SELECT a.k, a.x, b.s FROM a %s b ON a.k = b.k", kinds()),
+					fmt.Sprintf("SELECT a.k, count(*), sum(b.x), min(b.s), avg(a.x) FROM a %s b ON a.k = b.k GROUP BY a.k", kinds()),
+					fmt.Sprintf("SELECT a.k, b.x, c.s FROM a %s b ON a.k = b.k %s c ON a.k = c.k AND b.x < c.x", kinds(), kinds()),
+					fmt.Sprintf("SELECT a.s, a.k FROM a %s JOIN b ON a.s = b.s", pick("LEFT SEMI", "LEFT ANTI")),
+					"SELECT s, count(DISTINCT x), stddev(k) IS NULL FROM (SELECT * FROM a UNION ALL SELECT * FROM b) GROUP BY s",
+					"SELECT k, x, row_number() OVER (PARTITION BY k ORDER BY x, s) FROM (SELECT a.k, b.x, b.s FROM a JOIN b ON a.k = b.k)",
+					"SELECT x, k IN (SELECT k FROM b), NOT EXISTS (SELECT 1 FROM c WHERE c.s = a.s) FROM a",
+					"SELECT count(*), max(n) FROM (SELECT a.k, count(*) AS n FROM a JOIN c ON a.s = c.s GROUP BY a.k HAVING count(*) > 1) JOIN b USING (k)",
+				)
+				set("sql.adaptive.enabled", "true")
+				on := sortedRows(t, s, q)
+				_, final := plans(t, s, q)
+				for _, what := range []string{"coalesced", "skewed", "is small", "computed here", "where it lies", "too large", "is empty"} {
+					if strings.Contains(final, what) {
+						fired[what]++
+					}
+				}
+				set("sql.adaptive.enabled", "false")
+				if off := sortedRows(t, s, q); !reflect.DeepEqual(on, off) {
+					t.Fatalf("seed %d, %s: %s\nwith re-planning    %v\nwithout re-planning %v\n%s", seed, master, q, on, off, final)
+				}
+			}
+		}
+	}
+	t.Log(fired)
 }

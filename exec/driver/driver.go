@@ -141,9 +141,9 @@ type StageResult struct {
 	Fastest   float64 // ms of the task that took least, and most
 	Slowest   float64
 	Times     []float64 // ms of each attempt that succeeded
-	Written   int64 // bytes that its tasks put into their exchange
-	Peak      int64 // bytes reserved by the hungriest task
-	Spilled   int64 // bytes written to disk, output included
+	Written   int64     // bytes that its tasks put into their exchange
+	Peak      int64     // bytes reserved by the hungriest task
+	Spilled   int64     // bytes written to disk, output included
 	Operators []event.OperatorStats
 }
 

@@ -88,7 +88,7 @@ func (d *Driver) take(j *job, g *stage.Graph) ([]dag.Stage, error) {
 		var tasks [][]wire.LeafAssignment
 		for _, g := range st.Drivers {
 			more := sourceTasks(g)
-			if g.Moved != nil {
+			if g.Moved != nil { // a scan
 				x := j.groups[*g.Moved]
 				more, buffers = relabel(x.tasks, g.Leaves()[0]), max(buffers, x.buffers)
 			}

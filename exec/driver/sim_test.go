@@ -41,12 +41,14 @@ import (
 //     runs of a task whose rows may differ (D6, R5), however little of it fits
 //     the window and whenever the consumer takes some;
 //   - what a task adds to an accumulator is added once (R6);
-//   - nothing is reserved any more, neither here nor on any executor.
+//   - nothing is reserved any more, neither here nor on any executor;
+//   - all of that holds, too, when stages that have not begun are planned again, with
+//     other tasks, other inputs, and new stages before them (sim_replan_test.go).
 //
 // All of it comes out of a seed: the same one leads to the same events (trace_test.go).
 
 // tally counts what happened, so that a fault that never strikes is noticed.
-type tally struct{ ok, failed, lost, fetch, stale, transient, late, rollbacks, parked, given, hurried, waited, near, twice, discarded, jumps, damaged, crashed, delayed, waiting, refused, over int }
+type tally struct{ ok, failed, lost, fetch, stale, transient, late, rollbacks, parked, given, hurried, waited, near, twice, discarded, jumps, damaged, crashed, delayed, waiting, refused, over, replanned, inserted, dropped, unneeded int }
 
 func (a *tally) add(b tally) {
 	a.ok += b.ok
@@ -71,6 +73,10 @@ func (a *tally) add(b tally) {
 	a.waiting += b.waiting
 	a.refused += b.refused
 	a.over += b.over
+	a.replanned += b.replanned
+	a.inserted += b.inserted
+	a.dropped += b.dropped
+	a.unneeded += b.unneeded
 }
 
 type outKey struct{ job, stage, task, attempt int }
@@ -242,6 +248,9 @@ func (s *sim) submit(id int) {
 	}
 	g.Result = n - 1
 	j.began = make([]time.Time, n)
+	if s.r.IntN(2) == 0 {
+		j.rewrite = s.rewrite
+	}
 	s.d.stream(j, []int64{4, 40, 1 << 20}[s.r.IntN(3)])
 	s.jobs = append(s.jobs, j)
 	s.log("job %d of %d stages", id, n)

@@ -123,5 +123,5 @@ func TestSimulation(t *testing.T) {
 // missing reports whether something never happened.
 func (a *tally) missing() bool {
 	return slices.Contains([]int{a.ok, a.failed, a.lost, a.fetch, a.stale, a.transient, a.late, a.rollbacks, a.parked, a.given, a.hurried, a.waited, a.near,
-		a.twice, a.discarded, a.jumps, a.damaged, a.crashed, a.delayed, a.waiting, a.refused, a.over}, 0)
+		a.twice, a.discarded, a.jumps, a.damaged, a.crashed, a.delayed, a.waiting, a.refused, a.over, a.replanned, a.inserted, a.dropped, a.unneeded}, 0)
 }

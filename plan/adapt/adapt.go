@@ -162,6 +162,13 @@ func (r *rewriter) edit(s *stage.Stage) *stage.Stage {
 	return &d
 }
 
+// added reports whether a rewrite has made an exchange: what it decided is not decided
+// again, back and forth.
+func (r *rewriter) added(exchange int) bool {
+	w := r.g.Writer(exchange)
+	return w == nil || w.ID > r.g.Result // as cut, the result is last
+}
+
 // nextExchange returns a number for a new exchange.
 func (r *rewriter) nextExchange() int {
 	n := 0

@@ -67,7 +67,7 @@ func (r *rewriter) small(j *physical.HashJoin, left bool) bool {
 	if left {
 		src, ok = j.Left.(*physical.Source)
 	}
-	if !ok || src.Mode != physical.ReadPartition {
+	if !ok || src.Mode != physical.ReadPartition || r.added(src.Exchange) {
 		return false
 	}
 	switch {

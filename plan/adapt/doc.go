@@ -23,6 +23,8 @@
 //   - A3 A rewrite is right whatever the sizes are: an output that is made again may
 //     be larger. Only "empty" relies on them, and only where a second run has the
 //     same rows (stage.Unordered, or better).
+//     What a rewrite has put in is not rewritten back: each stage as it was cut is
+//     split, broadcast or exchanged once at most, so re-planning ends.
 //   - A4 After each rewrite the properties that operators rely on hold: which rows meet
 //     in a task, in which order, and that each row is read once (verify.go). A rewrite
 //     that breaks one is a bug, and a *BrokenError.

@@ -190,8 +190,14 @@ func (f *folder) join(k logical.JoinKind, left, right physical.Plan, output []in
 }
 
 // pad projects the columns that a join yields of the one side that has rows, which
-// begin at a position; the others are null.
+// begin at a position; the others are null. Where each task had all rows of the side, it
+// now has some.
 func pad(side physical.Plan, at int, output []int, out *columnar.Schema) physical.Plan {
+	if src, ok := side.(*physical.Source); ok && src.Mode == physical.ReadAll {
+		d := *src
+		d.Mode = physical.ReadPartition
+		side = &d
+	}
 	p := &physical.Project{Out: out, Child: side}
 	in := side.Schema()
 	for i, c := range output {

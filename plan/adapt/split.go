@@ -26,7 +26,7 @@ func (r *rewriter) split(s *stage.Stage) (bool, error) {
 	d := &s.Drivers[0]
 	for _, src := range d.Sources {
 		out := r.outs[src.Exchange]
-		if out == nil || !out.Exact() || out.Maps() < 2 || out.Maps()*d.Partitions > maxWork || d.Partitions < 2 {
+		if r.added(src.Exchange) || out == nil || !out.Exact() || out.Maps() < 2 || out.Maps()*d.Partitions > maxWork || d.Partitions < 2 {
 			continue
 		}
 		agg := cutAt(s.Root, d, src)

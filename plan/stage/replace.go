@@ -56,11 +56,8 @@ func (g *Graph) Replace(id int, root physical.Plan, out *Output, rewrites []stri
 			if d.Moved != nil {
 				at = *d.Moved
 			}
-			switch {
-			case d.Scan != nil:
+			if d.Scan != nil {
 				from[d.Scan] = at
-			case d.Values != nil:
-				from[d.Values] = at
 			}
 		}
 	}
@@ -77,7 +74,7 @@ func (g *Graph) Replace(id int, root physical.Plan, out *Output, rewrites []stri
 		return nil, err
 	}
 	for i, d := range s.Drivers {
-		if d.Scan != nil || d.Values != nil {
+		if d.Scan != nil {
 			s.Drivers[i].Moved = origins[d.Leaves()[0]]
 		}
 	}

@@ -54,7 +54,7 @@ type Driver struct {
 	Sources    []*physical.Source
 	Partitions int
 	Parts      [][]Part
-	// Moved, if not nil, is the group of the plan as it was cut that had the leaf:
+	// Moved, if not nil, is the group of the plan as it was cut that had the scan:
 	// re-planning has moved it here with its tasks.
 	Moved *Group
 }
