@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"sort"
@@ -137,6 +138,36 @@ func TestLongList(t *testing.T) {
 	}
 	if r := s.Reserved(); r != 0 {
 		t.Errorf("%d bytes stay reserved", r)
+	}
+}
+
+// TestHotKey: a join of two tables in which one key has most rows beside many others
+// makes 2·10¹¹ pairs. What is asked for is told by groups, so that it makes few.
+func TestHotKey(t *testing.T) {
+	s := open(t, "local[2]", millrace.WithSetting("memory", "32MiB"))
+	cube(t, s, 84)
+	for order, key := range map[string]string{"mixed": "if(k % 4 < 3, -1, k)", "at the end": "if(k < 148176, k, -1)"} {
+		file := filepath.Join(t.TempDir(), "hot.parquet")
+		if err := frame(t, s, "SELECT "+key+" AS key, k % 10 AS v FROM t").Write().Parquet(context.Background(), file); err != nil {
+			t.Fatal(err)
+		}
+		q := fmt.Sprintf("SELECT x.v %% 2 p, count(*) n, sum(x.v) a, max(y.v) b, avg(y.v) c FROM '%s' x JOIN '%[1]s' y ON x.key = y.key GROUP BY 1 ORDER BY 1", file)
+		if plan, err := frame(t, s, q).Explain(context.Background(), ""); err != nil || !strings.Contains(plan, "eager") {
+			t.Errorf("%s, %v", plan, err)
+		}
+		got, _, err := text(t, s, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// By a query of few pairs: with g the rows of each key and v, and h those of each key.
+		want, _, err := text(t, s, fmt.Sprintf(`WITH g AS (SELECT key, v, count(*) n FROM '%s' GROUP BY key, v), h AS (SELECT key, count(*) n, sum(v) s, max(v) b FROM '%[1]s' GROUP BY key)
+			SELECT v %% 2 p, sum(g.n * h.n), sum(g.v * g.n * h.n), max(h.b), sum(g.n * h.s) / sum(g.n * h.n) FROM g JOIN h ON g.key = h.key GROUP BY 1 ORDER BY 1`, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) || len(got) != 2 {
+			t.Errorf("%s: %v, want %v", order, got, want)
+		}
 	}
 }
 

@@ -124,17 +124,21 @@ func (f *Filter) String() string                { return "Filter " + f.Cond.Stri
 func (a *Aggregate) Output() []*expr.Attr { return outputOf(a.List) }
 func (a *Aggregate) Children() []Plan     { return []Plan{a.Child} }
 func (a *Aggregate) WithChildren(k []Plan) Plan {
-	return &Aggregate{a.Keys, a.Sets, a.List, k[0]}
+	return &Aggregate{a.Keys, a.Sets, a.List, k[0], a.Eager}
 }
 func (a *Aggregate) Exprs() []expr.Expr {
 	return append(append([]expr.Expr{}, a.Keys...), a.List...)
 }
 func (a *Aggregate) WithExprs(es []expr.Expr) Plan {
 	n := len(a.Keys)
-	return &Aggregate{es[:n:n], a.Sets, es[n:], a.Child}
+	return &Aggregate{es[:n:n], a.Sets, es[n:], a.Child, a.Eager}
 }
 func (a *Aggregate) String() string {
-	return "Aggregate [" + join(a.Keys) + "] [" + join(a.List) + "]"
+	eager := ""
+	if a.Eager {
+		eager = "eager "
+	}
+	return "Aggregate " + eager + "[" + join(a.Keys) + "] [" + join(a.List) + "]"
 }
 
 func (x *Expand) Output() []*expr.Attr {

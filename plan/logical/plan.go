@@ -65,12 +65,14 @@ type Filter struct {
 // Aggregate groups by Keys and computes List (aliases and attributes over keys
 // and aggregate calls). No keys: one group, also for no rows. Grouping sets
 // come as Sets: indexes into Keys, nil for plain GROUP BY. Once analyzed there are
-// none: the keys are an Expand's.
+// none: the keys are an Expand's. Where Eager, a group may come out in several rows,
+// each of a part of its rows: as few or many as seem to pay while it runs.
 type Aggregate struct {
 	Keys  []expr.Expr
 	Sets  [][]int
 	List  []expr.Expr
 	Child Plan
+	Eager bool
 }
 
 // Expand repeats each row of its child once per grouping set: the child's columns,

@@ -9,12 +9,18 @@ import (
 )
 
 // many is how many pairs a join must be expected to have per row that it reads
-// for its sides to be grouped first. Only tests change it.
-var many = 64.0
+// for its sides to be grouped first; sizable how many rows both sides must have for
+// them to be grouped where that turns out to pay. Only tests change them.
+var (
+	many    = 64.0
+	sizable = 500e3
+)
 
-// multiply groups both sides of a join by its keys where an aggregate over very
-// many pairs of few keys asks only for what groups can tell: then numbers are
-// multiplied instead of rows (eager aggregation, Yan and Larson, VLDB 1995).
+// multiply groups both sides of a join by its keys where an aggregate over its pairs
+// asks only for what groups can tell: then numbers are multiplied instead of rows
+// (eager aggregation, Yan and Larson, VLDB 1995). Where very many pairs of few keys are
+// expected, sides are grouped wholly. How uneven keys are, statistics do not tell, so
+// that other sides of some size are grouped eagerly, that is while their keys repeat.
 //
 //	Aggregate(count(*), sum(l.x), min(r.y), L ⋈ R on l.k = r.k)
 //	  ─►  Aggregate(sum(n·m), sum(s·m), min(y'),
@@ -23,9 +29,13 @@ func (o *optimizer) multiply(p logical.Plan) (logical.Plan, error) {
 	est := NewEstimator()
 	return logical.Transform(p, func(p logical.Plan) (logical.Plan, error) {
 		if g, ok := p.(*logical.Aggregate); ok && g.Sets == nil {
-			if j, ok := g.Child.(*logical.Join); ok && j.Kind == logical.Inner && est.Rows(j) > many*(est.Rows(j.Left)+est.Rows(j.Right)) {
-				if out := o.multiplied(g, j, est); out != nil {
-					return out, nil
+			if j, ok := g.Child.(*logical.Join); ok && j.Kind == logical.Inner {
+				l, r := est.Rows(j.Left), est.Rows(j.Right)
+				wholly := est.Rows(j) > many*(l+r)
+				if wholly || min(l, r) >= sizable {
+					if out := o.multiplied(g, j, est, !wholly); out != nil {
+						return out, nil
+					}
 				}
 			}
 		}
@@ -40,27 +50,56 @@ type half struct {
 	count *expr.Attr // rows of a group
 }
 
-// group adds a key that comes out under its own id.
-func (h *half) group(a *expr.Attr) {
-	if !contains(h.out.Keys, a) {
-		h.out.Keys, h.out.List = append(h.out.Keys, a), append(h.out.List, a)
+// group adds a key to a half, if it is not there, and returns what it comes out as.
+func (o *optimizer) group(h *half, k expr.Expr) *expr.Attr {
+	for i, old := range h.out.Keys {
+		if expr.Equal(old, k) {
+			return h.out.Output()[i]
+		}
 	}
+	e := k
+	if _, ok := k.(*expr.Attr); !ok {
+		e = &expr.Alias{Arg: k, Name: k.String(), ID: o.id()}
+	}
+	h.out.Keys, h.out.List = append(h.out.Keys, k), append(h.out.List, e)
+	return h.out.Output()[len(h.out.Keys)-1]
+}
+
+// once reports whether the keys of the join, which the half has alone so far, are
+// known to be those that its rows are grouped by already.
+func (h *half) once() bool {
+	g, ok := h.in.(*logical.Aggregate)
+	if !ok || g.Eager {
+		return false
+	}
+	for _, k := range g.Keys {
+		found := false
+		for i, e := range g.List {
+			found = found || expr.Equal(strip(e), k) && contains(h.out.Keys, g.Output()[i])
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
 }
 
 // multiplied returns what stands for an aggregate over a join, nil where it
-// cannot be told by groups.
-func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estimator) logical.Plan {
-	left, right := &half{in: j.Left, out: &logical.Aggregate{Child: j.Left}}, &half{in: j.Right, out: &logical.Aggregate{Child: j.Right}}
+// cannot be told by groups, or, if it is only eager, one side has each key once.
+func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estimator, eager bool) logical.Plan {
+	left, right := &half{in: j.Left, out: &logical.Aggregate{Child: j.Left, Eager: eager}}, &half{in: j.Right, out: &logical.Aggregate{Child: j.Right, Eager: eager}}
+	lefts, rights := ids(j.Left), ids(j.Right)
 	side := func(e expr.Expr) (mine, other *half) {
-		a, ok := e.(*expr.Attr)
-		switch {
-		case ok && ids(j.Left)[a.ID]:
+		switch of := expr.Attrs(e); {
+		case len(of) == 0 || !expr.Deterministic(e):
+		case lefts.Contains(of):
 			return left, right
-		case ok && ids(j.Right)[a.ID]:
+		case rights.Contains(of):
 			return right, left
 		}
 		return nil, nil
 	}
+	var conds []expr.Expr
 	for _, c := range expr.Conjuncts(j.Cond) {
 		eq, ok := c.(*expr.Call)
 		if !ok || eq.Fn.Name != "=" {
@@ -71,15 +110,18 @@ func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estim
 		if a == nil || b == nil || a == b {
 			return nil
 		}
-		a.group(eq.Args[0].(*expr.Attr))
-		b.group(eq.Args[1].(*expr.Attr))
+		conds = append(conds, eq.WithChildren([]expr.Expr{o.group(a, eq.Args[0]), o.group(b, eq.Args[1])}))
 	}
+	if eager && (len(left.out.Keys) == 0 || left.once() || right.once()) {
+		return nil
+	}
+	out := &logical.Aggregate{}
 	for _, k := range g.Keys {
 		h, _ := side(k)
-		if h == nil {
-			return nil
+		if _, plain := k.(*expr.Attr); h == nil || !plain && expr.Fallible(k) {
+			return nil // also for rows that no other matches
 		}
-		h.group(k.(*expr.Attr))
+		out.Keys = append(out.Keys, o.group(h, k))
 	}
 	count, _ := expr.Builtins().Lookup("count")
 	sum, _ := expr.Builtins().Lookup("sum")
@@ -96,7 +138,7 @@ func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estim
 	}
 	known := true
 	whole := func(a *expr.Agg) expr.Expr {
-		if a.Distinct || a.Filter != nil || a.OrderBy != nil || len(a.Args) > 1 {
+		if a.Distinct || a.Filter != nil || a.OrderBy != nil || len(a.Args) > 1 || len(a.Args) == 1 && expr.Fallible(a.Args[0]) {
 			return nil
 		}
 		var h, other *half
@@ -120,31 +162,52 @@ func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estim
 			d := *a
 			d.Args = []expr.Expr{partial(h, a)}
 			return &d
-		case a.Fn.Name == "sum" && a.Typ.Kind == columnar.Int64 && est.sumFits(h.in, other.in, a.Args[0].(*expr.Attr)):
+		case a.Fn.Name == "avg" && a.Args[0].Type().IsInteger() && est.sumFits(h.in, other.in, a.Args[0]):
+			s := *a
+			s.Fn, s.Typ = sum, columnar.Int64Type
+			c := *a
+			c.Fn, c.Typ, c.Null = count, columnar.Int64Type, false
+			total := product(partial(h, &s), other.count, a)
+			return expr.NewCall("/", a.Typ, &expr.Cast{Arg: total, To: a.Typ}, &expr.Cast{Arg: product(partial(h, &c), other.count, a), To: a.Typ})
+		case a.Fn.Name == "sum" && a.Typ.Kind == columnar.Int64 && est.sumFits(h.in, other.in, a.Args[0]):
 			return product(partial(h, a), other.count, a)
 		}
 		return nil
 	}
-	out := &logical.Aggregate{Keys: g.Keys}
-	for _, e := range g.List {
-		r := expr.Rewrite(e, func(e expr.Expr) expr.Expr {
-			a, ok := e.(*expr.Agg)
-			if !ok {
-				return e
+	var tell func(e expr.Expr) expr.Expr
+	tell = func(e expr.Expr) expr.Expr {
+		for i, k := range g.Keys {
+			if expr.Equal(e, k) {
+				return out.Keys[i]
 			}
+		}
+		if a, ok := e.(*expr.Agg); ok {
 			if w := whole(a); w != nil {
 				return w
 			}
 			known = false
 			return e
-		})
-		out.List = append(out.List, r)
+		}
+		kids := append([]expr.Expr{}, e.Children()...)
+		for i := range kids {
+			kids[i] = tell(kids[i])
+		}
+		if len(kids) == 0 {
+			return e
+		}
+		return e.WithChildren(kids)
+	}
+	for _, e := range g.List {
+		out.List = append(out.List, tell(e))
 	}
 	if !known {
 		return nil
 	}
 	d := *j
-	d.Left, d.Right, d.BuildLeft = left.out, right.out, false
+	if len(conds) > 0 {
+		d.Cond = and(conds...)
+	}
+	d.Left, d.Right, d.BuildLeft = left.out, right.out, d.BuildLeft && eager
 	out.Child = &d
 	return out
 }
@@ -152,7 +215,11 @@ func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estim
 // sumFits reports whether no sum of a column of one side over any of the pairs
 // with the other can exceed a bigint, so that it does not matter in which order
 // they are added.
-func (s *Estimator) sumFits(mine, other logical.Plan, a *expr.Attr) bool {
+func (s *Estimator) sumFits(mine, other logical.Plan, e expr.Expr) bool {
+	a, ok := e.(*expr.Attr)
+	if !ok {
+		return false
+	}
 	x, y := s.of(mine), s.of(other)
 	c, ok := x.cols[a.ID]
 	if !ok || !c.bounded {

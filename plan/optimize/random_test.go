@@ -75,6 +75,14 @@ func TestMultiply(t *testing.T) {
 	sameRows(t)
 }
 
+// TestEager is TestSameRows with sides of joins that are as small as can be grouped
+// eagerly.
+func TestEager(t *testing.T) {
+	defer func(n float64) { sizable = n }(sizable)
+	sizable = 0
+	sameRows(t)
+}
+
 func sameRows(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/rows.sql")

@@ -113,7 +113,9 @@ func (a *Accumulate) Values() *columnar.Schema {
 	return s
 }
 
-func (m AggMode) String() string { return [...]string{"partial", "final", "complete", "merge"}[m] }
+func (m AggMode) String() string {
+	return [...]string{"partial", "final", "complete", "merge", "eager"}[m]
+}
 
 // String renders the call as SQL.
 func (c AggCall) String() string {

@@ -95,13 +95,15 @@ type Project struct {
 type AggMode uint8
 
 // Partial: rows to states. Final: states to results. Complete: rows to results
-// (input already partitioned by the keys). Merge: states to states. The state columns
-// of each function are given by StateTypes.
+// (input already partitioned by the keys). Merge: states to states. Eager: rows to
+// results, of which a group may have several, each of a part of its rows. The state
+// columns of each function are given by StateTypes.
 const (
 	AggPartial AggMode = iota
 	AggFinal
 	AggComplete
 	AggMerge
+	AggEager
 )
 
 // FromStates reports whether the input is states.
@@ -110,8 +112,8 @@ func (m AggMode) FromStates() bool { return m == AggFinal || m == AggMerge }
 // ToStates reports whether the output is states.
 func (m AggMode) ToStates() bool { return m == AggPartial || m == AggMerge }
 
-// AggCall is one aggregate of an Aggregate node. In Partial and Complete mode
-// Args and Filter are bound to the child; in Final and Merge mode Args are ignored and
+// AggCall is one aggregate of an Aggregate node. Args and Filter are bound to the
+// child; in Final and Merge mode Args are ignored and
 // the states stand after the keys, in order. Arg types are kept for choosing the
 // implementation.
 type AggCall struct {

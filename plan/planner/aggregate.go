@@ -12,7 +12,7 @@ import (
 // of the states by the keys, final aggregation. Where the rows already lie by
 // the keys, or a function has no partial form, rows are aggregated at once.
 func (pl *planner) aggregate(a *logical.Aggregate, need expr.IDSet) (planned, error) {
-	g := &grouping{pl: pl}
+	g := &grouping{pl: pl, eager: a.Eager}
 	for _, k := range a.Keys {
 		g.key(k)
 	}
@@ -94,6 +94,7 @@ func (pl *planner) post(in planned, list []expr.Expr, attrs []*expr.Attr) (plann
 // an attribute for its result.
 type grouping struct {
 	pl       *planner
+	eager    bool // see logical.Aggregate
 	keys     []expr.Expr
 	keyAttrs []*expr.Attr
 	calls    []*expr.Agg
@@ -182,6 +183,9 @@ func (g *grouping) run(in planned, groups float64) (planned, error) {
 		if a, ok := k.(*expr.Attr); ok {
 			ids[a.ID] = true
 		}
+	}
+	if g.eager {
+		return g.finish(&physical.Aggregate{Mode: physical.AggEager, Keys: keys, Aggs: aggs, Child: in.plan, Groups: groups}, in.dist), nil
 	}
 	if in.dist.covers(ids) {
 		return g.complete(in, keys, aggs, groups), nil

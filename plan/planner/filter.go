@@ -116,7 +116,7 @@ func (pl *planner) attach(p physical.Plan, at, id int, far bool) (physical.Plan,
 			return descend(0, c.Index)
 		}
 	case *physical.Aggregate: // whole groups vanish
-		if at >= len(x.Keys) || !far {
+		if at >= len(x.Keys) || !far && x.Mode != physical.AggEager {
 			return p, false
 		}
 		if x.Mode == physical.AggFinal {

@@ -126,7 +126,7 @@ func checkAggregate(x *physical.Aggregate) error {
 	states := 0
 	for _, a := range x.Aggs {
 		n := 1
-		if x.Mode != physical.AggComplete {
+		if x.Mode.ToStates() || x.Mode.FromStates() {
 			types, ok := physical.StateTypes(a)
 			if !ok {
 				return malformed("%s has no partial form", a.Fn)
@@ -144,6 +144,9 @@ func checkAggregate(x *physical.Aggregate) error {
 			return malformed("columns of an aggregate of states")
 		}
 		return nil
+	}
+	if x.Mode == physical.AggEager && len(x.Keys) == 0 {
+		return malformed("an eager aggregate without keys")
 	}
 	if x.Out.Len() != want {
 		return malformed("columns of an aggregate")

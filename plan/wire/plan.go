@@ -477,7 +477,7 @@ func (d *decoder) aggregate(b []byte) (*physical.Aggregate, error) {
 	err := fields(b, func(f field) (err error) {
 		switch f.num {
 		case 1:
-			if f.value > uint64(physical.AggMerge) {
+			if f.value > uint64(physical.AggEager) {
 				return malformed("aggregate mode %d", f.value)
 			}
 			x.Mode = physical.AggMode(f.value)

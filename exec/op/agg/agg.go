@@ -34,6 +34,7 @@ type aggregate struct {
 	rowsIn   int64             // since the last restart
 	judged   bool              // a partial aggregation has looked whether it reduces
 	pass     bool              // it does not: rows pass as groups of their own
+	repeats  repeats           // of an eager aggregation
 	done     bool              // the child has ended
 	emit     int               // next group to emit
 	emitting bool
@@ -256,7 +257,7 @@ func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) (*columnar.B
 		return nil, nil
 	}
 	a.scratch.Reset()
-	if b.Sel != nil && (a.pass || len(b.Sel)*2 < b.Rows) {
+	if b.Sel != nil && (a.pass || a.node.Mode == physical.AggEager || len(b.Sel)*2 < b.Rows) {
 		b = kernel.Compact(b, a.scratch)
 	}
 	computed, err := a.program.Eval(b, a.scratch)
@@ -277,6 +278,10 @@ func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) (*columnar.B
 	if b.Hash != nil && a.byKeys != nil && b.HashOf.Equal(a.byKeys) {
 		a.hash = b.Hash[:b.Rows]
 	}
+	if a.pass && a.node.Mode == physical.AggEager && !a.compare(b.Rows) {
+		a.pass = false
+		a.restart()
+	}
 	if a.pass {
 		return a.passOn(b.Rows)
 	}
@@ -292,7 +297,7 @@ func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) (*columnar.B
 		c := &a.calls[i]
 		a.update(c, a.input, c.args, a.node.Mode.FromStates(), groups, fresh)
 	}
-	if a.node.Mode == physical.AggPartial && len(a.keys) > 0 && a.judge() {
+	if (a.node.Mode == physical.AggPartial || a.node.Mode == physical.AggEager) && len(a.keys) > 0 && a.judge(groups) {
 		a.start()
 		return nil, nil
 	}
@@ -300,7 +305,7 @@ func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) (*columnar.B
 	switch {
 	case err != nil || !short:
 		return nil, err
-	case a.node.Mode.ToStates() && len(a.keys) > 0:
+	case (a.node.Mode.ToStates() || a.node.Mode == physical.AggEager) && len(a.keys) > 0:
 		a.start()
 		return nil, nil
 	}
@@ -414,20 +419,10 @@ func (a *aggregate) fit(from, most int) int {
 func (a *aggregate) columnsOf(from, n int, states bool) (*columnar.Batch, error) {
 	cols := a.table.output(from, n, a.out.Cols[:0])
 	for i := range a.calls {
-		s := a.calls[i].state
-		if states {
-			vs, err := s.states(from, n)
-			if err != nil {
-				return nil, err
-			}
-			cols = append(cols, vs...)
-			continue
-		}
-		v, err := s.result(from, n)
-		if err != nil {
+		var err error
+		if cols, err = a.outputs(&a.calls[i], cols, from, n, states); err != nil {
 			return nil, err
 		}
-		cols = append(cols, v)
 	}
 	a.out = columnar.Batch{Cols: cols, Rows: n}
 	if len(a.outKeys) > 0 {
@@ -435,6 +430,16 @@ func (a *aggregate) columnsOf(from, n int, states bool) (*columnar.Batch, error)
 	}
 	b := a.out
 	return &b, nil
+}
+
+// outputs appends a call's states or results of n groups to cols.
+func (a *aggregate) outputs(c *call, cols []columnar.Vector, from, n int, states bool) ([]columnar.Vector, error) {
+	if states {
+		vs, err := c.state.states(from, n)
+		return append(cols, vs...), err
+	}
+	v, err := c.state.result(from, n)
+	return append(cols, v), err
 }
 
 // Usage implements op.Accountant.

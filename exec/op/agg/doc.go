@@ -1,5 +1,5 @@
 // Package agg is the operator that groups rows and aggregates them: partially
-// (rows to states), finally (states to results) or completely (rows to results).
+// (rows to states), finally (states to results), completely or eagerly (rows to results).
 //
 //	batch ─► group of each row ─────────────► one update loop per aggregate
 //	          direct, by dictionary codes         states are columns by group
@@ -19,7 +19,8 @@
 //   - A2 A group's number never changes; states are arrays by group number.
 //   - A3 A partial aggregation never holds more than flushGroups groups and a
 //     batch's: it emits states and starts anew, and passes rows on as states
-//     where that does not reduce them.
+//     where that does not reduce them. An eager one does so with results, and groups
+//     only while keys repeat so much that a join of them would make very many pairs.
 //   - A4 Equal keys have equal words, apart from strings of more than 12 bytes,
 //     which the table's arena holds; a single key's nulls have a group outside
 //     the table.

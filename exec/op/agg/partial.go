@@ -2,6 +2,7 @@ package agg
 
 import (
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/plan/physical"
 )
 
 const (
@@ -19,7 +20,14 @@ const (
 // they are equally frequent; if that is several times what the table holds, most
 // rows will find no group before it is emptied. Keys that are more frequent than
 // others make the estimate smaller, so that aggregation goes on.
-func (a *aggregate) judge() bool {
+//
+// An eager aggregation does not care how much it reduces, but see repeats.
+func (a *aggregate) judge(groups []uint32) bool {
+	if a.node.Mode == physical.AggEager {
+		add(&a.repeats, groups)
+		a.pass = a.repeats.even
+		return a.pass || a.table.groups() >= flushGroups
+	}
 	n, d := float64(a.rowsIn), float64(a.table.groups())
 	if !a.judged && n >= judgeRows {
 		a.judged = true
@@ -49,21 +57,30 @@ func (a *aggregate) passOn(rows int) (*columnar.Batch, error) {
 	for _, v := range a.keys {
 		cols = append(cols, *v)
 	}
+	eager := a.node.Mode == physical.AggEager
 	for i := range a.calls {
 		c := &a.calls[i]
+		if eager {
+			if v, ok := c.lift(a.input, rows); ok {
+				cols = append(cols, v)
+				continue
+			}
+		}
 		c.state.reset()
 		c.state.grow(rows + 1)
 		if c.tracked {
 			c.state.track(1)
 		}
 		a.update(c, a.input, c.args, false, identity[:rows], 1)
-		vs, err := c.state.states(1, rows)
-		if err != nil {
+		var err error
+		if cols, err = a.outputs(c, cols, 1, rows, !eager); err != nil {
 			return nil, err
 		}
-		cols = append(cols, vs...)
 	}
-	a.out = columnar.Batch{Schema: a.node.Out, Cols: cols, Rows: rows, Hash: a.keyHash(rows), HashOf: a.outKeys}
+	a.out = columnar.Batch{Schema: a.node.Out, Cols: cols, Rows: rows}
+	if !eager || a.hash != nil {
+		a.out.Hash, a.out.HashOf = a.keyHash(rows), a.outKeys
+	}
 	b := a.out
 	return &b, nil
 }

@@ -216,3 +216,6 @@ select r.b, s.c, count(*) as n, count(s.b) + 1 as m from r join s on r.a = s.a g
 select count(*) + count(r.b) as n, max(s.c) from r join s on r.a = s.a and r.b = s.b group by r.a;
 select count(distinct r.b), count(*) from r join s on r.a = s.a;
 select sum(r.b), count(*) from r join s on r.a = s.a group by s.b;
+select r.b % 3 as k, r.b % 3 + 1, avg(r.b), avg(s.b), max(s.b % 2), count(*) from r join s on r.a = s.a group by r.b % 3;
+select s.c, avg(r.a + 1), min(r.b + s.b), count(r.b + 1) from r join s on r.a + 1 = s.a + 1 group by s.c;
+select count(*), avg(s.b) from (select a, count(*) as n from r group by a) q join s on q.a = s.a;
