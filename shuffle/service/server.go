@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -38,32 +39,31 @@ func NewServer(store *cache.Store, o Options) *Server {
 	return &Server{store: store, limits: o.Limits, codecs: codecs(o.Codec), reads: transport.NewEgress(o.Slots, o.Policy.Before)}
 }
 
+// verb answers a request. ok is false if it makes no sense.
+type verb func(s *Server, ctx context.Context, body []byte, m *message.Conn, stream transport.Stream) (ok bool)
+
+// verbs are all that an executor answers, to executors of its application alone.
+var verbs = map[message.Kind]verb{
+	kindFetch: func(s *Server, ctx context.Context, body []byte, _ *message.Conn, stream transport.Stream) bool {
+		r, err := parseRequest(body)
+		files, _ := stream.(transport.FileStream)
+		return err == nil && s.fetch(ctx, message.New(stream, maxMessage), files, r) == nil
+	},
+	kindDiagnose: func(s *Server, ctx context.Context, body []byte, m *message.Conn, _ transport.Stream) bool {
+		q, err := parseDiagnose(body)
+		return err == nil && m.Write(kindDiagnosis, []byte{byte(s.diagnose(ctx, q))}) == nil
+	},
+}
+
+// Verbs are the kinds of messages that a stream to an executor may begin with.
+func Verbs() []message.Kind { return slices.Sorted(maps.Keys(verbs)) }
+
 // Serve is a transport.Handler. A stream that says nothing it understands is
 // cancelled, which the reader takes for a loss.
 func (s *Server) Serve(ctx context.Context, _ identity.Name, stream transport.Stream) {
 	m := message.New(stream, maxRequest)
 	k, body, err := m.Read()
-	if err != nil {
-		return
-	}
-	switch k {
-	case kindFetch:
-		r, perr := parseRequest(body)
-		if perr != nil {
-			return
-		}
-		files, _ := stream.(transport.FileStream)
-		err = s.fetch(ctx, message.New(stream, maxMessage), files, r)
-	case kindDiagnose:
-		q, perr := parseDiagnose(body)
-		if perr != nil {
-			return
-		}
-		err = m.Write(kindDiagnosis, []byte{byte(s.diagnose(ctx, q))})
-	default:
-		return
-	}
-	if err == nil {
+	if v := verbs[k]; err == nil && v != nil && v(s, ctx, body, m, stream) {
 		_ = stream.CloseWrite() // else who asked is gone
 	}
 }

@@ -207,36 +207,6 @@ func (b *Backend) tell(r cluster.Report) {
 	}
 }
 
-// serve answers a stream that an executor opened.
-func (b *Backend) serve(ctx context.Context, from identity.Name, s transport.Stream) {
-	f := message.New(s, maxMessage)
-	k, body, err := f.Read()
-	if err != nil {
-		return
-	}
-	switch k {
-	case kindHello:
-		if h, err := message.Decode[hello](body); err == nil && h.Version == version && h.Slots > 0 {
-			if b.Fingerprint != "" && h.Functions != b.Fingerprint {
-				f.Send(kindWelcome, welcome{Version: version, Refused: differs})
-				return
-			}
-			b.control(ctx, exec.ExecutorID(from.ID), h, f, s)
-		}
-	case kindSpread:
-		if r, err := message.Decode[broadcast.Ref](body); err == nil && r.Check() == nil {
-			b.spread(ctx, exec.ExecutorID(from.ID), r, f, s)
-		}
-	case kindResult:
-		if r, err := message.Decode[result](body); err == nil {
-			b.results(ctx, exec.ExecutorID(from.ID), r.Task, f)
-		}
-	}
-}
-
-// differs tells an executor why it is refused.
-const differs = "the executor's program registers other functions than the driver's: both must be the same binary"
-
 // control serves an executor's control stream until it ends: the executor is lost
 // then.
 func (b *Backend) control(ctx context.Context, id exec.ExecutorID, h hello, f *message.Conn, s transport.Stream) {

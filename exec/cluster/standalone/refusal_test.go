@@ -3,10 +3,12 @@ package standalone_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +23,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/shuffle"
+	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
 	"github.com/millrace-engine/millrace/transport/message"
 	"github.com/millrace-engine/millrace/transport/quic"
@@ -68,6 +71,22 @@ type port struct {
 	own  *identity.Authority // who may come in is of this
 	// roles are let in; verbs are those that each may use, of all kinds of messages.
 	roles map[identity.Role][]message.Kind
+	verbs []message.Kind // that there are
+	tries bool           // what is said is answered, a verb that a role may not use by a refusal
+}
+
+// complete fails the test if the roles of a port do not have the verbs that there are: a
+// new verb has to say here who may use it.
+func (p *port) complete(t *testing.T) {
+	t.Helper()
+	var have []message.Kind
+	for _, kinds := range p.roles {
+		have = append(have, kinds...)
+	}
+	slices.Sort(have)
+	if have = slices.Compact(have); !slices.Equal(have, p.verbs) {
+		t.Errorf("the roles at the %s have verbs %v, and there are %v", p.what, have, p.verbs)
+	}
 }
 
 // allRoles are the roles that there are.
@@ -98,7 +117,7 @@ func TestRefusals(t *testing.T) {
 	}
 	defer m.Close()
 	ports := []port{{"master", transport.Peer{Addr: m.Addr(), Name: identity.Name{App: cluster.App(), Role: identity.Master}}, cluster, map[identity.Role][]message.Kind{
-		identity.Worker: {standalone.Join}, identity.Client: {standalone.Register, standalone.Submit, standalone.Status, standalone.StopDriver, standalone.DrainWorker}}}}
+		identity.Worker: {standalone.Join}, identity.Client: {standalone.Register, standalone.Submit, standalone.Status, standalone.StopDriver, standalone.DrainWorker}}, master.Verbs(), true}}
 
 	for _, scheme := range []string{tcp.Scheme, quic.Scheme} {
 		carry := func(c *identity.Credential) transport.Transport {
@@ -126,12 +145,15 @@ func TestRefusals(t *testing.T) {
 		if err := b.Await(ctx, 1); err != nil {
 			t.Fatal(err)
 		}
-		executors := map[identity.Role][]message.Kind{identity.Executor: nil}
-		ports = append(ports, port{"driver over " + scheme, transport.Peer{Addr: b.Addr(), Name: identity.Name{App: "app-1", Role: identity.Driver}}, app, executors},
-			port{"executor over " + scheme, transport.Peer{Addr: <-blocks.at, Name: identity.Name{App: "app-1", Role: identity.Executor}}, app, executors})
+		ports = append(ports,
+			port{"driver over " + scheme, transport.Peer{Addr: b.Addr(), Name: identity.Name{App: "app-1", Role: identity.Driver}}, app,
+				map[identity.Role][]message.Kind{identity.Executor: {1, 13, 19}}, remote.Verbs(), false}, // hello, result, spread
+			port{"executor over " + scheme, transport.Peer{Addr: <-blocks.at, Name: identity.Name{App: "app-1", Role: identity.Executor}}, app,
+				map[identity.Role][]message.Kind{identity.Executor: {1, 7}}, service.Verbs(), false}) // fetch, diagnose
 	}
 
 	for _, p := range ports {
+		p.complete(t)
 		scheme, at := p.peer.Addr.Split()
 		carry := func(c *identity.Credential) transport.Transport {
 			if scheme == tcp.Scheme {
@@ -139,12 +161,15 @@ func TestRefusals(t *testing.T) {
 			}
 			return quic.New(c, quic.Options{})
 		}
-		if scheme == tcp.Scheme {
-			if answer := plain(at); answer != "" {
-				t.Errorf("%s answers without TLS: %q", p.what, answer)
+		for _, k := range p.verbs {
+			if scheme != tcp.Scheme {
+				break // there is no QUIC without TLS
 			}
-			if answer := anonymous(at); answer != "" {
-				t.Errorf("%s answers without a certificate: %q", p.what, answer)
+			if answer := plain(at, k); answer != "" {
+				t.Errorf("%s answers verb %d without TLS: %q", p.what, k, answer)
+			}
+			if answer := anonymous(at, k); answer != "" {
+				t.Errorf("%s answers verb %d without a certificate: %q", p.what, k, answer)
 			}
 		}
 		for _, role := range allRoles {
@@ -153,21 +178,28 @@ func TestRefusals(t *testing.T) {
 				in = in && a == p.own
 				want := p.peer
 				want.Name.App = a.App() // as far as the intruder can tell
-				conn, err := carry(issue(t, a, role, "1x")).Dial(ctx, want)
-				if !in {
-					if err == nil {
-						conn.Close()
-						t.Errorf("%s lets a %s of %s in", p.what, role, who)
-					} else if transport.KindOf(err) != transport.Refused {
-						t.Errorf("%s does not refuse a %s of %s, but: %v", p.what, role, who, err)
+				from := carry(issue(t, a, role, "1x"))
+				for _, k := range p.verbs {
+					if in {
+						break
 					}
+					if conn, err := from.Dial(ctx, want); err == nil {
+						answer := asked(ctx, conn, k)
+						conn.Close()
+						t.Errorf("%s lets a %s of %s in, whose verb %d is answered by %v", p.what, role, who, k, answer)
+					} else if transport.KindOf(err) != transport.Refused {
+						t.Errorf("%s does not refuse verb %d of a %s of %s, but: %v", p.what, k, role, who, err)
+					}
+				}
+				if !in {
 					continue
 				}
+				conn, err := from.Dial(ctx, want)
 				if err != nil {
 					t.Errorf("%s does not let a %s in: %v", p.what, role, err)
 					continue
 				}
-				if verbs != nil {
+				if p.tries {
 					tryVerbs(t, p.what, role, conn, verbs)
 				}
 				conn.Close()
@@ -176,15 +208,34 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// plain says something without TLS and returns what is answered.
-func plain(at string) string {
+// asked begins a stream with a verb and returns what is answered.
+func asked(ctx context.Context, conn transport.Conn, k message.Kind) any {
+	s, err := conn.Open(ctx, transport.Control)
+	if err != nil {
+		return err
+	}
+	defer s.Cancel(transport.CodeContext)
+	f := message.New(s, standalone.MaxMessage)
+	if err := f.Write(k, []byte("{}")); err != nil {
+		return err
+	}
+	answer, _, err := f.Read()
+	if err != nil {
+		return err
+	}
+	return answer
+}
+
+// plain begins with a verb without TLS and returns what is answered.
+func plain(at string, k message.Kind) string {
 	c, err := net.Dial("tcp", at)
 	if err != nil {
 		return err.Error()
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(10 * time.Second))
-	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.Write(framed(k))
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") // so that whoever waits for more has it
 	b, _ := io.ReadAll(c)
 	if strings.HasPrefix(string(b), "\x15\x03") { // a TLS alert
 		return ""
@@ -192,14 +243,21 @@ func plain(at string) string {
 	return string(b)
 }
 
-// anonymous shakes hands without a certificate and returns what is said then.
-func anonymous(at string) string {
+// framed is a message with nothing in it.
+func framed(k message.Kind) []byte {
+	return append(binary.LittleEndian.AppendUint32(nil, 2), byte(k), '{', '}')
+}
+
+// anonymous shakes hands without a certificate, begins with a verb and returns what is
+// said then.
+func anonymous(at string, k message.Kind) string {
 	c, err := tls.Dial("tcp", at, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{transport.Protocol}})
 	if err != nil {
 		return ""
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.Write(framed(k))
 	b, _ := io.ReadAll(c)
 	return string(b)
 }

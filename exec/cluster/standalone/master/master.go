@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -164,6 +165,9 @@ var verbs = map[message.Kind]verb{
 	standalone.StopDriver:  {[]identity.Role{identity.Client}, (*Master).stopDriver},
 	standalone.DrainWorker: {[]identity.Role{identity.Client}, (*Master).drainWorker},
 }
+
+// Verbs are the kinds of messages that a stream to the master may begin with.
+func Verbs() []message.Kind { return slices.Sorted(maps.Keys(verbs)) }
 
 // serve answers a stream that a worker or a client opened.
 func (m *Master) serve(ctx context.Context, from identity.Name, s transport.Stream) {
