@@ -14,9 +14,7 @@ func scheduling(conf *settings.Set, most, slots int) (driver.Config, error) {
 	if conf.Get(settings.Speculation).Text == "true" {
 		c.Speculation = task.Standard
 	}
-	if conf.Get(settings.SchedulerMode).Text == "FAIR" {
-		c.Policy = task.Fair
-	}
+	c.Policy = task.Policies[conf.Get(settings.SchedulerMode).Text]
 	if conf.Get(settings.ExecutorDynamic).Text == "true" && most > 0 {
 		c.Allocation = &allocate.Config{Least: min(conf.Int(settings.ExecutorLeast), most), Most: most, Slots: slots,
 			Backlog: conf.Duration(settings.ExecutorBacklog), Sustained: conf.Duration(settings.ExecutorSustained), Idle: conf.Duration(settings.ExecutorIdle)}

@@ -152,32 +152,33 @@ type StageResult struct {
 type Passes struct{ StagesEncoded, TasksEncoded, DAGEvents, TaskEvents, TasksReported int }
 
 type job struct {
-	id      int
-	graph   *stage.Graph
-	conf    []catalog.Option
-	rewrite rewrite // nil: the plan stays as it is
-	groups  map[stage.Group]group
-	pool    task.Pool
-	encoded [][]byte
-	hashes  [][32]byte
-	tasks   [][][]wire.LeafAssignment // by stage and task
-	least   []int64                   // memory of each task, by stage
-	start   time.Time
-	millis  float64
-	stream  *Stream // of the result stage
-	stats   []StageResult
-	keys    *keysets        // of runtime filters
-	told    map[[2]int]bool // stages and tasks that have added to accumulators
-	began   []time.Time
-	passes  Passes
-	running map[exec.TaskID]exec.ExecutorID // attempts that were launched and have not ended
-	live    map[exec.StageID]int            // of them, by stage attempt
-	ending  map[exec.StageID]bool           // attempts to release when live is 0 (R4), true for complete ones
-	ledgers map[ledgerID]*shuffle.Ledger    // nil until there is one
-	read    map[int]bool                    // stages that have read all of their inputs
-	ended   bool
-	err     error
-	done    chan struct{}
+	id       int
+	graph    *stage.Graph
+	conf     []catalog.Option
+	rewrite  rewrite // nil: the plan stays as it is
+	groups   map[stage.Group]group
+	pool     task.Pool
+	deadline time.Duration // by the driver's clock; 0: none
+	encoded  [][]byte
+	hashes   [][32]byte
+	tasks    [][][]wire.LeafAssignment // by stage and task
+	least    []int64                   // memory of each task, by stage
+	start    time.Time
+	millis   float64
+	stream   *Stream // of the result stage
+	stats    []StageResult
+	keys     *keysets        // of runtime filters
+	told     map[[2]int]bool // stages and tasks that have added to accumulators
+	began    []time.Time
+	passes   Passes
+	running  map[exec.TaskID]exec.ExecutorID // attempts that were launched and have not ended
+	live     map[exec.StageID]int            // of them, by stage attempt
+	ending   map[exec.StageID]bool           // attempts to release when live is 0 (R4), true for complete ones
+	ledgers  map[ledgerID]*shuffle.Ledger    // nil until there is one
+	read     map[int]bool                    // stages that have read all of their inputs
+	ended    bool
+	err      error
+	done     chan struct{}
 }
 
 // New starts a driver; Close ends it.

@@ -134,7 +134,7 @@ func (d *Driver) dagAction(j *job, a dag.Action) {
 		j.began[id.Stage] = time.Now()
 		delete(j.read, id.Stage)
 		d.Bus.Publish(event.Event{Kind: event.StageStarted, Time: time.Now(), Job: j.id, Stage: id.Stage, Attempt: id.Attempt, Tasks: len(a.Run.Tasks)})
-		d.taskStep(j, nil, task.Event{Set: &task.Set{Stage: id, Tasks: a.Run.Tasks, Prefer: d.places(j, id.Stage, a.Run.Tasks), Twice: twice(j.graph.Stages[id.Stage]), Pool: j.pool}})
+		d.taskStep(j, nil, task.Event{Set: &task.Set{Stage: id, Tasks: a.Run.Tasks, Prefer: d.places(j, id.Stage, a.Run.Tasks), Twice: twice(j.graph.Stages[id.Stage]), Pool: j.pool, Deadline: j.deadline}})
 	case a.Lost != nil:
 		if out := j.graph.Stages[a.Lost.Stage].Out; out != nil {
 			d.Tracker.Unregister(j.id, out.Exchange, a.Lost.Task)

@@ -88,6 +88,9 @@ func (d *Driver) Start(ctx context.Context, q Query) (*Stream, error) {
 	j := &job{id: d.next, graph: q.Graph, start: time.Now(), done: make(chan struct{}),
 		running: map[exec.TaskID]exec.ExecutorID{}, live: map[exec.StageID]int{}, ending: map[exec.StageID]bool{}, read: map[int]bool{}}
 	d.mu.Unlock()
+	if at, ok := ctx.Deadline(); ok {
+		j.deadline = max(1, d.clock()+time.Until(at))
+	}
 	if err := d.prepare(ctx, j, q.Conf); err != nil {
 		if ctx.Err() != nil {
 			err = cancelled(context.Cause(ctx))

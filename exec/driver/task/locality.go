@@ -12,7 +12,7 @@ import (
 type Place []exec.ExecutorID
 
 func newSet(e *Set, now time.Duration) *set {
-	x := &set{pool: e.Pool, tasks: len(e.Tasks), twice: e.Twice, failures: map[int]int{}, losses: map[int]int{}, attempt: map[int]int{}, done: map[int]bool{}, bad: map[exec.ExecutorID]map[int]bool{}, since: now}
+	x := &set{pool: e.Pool, deadline: e.Deadline, tasks: len(e.Tasks), twice: e.Twice, failures: map[int]int{}, losses: map[int]int{}, attempt: map[int]int{}, done: map[int]bool{}, bad: map[exec.ExecutorID]map[int]bool{}, since: now}
 	for i, p := range e.Prefer {
 		if len(p) > 0 {
 			if x.prefer == nil {

@@ -3,6 +3,7 @@ package task
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/millrace-engine/millrace/exec"
 )
@@ -20,6 +21,8 @@ type Standing struct {
 	Pool    Pool
 	Running int // attempts of its pool that hold slots
 	Served  int // when its pool was last given one: grows with time; 0: never
+	// Deadline is when its job is of no use any more, in the scheduler's time; 0: never.
+	Deadline time.Duration
 }
 
 // Policy orders the sets that wait: it is negative if a goes before b. The first
@@ -47,6 +50,29 @@ func Fair(a, b Standing) int {
 	}
 	return cmp.Or(cmp.Compare(a.Running*max(1, b.Pool.Weight), b.Running*max(1, a.Pool.Weight)), cmp.Compare(a.Served, b.Served), FIFO(a, b))
 }
+
+// Priority serves the pools of more weight first, and within one weight jobs in the order
+// in which they came.
+func Priority(a, b Standing) int {
+	return cmp.Or(cmp.Compare(b.Pool.Weight, a.Pool.Weight), FIFO(a, b))
+}
+
+// Deadline serves jobs that end earliest by themselves first, then those that have all
+// the time, in the order in which they came.
+func Deadline(a, b Standing) int {
+	switch {
+	case a.Deadline > 0 && b.Deadline > 0:
+		return cmp.Or(cmp.Compare(a.Deadline, b.Deadline), FIFO(a, b))
+	case a.Deadline > 0:
+		return -1
+	case b.Deadline > 0:
+		return 1
+	}
+	return FIFO(a, b)
+}
+
+// Policies are the policies by the names that users give them.
+var Policies = map[string]Policy{"FIFO": nil, "FAIR": Fair, "PRIORITY": Priority, "DEADLINE": Deadline}
 
 // share names the pool whose slots a job counts to.
 type share struct {
@@ -95,7 +121,7 @@ func (s *Scheduler) groups() (out []group) {
 		if s.Policy != nil {
 			p := s.sets[st].pool
 			k := shareOf(p, st.Job)
-			g.standing = Standing{Stage: st, Pool: p, Running: s.shares[k], Served: s.served[k]}
+			g.standing = Standing{Stage: st, Pool: p, Running: s.shares[k], Served: s.served[k], Deadline: s.sets[st].deadline}
 		}
 		out = append(out, g)
 		i = g.to

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/millrace-engine/millrace/exec"
 )
@@ -59,6 +60,43 @@ func TestFair(t *testing.T) {
 	}
 	if n := s.shares[share{"b", 0}]; n != 2 {
 		t.Errorf("a pool with a least of 2 has %d slots", n)
+	}
+}
+
+// Priority serves the pool of most weight first, Deadline the job that ends first; others
+// come in their order.
+func TestPriorityAndDeadline(t *testing.T) {
+	run := func(p Policy, sets ...Event) (order []int) {
+		s := New(0)
+		s.Policy = p
+		for _, e := range sets {
+			s.Step(e)
+		}
+		acts := s.Step(Event{Added: &ExecutorAdded{ID: "a", Slots: 1}})
+		for len(acts) > 0 {
+			for _, a := range acts {
+				if a.Launch != nil {
+					order = append(order, a.Launch.ID.Job)
+				}
+			}
+			ids := s.sorted(func(exec.TaskID, exec.ExecutorID) bool { return true })
+			if len(ids) == 0 {
+				break
+			}
+			acts = s.Step(Event{Ended: &Ended{ID: ids[0]}})
+		}
+		return order
+	}
+	if got := run(Priority, pooled(1, 1, Pool{}), pooled(2, 2, Pool{Name: "a", Weight: 2}), pooled(3, 1, Pool{Name: "b", Weight: 9}), pooled(4, 1, Pool{Name: "a", Weight: 2})); !slices.Equal(got, []int{3, 2, 2, 4, 1}) {
+		t.Errorf("by priority: %v", got)
+	}
+	by := func(job int, at time.Duration) Event {
+		e := pooled(job, 1, Pool{})
+		e.Set.Deadline = at
+		return e
+	}
+	if got := run(Deadline, by(1, 0), by(2, 30), by(3, 10), by(4, 0), by(5, 10)); !slices.Equal(got, []int{3, 5, 2, 1, 4}) {
+		t.Errorf("by deadline: %v", got)
 	}
 }
 

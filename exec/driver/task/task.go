@@ -20,7 +20,8 @@
 //     to succeed counts, the other is killed (speculate.go).
 //   - T7 Executors on which tasks fail are passed over while there are others
 //     (exclude.go); a task whose executors are lost again and again fails.
-//   - T8 Free slots go to the set that the policy says: FIFO, Fair, or the user's
+//   - T8 Free slots go to the set that the policy says: FIFO, Fair, Priority, Deadline or
+//     the user's
 //     (pool.go).
 package task
 
@@ -71,6 +72,8 @@ type Set struct {
 	Prefer []Place
 	Twice  bool
 	Pool   Pool
+	// Deadline is when the job is of no use any more, in the time of Event.Now; 0: never.
+	Deadline time.Duration
 }
 
 // Ended reports the end of a task attempt.
@@ -130,6 +133,7 @@ type Scheduler struct {
 // failure, and counts apart.
 type set struct {
 	pool     Pool
+	deadline time.Duration
 	tasks    int
 	failures map[int]int // attempts that failed, by task
 	losses   map[int]int // attempts whose executor was lost
