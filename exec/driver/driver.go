@@ -88,7 +88,10 @@ type Config struct {
 	// Policy says who gets slots, nil: first come, first served. Pools are the pools
 	// that jobs may name by ConfPool; others weigh 1.
 	Policy task.Policy
-	Pools  map[string]task.Pool
+	// Quick is how long the tasks of a job may run altogether while slots count twice for
+	// them, so that short queries don't wait for long tasks. 0: not at all.
+	Quick time.Duration
+	Pools map[string]task.Pool
 }
 
 // ConfPool is the key of the pool that a job runs in, among what Start is given.
@@ -196,7 +199,7 @@ func New(c Config) *Driver {
 		c.Locality = 0
 	}
 	d.task = task.New(c.Locality)
-	d.task.Speculation, d.task.Policy = c.Speculation, c.Policy
+	d.task.Speculation, d.task.Policy, d.task.Quick = c.Speculation, c.Policy, c.Quick
 	if e, ok := c.Backend.(cluster.Elastic); ok && c.Allocation != nil {
 		s := allocate.New(*c.Allocation)
 		d.sizing = &sizing{state: s, backend: e, wanted: s.Want()}

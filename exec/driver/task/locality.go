@@ -77,8 +77,11 @@ func (s *Scheduler) allowed(x *set) level {
 // if there is none. The first set in line that has a task for a free slot gets it;
 // of its tasks one goes first that is as close as can be.
 func (s *Scheduler) pick() (at int, on *executor) {
-	if len(s.pending) == 0 || !s.Idle() {
+	if len(s.pending) == 0 {
 		return 0, nil
+	}
+	if !s.Idle() {
+		return s.pickQuick()
 	}
 	may := s.startable()
 	for _, g := range s.groups() {
@@ -136,7 +139,7 @@ func (s *Scheduler) closest(p Place, limit level, will func(*executor) bool) (*e
 // free returns the least loaded executor that will do with a free slot at a level.
 func (s *Scheduler) free(p Place, l level, will func(*executor) bool) (best *executor) {
 	for _, e := range s.executors {
-		if e.use < e.slots && will(e) && (l == anywhere || s.level(p, e) == l) && (best == nil || e.use*best.slots < best.use*e.slots) {
+		if e.use < e.slots<<s.over && will(e) && (l == anywhere || s.level(p, e) == l) && (best == nil || e.use*best.slots < best.use*e.slots) {
 			best = e
 		}
 	}

@@ -107,6 +107,7 @@ func (s *Scheduler) forget(k share) {
 		}
 	}
 	delete(s.served, k)
+	delete(s.spent, k)
 }
 
 // groups returns the sets that wait, in the order in which they are served. Under

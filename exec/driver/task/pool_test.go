@@ -127,7 +127,7 @@ func TestShares(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		s := New(0)
-		s.Policy = Fair
+		s.Policy, s.Quick = Fair, time.Duration(r.IntN(2))*time.Second
 		for i := range 1 + r.IntN(3) {
 			s.Step(Event{Added: &ExecutorAdded{ID: exec.ExecutorID(fmt.Sprint("x", i)), Slots: 1 + r.IntN(4)}})
 		}

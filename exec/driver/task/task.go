@@ -7,6 +7,7 @@
 //   - T2 No executor has more running tasks than slots, apart from those that
 //     were parked when others took theirs.
 //     Executors that are lost have no slots; their tasks start elsewhere.
+//     Jobs that have taken little yet may use slots twice (quick.go).
 //   - T3 Each task of a set ends once: succeeded, or the set failed or was
 //     killed.
 //   - T4 A task that waits for the consumer of its rows is parked: it holds no
@@ -112,9 +113,12 @@ type Failed struct {
 
 // Scheduler is the state.
 type Scheduler struct {
-	Speculation Speculation // set before the first Step; the zero value: none
-	Policy      Policy      // who gets slots; set before the first Step; nil: FIFO
-	executors   []*executor // sorted by id
+	Speculation Speculation             // set before the first Step; the zero value: none
+	Policy      Policy                  // who gets slots; set before the first Step; nil: FIFO
+	Quick       time.Duration           // set before the first Step; see quick.go
+	over        int                     // 1 while slots count twice
+	spent       map[share]time.Duration // by tasks that have ended
+	executors   []*executor             // sorted by id
 	pending     []exec.TaskID
 	running     map[exec.TaskID]exec.ExecutorID
 	parked      map[exec.TaskID]bool // of those running
@@ -155,7 +159,7 @@ type executor struct {
 // New returns a scheduler without executors. Tasks wait for a better place for as
 // long as wait: for their executors, and as long again for their hosts.
 func New(wait time.Duration) *Scheduler {
-	return &Scheduler{wait: wait, running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, started: map[exec.TaskID]time.Duration{}, holds: map[exec.TaskID]share{}, shares: map[share]int{}, served: map[share]int{}, banned: map[exec.ExecutorID]ban{}, sets: map[exec.StageID]*set{}}
+	return &Scheduler{wait: wait, running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, started: map[exec.TaskID]time.Duration{}, holds: map[exec.TaskID]share{}, shares: map[share]int{}, served: map[share]int{}, spent: map[share]time.Duration{}, banned: map[exec.ExecutorID]ban{}, sets: map[exec.StageID]*set{}}
 }
 
 // Running returns the number of attempts that have not ended.
@@ -179,7 +183,7 @@ func (s *Scheduler) Startable() (n int) {
 // Idle reports whether a slot is free.
 func (s *Scheduler) Idle() bool {
 	for _, e := range s.executors {
-		if e.use < e.slots {
+		if e.use < e.slots<<s.over {
 			return true
 		}
 	}
@@ -248,6 +252,7 @@ func (s *Scheduler) release(id exec.TaskID) bool {
 	} else {
 		s.use(id, -1)
 	}
+	s.spent[s.holds[id]] += s.now - s.started[id]
 	delete(s.running, id)
 	delete(s.started, id)
 	delete(s.holds, id)
