@@ -1,6 +1,11 @@
 package cache
 
-import "sync"
+import (
+	"maps"
+	"sync"
+
+	"github.com/millrace-engine/millrace/columnar/memory"
+)
 
 // Datasets are the partitions of cached datasets that an executor holds. The blocks
 // of a partition are its columns: each leaves memory, and comes back, by itself. It is
@@ -11,14 +16,17 @@ type Datasets struct {
 	mu    sync.Mutex
 	parts map[[2]int]*Part // by dataset and partition
 	ended map[int]bool     // datasets whose last tasks may still run
+	needs map[[2]int]int64 // bytes that a partition found no room for
+	last  int              // attempt
 }
 
 // Part is what is known of a partition beside its rows. It is not changed.
 type Part struct {
-	Sizes  []int      // rows of each batch
-	Bounds [][]Bounds // by batch and column
-	Rows   int64
-	Bytes  int64 // of all columns in memory
+	Attempt int        // tells its blocks from those of other runs, whose rows may lie in another order
+	Sizes   []int      // rows of each batch
+	Bounds  [][]Bounds // by batch and column
+	Rows    int64
+	Bytes   int64 // of all columns in memory
 }
 
 // Bounds are the least and the greatest value of a column in a batch, as the values
@@ -27,12 +35,38 @@ type Bounds struct{ Min, Max any }
 
 // NewDatasets returns the datasets that a store has blocks of: none.
 func NewDatasets(s *Store) *Datasets {
-	return &Datasets{Store: s, parts: map[[2]int]*Part{}, ended: map[int]bool{}}
+	return &Datasets{Store: s, parts: map[[2]int]*Part{}, ended: map[int]bool{}, needs: map[[2]int]int64{}}
 }
 
-// ColumnID names the block of a column of a partition. Job 0 is nobody's.
-func ColumnID(dataset, partition, column int) BlockID {
-	return BlockID{Exchange: dataset, Map: partition, Partition: column}
+// ColumnID names the block of a column of a partition, as an attempt of the executor
+// made it. Job 0 is nobody's.
+func ColumnID(dataset, partition, attempt, column int) BlockID {
+	return BlockID{Exchange: dataset, Map: partition, Attempt: attempt, Partition: column}
+}
+
+// Attempt returns a number that no other partition on this executor has.
+func (d *Datasets) Attempt() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last++
+	return d.last
+}
+
+// Drop drops a partition, unless it is another one by now.
+func (d *Datasets) Drop(dataset, partition int, p *Part) {
+	k := [2]int{dataset, partition}
+	d.mu.Lock()
+	if d.parts[k] == p {
+		delete(d.parts, k)
+	}
+	d.mu.Unlock()
+	d.dropAttempt(dataset, partition, p.Attempt)
+}
+
+func (d *Datasets) dropAttempt(dataset, partition, attempt int) {
+	d.Store.DropWhere(func(id BlockID) bool {
+		return id.Job == 0 && id.Exchange == dataset && id.Map == partition && id.Attempt == attempt
+	})
 }
 
 // Part returns what is known of a partition, whose columns may be here or not.
@@ -44,29 +78,46 @@ func (d *Datasets) Part(dataset, partition int) (*Part, bool) {
 }
 
 // Put makes a partition known once its blocks are committed. It reports false when
-// the dataset has been ended: then its blocks are dropped.
+// it is another one already, or the dataset has been ended: then its blocks are dropped.
 func (d *Datasets) Put(dataset, partition int, p *Part) bool {
+	k := [2]int{dataset, partition}
 	d.mu.Lock()
-	ended := d.ended[dataset]
-	if !ended {
-		d.parts[[2]int{dataset, partition}] = p
+	known := d.parts[k]
+	fits := !d.ended[dataset] && (known == nil || known == p)
+	if fits {
+		d.parts[k] = p
 	}
 	d.mu.Unlock()
-	if ended {
-		d.drop(dataset)
+	if !fits && known != p {
+		d.dropAttempt(dataset, partition, p.Attempt)
 	}
-	return !ended
+	return fits
+}
+
+// leastRoom is the room that a partition needs to begin with.
+const leastRoom = 1 << 20
+
+// Refused notes that n bytes of a partition found no room.
+func (d *Datasets) Refused(dataset, partition int, n int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.needs[[2]int{dataset, partition}] = n
+}
+
+// Room reports whether memory has room for a partition now, as far as is known.
+func (d *Datasets) Room(dataset, partition int) bool {
+	d.mu.Lock()
+	n := d.needs[[2]int{dataset, partition}]
+	d.mu.Unlock()
+	return memory.Room(d.Store.memory, int(max(leastRoom, 2*n)))
 }
 
 // End drops a dataset.
 func (d *Datasets) End(dataset int) {
 	d.mu.Lock()
 	d.ended[dataset] = true
-	for k := range d.parts {
-		if k[0] == dataset {
-			delete(d.parts, k)
-		}
-	}
+	maps.DeleteFunc(d.parts, func(k [2]int, _ *Part) bool { return k[0] == dataset })
+	maps.DeleteFunc(d.needs, func(k [2]int, _ int64) bool { return k[0] == dataset })
 	d.mu.Unlock()
 	d.drop(dataset)
 }

@@ -34,7 +34,7 @@ func (l largest) Victims(yield func(cache.BlockID) bool) {
 // keep writes a partition of a dataset of one column and 8-byte values.
 func keep(t *testing.T, s *cache.Store, dataset, partition, priority, rows int, level cache.Level) error {
 	t.Helper()
-	w := s.NewWriter(cache.ColumnID(dataset, partition, 0), 1, level)
+	w := s.NewWriter(cache.ColumnID(dataset, partition, 0, 0), 1, level)
 	w.Priority = priority
 	defer w.Abort()
 	for at := 0; at < rows; at += 8000 {
@@ -49,7 +49,7 @@ func keep(t *testing.T, s *cache.Store, dataset, partition, priority, rows int, 
 // kept lists which partitions of a dataset are there.
 func kept(s *cache.Store, dataset, partitions int) (out []int) {
 	for p := range partitions {
-		if s.Has(cache.ColumnID(dataset, p, 0)) {
+		if s.Has(cache.ColumnID(dataset, p, 0, 0)) {
 			out = append(out, p)
 		}
 	}
@@ -57,7 +57,7 @@ func kept(s *cache.Store, dataset, partitions int) (out []int) {
 }
 
 func readOnce(t *testing.T, s *cache.Store, dataset, partition int) bool {
-	p, ok := s.Get(cache.ColumnID(dataset, partition, 0))
+	p, ok := s.Get(cache.ColumnID(dataset, partition, 0, 0))
 	if ok {
 		read(t, p, int64(partition))
 		p.Close()
@@ -133,7 +133,7 @@ func TestScanResistance(t *testing.T) {
 	const hot = 8
 	inMemory := func() (n int) {
 		for p := range hot {
-			if s.InMemory(cache.ColumnID(1, p, 0)) {
+			if s.InMemory(cache.ColumnID(1, p, 0, 0)) {
 				n++
 			}
 		}
@@ -154,7 +154,7 @@ func TestScanResistance(t *testing.T) {
 		if err := keep(t, s, 2, p, 0, 64000, cache.MemoryAndDisk); err != nil {
 			t.Fatal(err)
 		}
-		if q, ok := s.Get(cache.ColumnID(2, p, 0)); !ok || read(t, q, int64(p)) != 64000 {
+		if q, ok := s.Get(cache.ColumnID(2, p, 0, 0)); !ok || read(t, q, int64(p)) != 64000 {
 			t.Fatalf("partition %d is lost", p)
 		} else {
 			q.Close()
@@ -178,7 +178,7 @@ func TestScanResistance(t *testing.T) {
 // By cost, what was quick to make leaves first, unless it is read much more often.
 func TestCost(t *testing.T) {
 	c := cache.NewCost()
-	id := func(p int) cache.BlockID { return cache.ColumnID(1, p, 0) }
+	id := func(p int) cache.BlockID { return cache.ColumnID(1, p, 0, 0) }
 	for p, d := range []time.Duration{time.Second, time.Millisecond, 100 * time.Millisecond} {
 		c.Added(cache.Candidate{ID: id(p), Bytes: 1 << 20, Cost: d})
 	}
@@ -206,7 +206,7 @@ func TestCost(t *testing.T) {
 func TestLoad(t *testing.T) {
 	broker, space := memory.NewBroker(32<<20), spill.NewSpace(t.TempDir())
 	s := cache.NewStore(broker, "blocks", disk{space})
-	id := cache.ColumnID(1, 7, 0)
+	id := cache.ColumnID(1, 7, 0, 0)
 	if err := keep(t, s, 1, 7, 0, 7000, cache.MemoryAndDisk); err != nil {
 		t.Fatal(err)
 	}

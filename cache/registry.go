@@ -20,6 +20,7 @@ type set struct {
 
 type held struct {
 	executors   []string
+	attempts    []int // of each
 	rows, bytes int64
 }
 
@@ -52,7 +53,7 @@ func (r *Registry) End(dataset int) {
 
 // Add tells that an executor holds a partition. It reports whether the dataset is
 // known: who adds to another one is to drop what it holds.
-func (r *Registry) Add(dataset, partition int, executor string, rows, bytes int64) bool {
+func (r *Registry) Add(dataset, partition int, executor string, attempt int, rows, bytes int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sets[dataset]
@@ -63,8 +64,10 @@ func (r *Registry) Add(dataset, partition int, executor string, rows, bytes int6
 	if len(p.executors) == 0 {
 		s.missing--
 	}
-	if !slices.Contains(p.executors, executor) {
-		p.executors = append(p.executors, executor)
+	if at := slices.Index(p.executors, executor); at >= 0 {
+		p.attempts[at] = attempt
+	} else {
+		p.executors, p.attempts = append(p.executors, executor), append(p.attempts, attempt)
 	}
 	p.rows, p.bytes = rows, bytes
 	return true
@@ -81,7 +84,7 @@ func (r *Registry) Lose(executor string) {
 			if at < 0 {
 				continue
 			}
-			p.executors = slices.Delete(p.executors, at, at+1)
+			p.executors, p.attempts = slices.Delete(p.executors, at, at+1), slices.Delete(p.attempts, at, at+1)
 			if len(p.executors) == 0 {
 				s.missing++
 			}
@@ -103,15 +106,16 @@ func (r *Registry) Alone(executor string) bool {
 	return false
 }
 
-// Holders returns the executors that hold a partition, the first to have it first.
-func (r *Registry) Holders(dataset, partition int) []string {
+// Holders returns the executors that hold a partition, the first to have it first, and
+// the attempt that each has.
+func (r *Registry) Holders(dataset, partition int) (executors []string, attempts []int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sets[dataset]
 	if s == nil || partition < 0 || partition >= len(s.parts) {
-		return nil
+		return nil, nil
 	}
-	return slices.Clone(s.parts[partition].executors)
+	return slices.Clone(s.parts[partition].executors), slices.Clone(s.parts[partition].attempts)
 }
 
 // Complete reports whether somebody holds every partition of a dataset.

@@ -36,8 +36,8 @@ type Keys struct {
 // Kept is a partition of a cached dataset that an executor holds: its rows, and the
 // bytes that they take in memory when all of them are there.
 type Kept struct {
-	Dataset, Partition int
-	Rows, Bytes        int64
+	Dataset, Partition, Attempt int
+	Rows, Bytes                 int64
 }
 
 // Update is what a task adds to an accumulator of the session, encoded by

@@ -82,7 +82,8 @@ func (d *Driver) partitions(ctx context.Context, g stage.Driver, o eval.Options)
 	}
 	out := make([][]wire.LeafAssignment, len(t.list))
 	for i, leaves := range t.list {
-		out[i] = append(out[i], wire.LeafAssignment{Leaf: leaf, Part: stage.One(i), Holders: d.Datasets.Registry.Holders(id, i)})
+		holders, attempts := d.Datasets.Registry.Holders(id, i)
+		out[i] = append(out[i], wire.LeafAssignment{Leaf: leaf, Part: stage.One(i), Holders: holders, Attempts: attempts})
 		for _, l := range leaves {
 			l.Leaf += leaf
 			out[i] = append(out[i], l)
@@ -94,7 +95,7 @@ func (d *Driver) partitions(ctx context.Context, g stage.Driver, o eval.Options)
 // kept takes in which partitions of datasets a task has computed and kept.
 func (d *Driver) kept(r *cluster.Report) {
 	for _, k := range r.Kept {
-		if !d.Datasets.Registry.Add(k.Dataset, k.Partition, string(r.Executor), k.Rows, k.Bytes) {
+		if !d.Datasets.Registry.Add(k.Dataset, k.Partition, string(r.Executor), k.Attempt, k.Rows, k.Bytes) {
 			d.Backend.EndDataset(k.Dataset) // it was forgotten meanwhile
 		}
 	}

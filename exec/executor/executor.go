@@ -296,7 +296,7 @@ func (e *Executor) run(ctx context.Context, id exec.TaskID, encodedTask, encoded
 	}
 	for _, l := range t.Leaves {
 		a := tc.Leaves[l.Leaf]
-		a.Partition, a.Holders = l.Part.From, l.Holders
+		a.Partition, a.Holders, a.Attempts = l.Part.From, l.Holders, l.Attempts
 		if l.Split != nil {
 			a.Splits = append(a.Splits, l.Split)
 		} else {

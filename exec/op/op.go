@@ -69,7 +69,8 @@ type Assignment struct {
 	Splits    [][]byte
 	Parts     []stage.Part
 	Partition int
-	Holders   []string // of a partition of a dataset: executors that may have its rows
+	Holders   []string // of a partition of a dataset: executors that may have its rows,
+	Attempts  []int    // and the attempt that each has
 }
 
 // Exchanges reads exchange output. Rows arrive in no particular order except

@@ -17,10 +17,13 @@ type TaskDescription struct {
 // LeafAssignment is one split of a leaf or one part of an exchange. A leaf may have
 // several.
 type LeafAssignment struct {
-	Leaf    int
-	Split   []byte // nil for parts
-	Part    stage.Part
-	Holders []string // of a partition of a dataset, the part's first: executors that may have its rows
+	Leaf  int
+	Split []byte // nil for parts
+	Part  stage.Part
+	// Holders are of a partition of a dataset, the part's first: executors that may have
+	// its rows, and the attempt that each has.
+	Holders  []string
+	Attempts []int
 }
 
 // ShuffleEpoch says which state of an exchange's outputs the task was planned on.
@@ -51,6 +54,9 @@ func EncodeTask(t *TaskDescription) ([]byte, error) {
 			}
 			for _, h := range l.Holders {
 				e.bytes(4, []byte(h))
+			}
+			if len(l.Holders) > 0 {
+				e.ints(7, l.Attempts)
 			}
 		})
 	}
@@ -139,6 +145,8 @@ func leafAssignment(b []byte) (l LeafAssignment, err error) {
 			l.Holders = append(l.Holders, f.string())
 		case 6:
 			more = f.int()
+		case 7:
+			l.Attempts, err = f.ints()
 		case 5:
 			l.Part.Maps = []int{}
 			err = fields(f.data, func(f field) (err error) {
@@ -155,6 +163,8 @@ func leafAssignment(b []byte) (l LeafAssignment, err error) {
 		return l, err
 	case l.Leaf < 0 || l.Part.From < 0 || l.Part.From > maxPartitions || more < 0 || more > maxPartitions:
 		return l, malformed("assignment of a leaf")
+	case len(l.Holders) != len(l.Attempts):
+		return l, malformed("%d holders with %d attempts", len(l.Holders), len(l.Attempts))
 	case l.Split == nil:
 		l.Part.To = l.Part.From + 1 + more
 	}

@@ -42,7 +42,7 @@ func (o *Operator) blocks(ctx context.Context, part *cache.Part, partition int) 
 		if part.Rows == 0 {
 			break
 		}
-		id := cache.ColumnID(o.node.Dataset.ID, partition, c)
+		id := cache.ColumnID(o.node.Dataset.ID, partition, part.Attempt, c)
 		if _, err := o.task.Datasets.Store.Load(ctx, id); err != nil {
 			b.close()
 			return nil, false

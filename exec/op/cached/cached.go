@@ -26,6 +26,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/exec/op/scan"
 	"github.com/millrace-engine/millrace/plan/physical"
 )
 
@@ -35,7 +36,7 @@ type Operator struct {
 	metrics *op.Metrics
 	origin  op.Operator
 	task    *op.TaskContext
-	opened  bool // the origin
+	thin    op.Operator // reads less than the origin in its place; nil: it is not used
 	started bool
 	rows    rows // nil: no more
 	out     columnar.Batch
@@ -78,10 +79,14 @@ func (o *Operator) start(ctx context.Context) error {
 			o.rows = b
 			return nil
 		}
+		if !ordered(d.Origin) { // columns that are computed again do not fit those that are left
+			o.task.Datasets.Drop(d.ID, a.Partition, part)
+			part, known = nil, false
+		}
 	}
 	if o.task.Block != nil {
-		for _, h := range a.Holders {
-			r, err := o.fetch(ctx, h, a.Partition)
+		for i, h := range a.Holders {
+			r, err := o.fetch(ctx, h, a.Partition, a.Attempts[i])
 			if err != nil {
 				return err
 			}
@@ -92,16 +97,60 @@ func (o *Operator) start(ctx context.Context) error {
 		}
 	}
 	o.metrics.Scan.CacheMisses.Add(int64(max(1, len(o.node.Columns))))
-	if err := o.origin.Open(ctx, o.task); err != nil {
+	l, stays := level(d.Storage)
+	room := stays && (l != cache.MemoryOnly || o.task.Datasets.Room(d.ID, a.Partition))
+	c := &computed{o: o, from: o.origin, columns: o.node.Columns}
+	if n := o.narrow(!room); n != nil && (known || !room) {
+		c.from, c.columns, c.thin = scan.New(n, o.metrics), all(len(n.Project)), true
+		o.thin = c.from
+	}
+	if err := c.from.Open(ctx, o.task); err != nil {
 		return err
 	}
-	o.opened = true
-	c := &computed{o: o, partition: a.Partition}
-	if w, ok := o.keep(part, a.Partition); ok {
-		c.keeper = w
+	if room {
+		c.keeper = o.keep(part, a.Partition, l, c.thin)
 	}
 	o.rows = c
 	return nil
+}
+
+// ordered reports whether the rows of a partition come in the same order whenever they
+// are computed.
+func ordered(origin physical.Plan) bool {
+	switch x := origin.(type) {
+	case *physical.Scan:
+		return x.Dataset == nil
+	case *physical.Filter, *physical.Project:
+		return ordered(origin.Children()[0])
+	}
+	return false
+}
+
+// narrow returns the scan that yields the node's columns alone, where the origin is
+// one of a table, nil elsewhere. Filtered, it drops rows that the node does not want.
+func (o *Operator) narrow(filtered bool) *physical.Scan {
+	origin, ok := o.node.Dataset.Origin.(*physical.Scan)
+	if !ok || origin.Dataset != nil || len(origin.Filters) > 0 || len(origin.RuntimeFilters) > 0 {
+		return nil
+	}
+	n := *origin
+	n.Columns, n.Read, n.Project = nil, o.node.Read, all(len(o.node.Columns))
+	for _, c := range o.node.Columns {
+		n.Columns = append(n.Columns, origin.Columns[origin.Project[c]])
+	}
+	if filtered {
+		n.Filters, n.RuntimeFilters = o.node.Filters, o.node.RuntimeFilters
+	}
+	return &n
+}
+
+// all returns 0 … n−1.
+func all(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }
 
 // Next implements op.Operator.
@@ -133,7 +182,11 @@ func (o *Operator) Close() error {
 		o.rows.close()
 		o.rows = nil
 	}
-	return o.origin.Close()
+	err := o.origin.Close()
+	if o.thin != nil {
+		err = errors.Join(err, o.thin.Close())
+	}
+	return err
 }
 
 // Project returns an operator that leaves out the columns of o's rows that only the

@@ -43,7 +43,7 @@ func (s *stream) fill(ctx context.Context) (err error) {
 
 // fetch begins to read a partition from an executor. It returns nil if some of it is
 // not there: whatever the reason, the rows can be had in another way.
-func (o *Operator) fetch(ctx context.Context, from string, partition int) (rows, error) {
+func (o *Operator) fetch(ctx context.Context, from string, partition, attempt int) (rows, error) {
 	columns := o.node.Columns
 	if len(columns) == 0 { // the rows are only counted
 		columns = []int{0}
@@ -52,7 +52,7 @@ func (o *Operator) fetch(ctx context.Context, from string, partition int) (rows,
 	origin := o.node.Dataset.Origin.Schema()
 	for i, c := range columns {
 		s := &f.columns[i]
-		s.it = o.task.Block(ctx, from, cache.ColumnID(o.node.Dataset.ID, partition, c), columnar.NewSchema(origin.Fields[c]))
+		s.it = o.task.Block(ctx, from, cache.ColumnID(o.node.Dataset.ID, partition, attempt, c), columnar.NewSchema(origin.Fields[c]))
 		if s.it == nil {
 			f.close()
 			return nil, nil
