@@ -75,7 +75,7 @@ func Main(opts ...MainOption) {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	libraries := &wasm.Libraries{Next: r.functions.Table()}
+	libraries := &wasm.Libraries{Next: r.functions.Finder()}
 	err := process.Child(ctx, os.Stdin, process.Program{Tables: files.Registry(), Functions: libraries, Fingerprint: r.functions.Fingerprint(), Fetch: r.fetch, CachePolicy: r.policy})
 	stop()
 	libraries.Close()

@@ -122,7 +122,7 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{libraries: wasm.Libraries{Next: program.functions.Table()}, functions: map[string]*expr.Function{}, conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, datasets: driver.NewDatasets(), live: map[int]bool{}, broker: memory.NewBroker(budget), tables: files.Registry()}
+	s := &Session{libraries: wasm.Libraries{Next: program.functions.Finder()}, functions: map[string]*expr.Function{}, conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, datasets: driver.NewDatasets(), live: map[int]bool{}, broker: memory.NewBroker(budget), tables: files.Registry()}
 	most, slots := s.most()
 	scheduled, err := scheduling(conf, most, slots)
 	if err != nil {

@@ -19,7 +19,8 @@ import (
 // then it is safe for concurrent use.
 type Registry struct {
 	functions []*expr.Function
-	said      []string // one line per registration, for the fingerprint
+	tasks     map[string]*expr.Function // on partitions, by their key
+	said      []string                  // one line per registration, for the fingerprint
 	err       error
 }
 

@@ -20,6 +20,7 @@ import (
 //	float32, 64    bits, little end first
 //	string, []byte length, bytes           struct  its exported fields in order
 //	slice, map     count, elements         array   elements       empty ones become nil
+//	Pair           length of the key, key, value
 //	pointer        0, or 1 and the value   Time    µs since 1970, UTC
 //
 // What a type is made of is looked at once, in ValueOf; encoding follows functions
@@ -154,6 +155,9 @@ func coderOf(t reflect.Type, seen map[reflect.Type]*coder) (*coder, error) {
 			return b[n:], nil
 		}
 	case reflect.Struct:
+		if t.Implements(reflect.TypeFor[pair]()) {
+			return c, pairCoder(c, t, seen)
+		}
 		return c, structCoder(c, t, seen)
 	case reflect.Slice, reflect.Array, reflect.Pointer:
 		e, err := coderOf(t.Elem(), seen)

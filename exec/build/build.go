@@ -10,6 +10,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op"
 	"github.com/millrace-engine/millrace/exec/op/accumulate"
 	"github.com/millrace-engine/millrace/exec/op/agg"
+	"github.com/millrace-engine/millrace/exec/op/apply"
 	"github.com/millrace-engine/millrace/exec/op/cached"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/exec/op/expand"
@@ -87,6 +88,8 @@ func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 		o = filter.New(x, kids[0])
 	case *physical.Project:
 		o = project.New(x, kids[0])
+	case *physical.Apply:
+		o = apply.New(x, kids[0])
 	case *physical.Accumulate:
 		t.nodes[key].adds = accumulate.New(x, kids[0])
 		o = t.nodes[key].adds

@@ -208,6 +208,8 @@ func (a *analyzer) plan(p logical.Plan, outer *scope) (logical.Plan, []column, e
 		return a.union(x)
 	case *logical.Repartition:
 		return a.repartition(x, outer)
+	case *logical.Apply:
+		return a.apply(x, outer)
 	case *logical.Accumulate:
 		return a.accumulate(x, outer)
 	}
@@ -244,6 +246,28 @@ func (a *analyzer) repartition(r *logical.Repartition, outer *scope) (logical.Pl
 		out.Keys = append(out.Keys, e)
 	}
 	return out, cols, nil
+}
+
+// apply resolves what a function on partitions is given; its output is new.
+func (a *analyzer) apply(x *logical.Apply, outer *scope) (logical.Plan, []column, error) {
+	child, cols, err := a.plan(x.Child, outer)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := &logical.Apply{Fn: x.Fn, Args: x.Args, Child: child}
+	for _, e := range x.List {
+		r, err := a.scalar(e, &scope{columns: cols, outer: outer}, "what a function on partitions gets")
+		if err != nil {
+			return nil, nil, err
+		}
+		d.List = append(d.List, stripAlias(r))
+	}
+	for _, o := range x.Attrs {
+		n := *o
+		n.ID = a.id()
+		d.Attrs = append(d.Attrs, &n)
+	}
+	return d, columnsOf(d.Attrs, ""), nil
 }
 
 // accumulate brings what is summed up to the accumulator's type.

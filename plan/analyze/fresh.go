@@ -38,6 +38,10 @@ func defined(p logical.Plan) []expr.ID {
 			for _, at := range x.Output() {
 				add(at.ID)
 			}
+		case *logical.Apply:
+			for _, at := range x.Attrs {
+				add(at.ID)
+			}
 		case *logical.Expand:
 			for _, at := range x.Attrs {
 				add(at.ID)
@@ -119,6 +123,10 @@ func mapAttrs(p logical.Plan, f func(*expr.Attr) *expr.Attr, ids map[expr.ID]exp
 		case *logical.Union:
 			return &logical.Union{Inputs: x.Inputs, Attrs: list(x.Attrs)}, nil
 		case *logical.SetOp:
+			d := *x
+			d.Attrs = list(x.Attrs)
+			return &d, nil
+		case *logical.Apply:
 			d := *x
 			d.Attrs = list(x.Attrs)
 			return &d, nil

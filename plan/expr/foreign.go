@@ -44,6 +44,20 @@ type Groups interface {
 	Bytes() int64
 }
 
+// ForeignPartition computes the rows of a task from those that come in.
+type ForeignPartition interface {
+	// Open begins with partition number task of tasks. In returns batches, each valid
+	// until the next call, then io.EOF; the rows that come out have the types of out.
+	Open(task, tasks int, args []byte, out *columnar.Schema, in func() (*columnar.Batch, error)) ForeignRows
+}
+
+// ForeignRows are rows that come out. It is used by one goroutine at a time.
+type ForeignRows interface {
+	// Next returns at most rows rows, a batch that is stable, then io.EOF.
+	Next(rows int) (*columnar.Batch, error)
+	Close()
+}
+
 // Lookup finds functions by the names that plans hold. An error is a *diag.Error
 // that says what is missing.
 type Lookup interface {

@@ -40,10 +40,12 @@ type Function struct {
 	NeverNull bool
 	// OrderSensitive aggregates depend on the order of rows (first, collect_list).
 	OrderSensitive bool
-	// Scalar or Aggregate computes a function that is not the engine's own; both are
+	// Scalar or Aggregate computes a function that is not the engine's own; all are
 	// nil for those that are.
 	Scalar    ForeignScalar
 	Aggregate ForeignAggregate
+	// Partition is of what only plans call, on whole partitions.
+	Partition ForeignPartition
 	// Doc is one sentence for SHOW FUNCTIONS and godoc of generated wrappers.
 	Doc string
 	// Args names the parameters, for messages and generated wrappers.

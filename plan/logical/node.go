@@ -342,6 +342,21 @@ func (w *With) String() string {
 	return "With " + strings.Join(names, ", ")
 }
 
+func (a *Apply) Output() []*expr.Attr { return a.Attrs }
+func (a *Apply) Children() []Plan     { return []Plan{a.Child} }
+func (a *Apply) WithChildren(k []Plan) Plan {
+	d := *a
+	d.Child = k[0]
+	return &d
+}
+func (a *Apply) Exprs() []expr.Expr { return a.List }
+func (a *Apply) WithExprs(es []expr.Expr) Plan {
+	d := *a
+	d.List = es
+	return &d
+}
+func (a *Apply) String() string { return fmt.Sprintf("Apply %s [%s]", a.Fn, join(a.List)) }
+
 func (a *Accumulate) Output() []*expr.Attr { return a.Child.Output() }
 func (a *Accumulate) Children() []Plan     { return []Plan{a.Child} }
 func (a *Accumulate) WithChildren(k []Plan) Plan {

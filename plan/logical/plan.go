@@ -232,6 +232,16 @@ type Repartition struct {
 	Child      Plan
 }
 
+// Apply gives the values of a list, a partition at a time, to a function of the
+// program, and puts out what it makes of them.
+type Apply struct {
+	Fn    string // key of the function
+	Args  []byte
+	List  []expr.Expr
+	Attrs []*expr.Attr
+	Child Plan
+}
+
 // Accumulate passes rows on and adds the values of a list to an accumulator of the
 // session: the sum of its one number in the type Sum, bigint or double, or, where
 // that is of kind Null, the rows of values.

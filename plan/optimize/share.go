@@ -122,6 +122,9 @@ func (f *printer) plan(p logical.Plan) {
 		for _, o := range x.OrderBy {
 			fmt.Fprintf(&f.b, "%v %v ", o.Desc, o.NullsLast)
 		}
+	case *logical.Apply:
+		fmt.Fprintf(&f.b, "%s %x %d ", x.Fn, x.Args, len(x.Attrs))
+		f.define(x.Attrs)
 	case *logical.Accumulate:
 		fmt.Fprintf(&f.b, "%p ", x) // each counts by itself
 	case *logical.Aggregate:

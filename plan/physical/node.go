@@ -95,6 +95,15 @@ func (p *Project) String() string {
 	return "Project [" + strings.Join(parts, ", ") + "]"
 }
 
+func (a *Apply) Schema() *columnar.Schema { return a.Out }
+func (a *Apply) Children() []Plan         { return []Plan{a.Child} }
+func (a *Apply) WithChildren(k []Plan) Plan {
+	d := *a
+	d.Child = k[0]
+	return &d
+}
+func (a *Apply) String() string { return "Apply " + a.Fn + " [" + join(a.List) + "]" }
+
 func (a *Accumulate) Schema() *columnar.Schema { return a.Child.Schema() }
 func (a *Accumulate) Children() []Plan         { return []Plan{a.Child} }
 func (a *Accumulate) WithChildren(k []Plan) Plan {
@@ -340,6 +349,7 @@ var (
 	_ Plan = (*Project)(nil)
 	_ Plan = (*Aggregate)(nil)
 	_ Plan = (*Accumulate)(nil)
+	_ Plan = (*Apply)(nil)
 	_ Plan = (*HashJoin)(nil)
 	_ Plan = (*LoopJoin)(nil)
 	_ Plan = (*Sort)(nil)

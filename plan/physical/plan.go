@@ -151,6 +151,17 @@ type Expand struct {
 	Child Plan
 }
 
+// Apply gives the values of List to a function on whole partitions; Out is what that
+// makes.
+type Apply struct {
+	Fn      string // key of the function
+	Args    []byte
+	List    []expr.Expr
+	Out     *columnar.Schema
+	Child   Plan
+	Foreign expr.ForeignPartition // nil until decoded
+}
+
 // Accumulate passes rows on and tells the driver of the values of List: their sum
 // (Sum: one bigint or double) or all of them, once for each task that succeeds.
 type Accumulate struct {

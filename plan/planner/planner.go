@@ -231,6 +231,20 @@ func (pl *planner) plan(p logical.Plan, need expr.IDSet) (planned, error) {
 		return pl.union(x)
 	case *logical.Repartition:
 		return pl.repartition(x, need)
+	case *logical.Apply:
+		in, err := pl.plan(x.Child, with(nil, x.List...))
+		if err != nil {
+			return planned{}, err
+		}
+		list, err := bindAll(x.List, in.attrs)
+		if err != nil {
+			return planned{}, err
+		}
+		out := &columnar.Schema{}
+		for _, o := range x.Attrs {
+			out.Fields = append(out.Fields, columnar.Field{Name: o.Name, Type: o.Typ, Nullable: o.Null})
+		}
+		return planned{plan: &physical.Apply{Fn: x.Fn, Args: x.Args, List: list, Out: out, Child: in.plan}, attrs: x.Attrs}, nil
 	case *logical.Accumulate:
 		in, err := pl.plan(x.Child, with(need, x.List...))
 		if err != nil {

@@ -58,6 +58,10 @@ func (c *cutter) classify(s *Stage) Determinism {
 			worse(Unordered) // groups come out in table order, which depends on the input's
 		case *physical.HashJoin, *physical.LoopJoin:
 			worse(Unordered)
+		case *physical.Apply: // it sees the order of rows
+			if class != Stable {
+				worse(Unstable)
+			}
 		case *physical.Window: // rows that are equal in order stand as they came
 			if class != Stable {
 				worse(Unstable)
@@ -134,6 +138,8 @@ func all(p physical.Plan) []expr.Expr {
 		}
 		return es
 	case *physical.Accumulate:
+		return x.List
+	case *physical.Apply:
 		return x.List
 	case *physical.HashJoin:
 		es := append(append([]expr.Expr{}, x.LeftKeys...), x.RightKeys...)

@@ -54,6 +54,11 @@ func check(p physical.Plan) error {
 		return bound(x.Child.Schema(), x.Exprs...)
 	case *physical.Aggregate:
 		return checkAggregate(x)
+	case *physical.Apply:
+		if x.Out == nil || x.Out.Len() == 0 || len(x.List) == 0 || x.Foreign == nil {
+			return malformed("shape of a function on partitions")
+		}
+		return bound(x.Child.Schema(), x.List...)
 	case *physical.Accumulate:
 		if x.Sum && (len(x.List) != 1 || !x.List[0].Type().Equal(columnar.Int64Type) && !x.List[0].Type().Equal(columnar.Float64Type)) {
 			return malformed("what an accumulator sums up")

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
@@ -27,6 +29,7 @@ const (
 	planWindow
 	planExpand
 	planAccumulate
+	planApply
 )
 
 func (e *encoder) plan(f int, p physical.Plan) {
@@ -126,6 +129,14 @@ func (e *encoder) plan(f int, p physical.Plan) {
 				}
 				e.ints(6, x.PartitionBy)
 				e.plan(7, x.Child)
+			})
+		case *physical.Apply:
+			e.message(planApply, func(e *encoder) {
+				e.string(1, x.Fn)
+				e.bytes(2, x.Args)
+				e.exprs(3, x.List)
+				e.schema(4, x.Out)
+				e.plan(5, x.Child)
 			})
 		case *physical.Accumulate:
 			e.message(planAccumulate, func(e *encoder) {
@@ -323,6 +334,26 @@ func (d *decoder) plan(b []byte) (p physical.Plan, err error) {
 			p, err = d.window(f.data)
 		case planExpand:
 			p, err = d.expand(f.data)
+		case planApply:
+			x := &physical.Apply{}
+			p, err = x, fields(f.data, func(f field) (err error) {
+				switch f.num {
+				case 1:
+					var fn *expr.Function
+					if fn, err = d.function(f.string()); err == nil {
+						x.Fn, x.Foreign = fn.Key(), fn.Partition
+					}
+				case 2:
+					x.Args = bytes.Clone(f.data)
+				case 3:
+					err = d.exprs(f.data, &x.List)
+				case 4:
+					x.Out, err = d.schema(f.data)
+				case 5:
+					x.Child, err = d.plan(f.data)
+				}
+				return err
+			})
 		case planAccumulate:
 			x := &physical.Accumulate{}
 			p, err = x, fields(f.data, func(f field) (err error) {
