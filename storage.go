@@ -10,8 +10,8 @@ import (
 
 // StorageLevel says where the rows of a persisted frame may lie. With Memory and
 // Disk, what memory has no room for goes to disk; with Memory alone it is computed
-// again. Serialized keeps rows encoded in memory: less room, more work. Replicas is
-// how many executors hold them, 0 is 1. What has a higher Priority leaves memory later.
+// again. Serialized, rows encoded in memory, and Replicas above 1, copies on other
+// executors, are refused as not there yet. What has a higher Priority leaves memory later.
 type StorageLevel struct {
 	Memory, Disk, Serialized bool
 	Replicas, Priority       int
@@ -53,6 +53,10 @@ func (l StorageLevel) check() error {
 		return diag.New(diag.InvalidArgument, "a storage level needs memory or disk").WithRemedy("use MEMORY_AND_DISK")
 	case l.Replicas < 0 || l.Replicas > 10:
 		return diag.New(diag.InvalidArgument, "a dataset has 1 to 10 replicas, not %d", l.Replicas)
+	case l.Serialized:
+		return diag.New(diag.Unsupported, "rows cannot be kept encoded in memory yet").WithRemedy("use MEMORY_AND_DISK, whose blocks are encoded on disk")
+	case l.Replicas > 1:
+		return diag.New(diag.Unsupported, "a dataset cannot have replicas yet").WithRemedy("use a level without _%d; what is lost is computed again, and Checkpoint needs no executor", l.Replicas)
 	}
 	return nil
 }
@@ -65,7 +69,7 @@ func (l StorageLevel) storage() physical.Storage {
 func ParseStorageLevel(name string) (StorageLevel, error) {
 	rest := strings.ToUpper(strings.TrimSpace(name))
 	unknown := diag.New(diag.InvalidArgument, "there is no storage level %q", name).
-		WithRemedy("use MEMORY_AND_DISK, MEMORY_ONLY or DISK_ONLY; the first two may end with _SER, and all with _2 for two replicas")
+		WithRemedy("use MEMORY_AND_DISK, MEMORY_ONLY or DISK_ONLY")
 	l := StorageLevel{}
 	cut := func(prefix string) (ok bool) {
 		rest, ok = strings.CutPrefix(rest, prefix)
