@@ -110,6 +110,17 @@ func TestAdaptive(t *testing.T) {
 	}
 }
 
+// An aggregate that occurs twice is computed and exchanged once.
+func TestExchangeReuse(t *testing.T) {
+	s := openTPCH(t, "local[2]")
+	of := "(SELECT l_suppkey AS k, count(*) AS n FROM lineitem GROUP BY l_suppkey)"
+	query := "SELECT x.k, x.n, y.n FROM " + of + " x JOIN " + of + " y ON x.k = y.k + 1"
+	initial, final := plans(t, s, query)
+	if strings.Count(initial, "Scan parquet") != 1 || strings.Count(final, "Scan parquet") != 1 || len(regexp.MustCompile(`Read(All)? exchange 2 `).FindAllString(final, -1)) != 2 {
+		t.Errorf("initially\n%s\nin the end\n%s", initial, final)
+	}
+}
+
 // TestAdaptiveAgrees runs random joins and aggregations of random rows under settings
 // that make everything small, large or skewed, with and without re-planning.
 func TestAdaptiveAgrees(t *testing.T) {

@@ -14,7 +14,6 @@ const (
 	AdaptiveSkew          = "sql.adaptive.skew.enabled"
 	AdaptiveSkewFactor    = "sql.adaptive.skew.factor"
 	AdaptiveSkewThreshold = "sql.adaptive.skew.threshold"
-	ExchangeReuse         = "sql.exchange.reuse"
 )
 
 func adaptive() []Setting {
@@ -31,6 +30,5 @@ func adaptive() []Setting {
 		{AdaptiveShuffle, "256MiB", "size above which a side of a join that was to go whole to each executor is exchanged after all, or a quarter of an executor's memory if that is less; 0B for never", size(0)},
 		{AdaptiveLocalRead, "true", "whether the other side of a join that got such a side is read where it lies", truth},
 		{AdaptiveEmpty, "true", "whether what joins and groups nothing is left out", truth},
-		{ExchangeReuse, "true", "whether exchanges of the same rows are written once", truth},
 	}
 }

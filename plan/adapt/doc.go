@@ -13,8 +13,6 @@
 //	shuffled   a join whose broadcast side is large exchanges both sides
 //	empty      what joins and groups nothing is nothing; who made the rest may stop
 //
-// Reuse, which needs no statistics, makes exchanges of the same rows one.
-//
 // Invariants:
 //
 //   - A1 It is pure. A graph that it is given stays as it is; stages that it does not

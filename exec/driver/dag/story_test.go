@@ -14,7 +14,8 @@ import (
 // A story is a text: lines that start with a word are events, indented lines are
 // the actions that followed. Comments start with #.
 //
-//	job J: ID[flags] tasks N [after P,P] [awaits A,A] [spare P,P]; …     flags: u unstable, w whole
+//	replanned J: ID…  as job, the stages that are other or new
+//	job J[ adaptive]: ID[flags] tasks N [after P,P] [awaits A,A] [spare P,P]; …     flags: u unstable, w whole
 //	done J S.A T        fetch J S.A from W M      lost J S/T S/T …
 //	fail J S.A          hurry J                   cancel J
 func TestStories(t *testing.T) {
@@ -51,15 +52,19 @@ func parseEvent(line string) (e Event, err error) {
 	word, rest, _ := strings.Cut(line, " ")
 	var a, b, c, d, f int
 	switch word {
-	case "job":
+	case "job", "replanned":
 		head, body, _ := strings.Cut(rest, ":")
 		sub := &Submit{}
 		if _, err = fmt.Sscan(head, &sub.Job); err != nil {
 			return e, err
 		}
+		sub.Adaptive = strings.HasSuffix(head, "adaptive")
 		for _, part := range strings.Split(body, ";") {
 			var st Stage
 			words := strings.Fields(part)
+			if len(words) == 0 { // nothing has changed
+				continue
+			}
 			st.Unstable, st.Whole = strings.Contains(words[0], "u"), strings.Contains(words[0], "w")
 			if _, err = fmt.Sscan(strings.TrimRight(words[0], "uw"), &st.ID); err != nil {
 				return e, err
@@ -85,7 +90,9 @@ func parseEvent(line string) (e Event, err error) {
 			}
 			sub.Stages = append(sub.Stages, st)
 		}
-		e.Submit = sub
+		if e.Submit = sub; word == "replanned" {
+			e = Event{Replanned: &Replanned{Job: sub.Job, Stages: sub.Stages}}
+		}
 	case "done":
 		_, err = fmt.Sscanf(rest, "%d %d.%d %d", &a, &b, &c, &d)
 		e.TaskDone = &TaskDone{a, b, c, d}
@@ -129,6 +136,8 @@ func show(a Action) string {
 		return fmt.Sprintf("kill %d %d.%d", a.Kill.Job, a.Kill.Stage, a.Kill.Attempt)
 	case a.EndStage != nil:
 		return fmt.Sprintf("end %d %d.%d", a.EndStage.Job, a.EndStage.Stage, a.EndStage.Attempt)
+	case a.Replan != nil:
+		return fmt.Sprintf("replan %d, open %v", a.Replan.Job, a.Replan.Open)
 	case a.Done.Err != nil:
 		return fmt.Sprintf("job %d failed: %v", a.Done.Job, a.Done.Err)
 	}
