@@ -94,7 +94,7 @@ func (n *node) drop(which func(outKey) bool) {
 	if n == nil {
 		return
 	}
-	for k := range n.blocks { // what is left does not depend on the order
+	for _, k := range slices.SortedFunc(maps.Keys(n.blocks), compareKeys) { // who waits comes in meanwhile
 		if which(k) {
 			n.forget(k)
 		}
@@ -141,12 +141,13 @@ func (y *stay) grow(s *sim) {
 	s.settle()
 }
 
-func (y *stay) park(parked bool) {
+func (y *stay) park(s *sim, parked bool) {
 	if y == nil || !y.in() {
 		return
 	}
 	y.node.parked = y.node.parked || parked
 	memory.Park(y.held, parked)
+	s.settle()
 }
 
 // stop ends the waiting of an attempt that is killed.

@@ -24,7 +24,7 @@ func (s *sim) push(a *attempt) (done bool) {
 			if !a.parked {
 				a.parked = true
 				s.tally.parked++
-				a.memory.park(true)
+				a.memory.park(s, true)
 				s.d.taskStep(j, nil, task.Event{Parked: &a.id})
 				s.d.drain()
 			}
@@ -43,7 +43,7 @@ func (s *sim) push(a *attempt) (done bool) {
 	}
 	if a.parked {
 		a.parked = false
-		a.memory.park(false)
+		a.memory.park(s, false)
 		s.d.taskStep(j, nil, task.Event{Resumed: &a.id})
 		s.d.drain()
 	}

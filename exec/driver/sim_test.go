@@ -301,6 +301,7 @@ func (s *sim) step() {
 		s.damage()
 	}
 	s.act()
+	s.settle()
 	s.open()
 	s.watch()
 }

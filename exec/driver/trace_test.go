@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 )
@@ -100,24 +103,40 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	total := tally{}
-	for seed := uint64(1); seed <= uint64(*simSeeds); seed++ {
-		s := simulate(t, seed, nil, false)
-		if s.failure != "" {
-			x := shortest(t, seed)
-			t.Fatalf("seed %d: %s\nshortest trace (-sim.seed=%d -sim.without=%s):\n%s", seed, s.failure, x.seed, x.without, strings.Join(x.lines, "\n"))
+	total, parts := tally{}, runtime.GOMAXPROCS(0)
+	var mu sync.Mutex
+	t.Run("seeds", func(t *testing.T) {
+		for part := range parts {
+			t.Run(strconv.Itoa(part), func(t *testing.T) {
+				t.Parallel()
+				for seed := uint64(part + 1); seed <= uint64(*simSeeds) && !t.Failed(); seed += uint64(parts) {
+					some := once(t, seed)
+					mu.Lock()
+					total.add(some)
+					mu.Unlock()
+				}
+			})
 		}
-		if seed%50 == 1 {
-			if again := simulate(t, seed, nil, false); again.hash != s.hash || again.events != s.events {
-				t.Fatalf("seed %d: %d events, then %d others", seed, s.events, again.events)
-			}
-		}
-		total.add(s.tally)
-	}
+	})
 	t.Logf("%d seeds: %+v", *simSeeds, total)
 	if total.missing() {
 		t.Errorf("a fault never struck: %+v", total)
 	}
+}
+
+// once runs a seed, a few of them twice.
+func once(t *testing.T, seed uint64) tally {
+	s := simulate(t, seed, nil, false)
+	if s.failure != "" {
+		x := shortest(t, seed)
+		t.Fatalf("seed %d: %s\nshortest trace (-sim.seed=%d -sim.without=%s):\n%s", seed, s.failure, x.seed, x.without, strings.Join(x.lines, "\n"))
+	}
+	if seed%50 < 2 {
+		if again := simulate(t, seed, nil, false); again.hash != s.hash || again.events != s.events {
+			t.Fatalf("seed %d: %d events, then %d others", seed, s.events, again.events)
+		}
+	}
+	return s.tally
 }
 
 // missing reports whether something never happened.
