@@ -45,10 +45,18 @@ func carrying() []probe {
 				return err
 			}
 			defer f.close()
-			if g.Value, err = speed(ctx, o.Round, f.once); err == nil {
-				g.Of, err = pouring(ctx, o.Round, f.bareQUIC)
+			for range 3 { // by turns, so that what else the machine does meets both
+				rate, err := speed(ctx, o.Round, f.once)
+				if err != nil {
+					return err
+				}
+				bare, err := pouring(ctx, o.Round, f.bareQUIC)
+				if err != nil {
+					return err
+				}
+				g.Value, g.Of = max(g.Value, rate), max(g.Of, bare)
 			}
-			return err
+			return nil
 		}},
 		{Gate{Name: "TCP+TLS: one stream of raw bytes", Unit: mbs, Limit: "crypto/tls alone", Need: 0.80, Aim: 0.95}, streaming(tcp.Scheme, (*ends).bareTLS)},
 	}

@@ -6,8 +6,8 @@
 //	         per column: encoding, width, flags
 //	           per buffer: raw length and flags, stored length and form
 //	         CRC32C of all that · xxh64 of the body
-//	body     the buffers, one after the other: raw, an LZ4 block, or one byte that
-//	         stands for as many as the raw length
+//	body     the buffers, one after the other: raw, an LZ4 block, one byte that
+//	         stands for as many as the raw length, or numbers in fewer bytes
 //
 // A flat or constant column has the buffers validity (if it has nulls), data
 // and, for strings, bytes; a dictionary column has validity, codes and the
@@ -44,8 +44,12 @@ import (
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
-// Version of the format; decoders refuse others.
-const Version = 2
+// Version of the format. Decoders refuse others, but Version 2, which lacks numbers in
+// fewer bytes.
+const (
+	Version = 3
+	oldest  = 2
+)
 
 const (
 	magic       = "MRCK"
@@ -70,8 +74,9 @@ const (
 const (
 	formRaw = iota << 30
 	formLZ4
-	formFill // one byte, repeated; at most maxFill times
-	formMask = 3 << 30
+	formFill   // one byte, repeated; at most maxFill times
+	formNarrow // values of 4 or 8 bytes in fewer (narrow.go); at most maxFill bytes
+	formMask   = 3 << 30
 )
 
 // lengths marks, in a raw length, offsets that are stored as lengths: one less, and
@@ -84,6 +89,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type buffer struct {
 	raw     []byte
 	offsets bool // that begin at 0
+	width   int  // of values of a fixed width; 0: of others
 }
 
 // buffers lists a column's buffers in the order in which they are stored.
@@ -99,7 +105,7 @@ func buffers(dst []buffer, v *columnar.Vector) []buffer {
 		dst = append(dst, buffer{raw: v.Valid[:(n+7)/8]})
 	}
 	if v.Enc == columnar.Dict {
-		dst = append(dst, buffer{raw: v.Data[:4*n]})
+		dst = append(dst, buffer{raw: v.Data[:4*n], width: 4})
 		v, n = &v.Dict.Values, v.Dict.Values.Len
 	}
 	switch {
@@ -108,12 +114,12 @@ func buffers(dst []buffer, v *columnar.Vector) []buffer {
 	case v.Type.Kind == columnar.Bool:
 		return append(dst, buffer{raw: v.Data[:(n+7)/8]})
 	case v.Type.IsNested():
-		return append(dst, buffer{columnar.BytesOf(based(columnar.View[int32](v.Data, n+1))), true})
+		return append(dst, buffer{raw: columnar.BytesOf(based(columnar.View[int32](v.Data, n+1))), offsets: true})
 	case v.Type.IsBytes():
 		off := columnar.View[int32](v.Data, n+1)
-		return append(dst, buffer{columnar.BytesOf(based(off)), true}, buffer{raw: v.Bytes[off[0]:off[n]]})
+		return append(dst, buffer{raw: columnar.BytesOf(based(off)), offsets: true}, buffer{raw: v.Bytes[off[0]:off[n]]})
 	}
-	return append(dst, buffer{raw: v.Data[:n*int(v.Width)]})
+	return append(dst, buffer{raw: v.Data[:n*int(v.Width)], width: int(v.Width)})
 }
 
 // based returns offsets that begin at zero.
@@ -239,6 +245,9 @@ func appendBuffer(body []byte, x buffer, codec Codec) (_ []byte, form, mark uint
 	}
 	if len(raw) < minLZ4 || codec == Raw {
 		return append(body, raw...), formRaw, 0
+	}
+	if out, ok := appendNarrow(body, x); ok {
+		return out, formNarrow, 0
 	}
 	if x.offsets {
 		p := differences.Get().(*[]int32)

@@ -62,7 +62,7 @@ func header(b []byte, schema *columnar.Schema) (rows, size int, err error) {
 	if len(b) < fixedHeader+trailer || string(b[:4]) != magic {
 		return 0, 0, corrupt("no chunk begins here")
 	}
-	if b[4] != Version {
+	if b[4] < oldest || b[4] > Version {
 		return 0, 0, corrupt("version %d; this process reads %d", b[4], Version)
 	}
 	n, cols := binary.LittleEndian.Uint32(b[5:]), binary.LittleEndian.Uint32(b[9:])
@@ -155,6 +155,8 @@ func (d *decoder) next() (e entry, src []byte, err error) {
 		fits = e.stored < e.raw && e.raw <= e.stored*expansion+64
 	case formFill:
 		fits = e.stored == 1 && e.raw <= maxFill
+	case formNarrow:
+		fits = e.stored > narrowHead && e.raw <= maxFill
 	}
 	switch {
 	case e.stored > len(d.body):
@@ -187,6 +189,10 @@ func (d *decoder) buffer(want int) ([]byte, error) {
 		for i := range out[:e.raw] {
 			out[i] = src[0]
 		}
+	case formNarrow:
+		if err := widen(out[:e.raw], src); err != nil {
+			return nil, err
+		}
 	default:
 		if n, err := lz4.UncompressBlock(src, out[:e.raw]); err != nil || n != e.raw {
 			return nil, corrupt("an LZ4 block is damaged")
@@ -204,7 +210,7 @@ func (d *decoder) offsets(n int) (out []int32, last int, err error) {
 		return nil, 0, err
 	case e.raw < 4 || e.raw%4 != 0 || n >= 0 && e.raw != 4*(n+1):
 		return nil, 0, corrupt("offsets of %d bytes for %d values", e.raw, n)
-	case e.form == formFill || e.lengths && e.form != formLZ4:
+	case e.form == formFill || e.form == formNarrow || e.lengths && e.form != formLZ4:
 		return nil, 0, corrupt("offsets of form %d", e.form>>30)
 	}
 	out = memory.Slice[int32](d.scratch, e.raw/4)
