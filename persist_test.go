@@ -168,6 +168,26 @@ func TestPersist(t *testing.T) {
 	}
 }
 
+// Plans that differ in little are not taken for each other.
+func TestPersistTellsApart(t *testing.T) {
+	s := openTPCH(t, "local[2]")
+	for _, pair := range [][2]string{
+		{"SELECT n_nationkey FROM nation INTERSECT SELECT r_regionkey FROM region", "SELECT n_nationkey FROM nation EXCEPT SELECT r_regionkey FROM region"},
+		{"SELECT n_regionkey, n_name, count(*) FROM nation GROUP BY ROLLUP (n_regionkey, n_name)", "SELECT n_regionkey, n_name, count(*) FROM nation GROUP BY CUBE (n_regionkey, n_name)"},
+		{"SELECT n_name FROM nation WHERE n_regionkey IN (SELECT r_regionkey FROM region WHERE r_name < 'B')", "SELECT n_name FROM nation WHERE n_regionkey IN (SELECT r_regionkey FROM region WHERE r_name < 'C')"},
+		{"SELECT n_name FROM nation ORDER BY n_name LIMIT 3", "SELECT n_name FROM nation ORDER BY n_name DESC LIMIT 3"},
+	} {
+		want := fmt.Sprint(len(run(t, s, pair[1])))
+		if err := frame(t, s, pair[0]).Persist(context.Background(), millrace.MemoryOnly); err != nil {
+			t.Fatal(err)
+		}
+		run(t, s, pair[0])
+		if n := cachedIn(t, s, pair[1]); n.CacheHits+n.CacheMisses > 0 || fmt.Sprint(len(run(t, s, pair[1]))) != want {
+			t.Errorf("%s\nis read as\n%s", pair[1], pair[0])
+		}
+	}
+}
+
 // A partition's rows are the same whichever of them is computed again, also where
 // tasks share a table or rows are dealt by chance.
 func TestPersistPartitions(t *testing.T) {

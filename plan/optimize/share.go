@@ -122,6 +122,10 @@ func (f *printer) plan(p logical.Plan) {
 		for _, o := range x.OrderBy {
 			fmt.Fprintf(&f.b, "%v %v ", o.Desc, o.NullsLast)
 		}
+	case *logical.Expand:
+		fmt.Fprintf(&f.b, "%v %v ", x.Sets, x.IDs)
+	case *logical.SetOp:
+		fmt.Fprintf(&f.b, "%d %v ", x.Op, x.All)
 	case *logical.Apply:
 		fmt.Fprintf(&f.b, "%s %x %d ", x.Fn, x.Args, len(x.Attrs))
 		f.define(x.Attrs)
