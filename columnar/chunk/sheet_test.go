@@ -74,7 +74,7 @@ func TestSheet(t *testing.T) {
 				t.Fatalf("seed %d: a changed sheet: %v", seed, err)
 			}
 		}
-		small, _ := memory.NewRegion(64, memory.NewBroker(4<<20).Reserve("task", 0), false)
+		small, _ := memory.NewRegion(64, 64, memory.NewBroker(4<<20).Reserve("task", 0), false)
 		if _, err := Unfold(sheet, small, schema); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("seed %d: a region that is too small: %v", seed, err)
 		}
@@ -85,7 +85,7 @@ func TestSheet(t *testing.T) {
 // Sheets whose checksum is right are from peers; whatever they say, nothing is read
 // outside the region.
 func FuzzUnfold(f *testing.F) {
-	r, _ := memory.NewRegion(1<<16, memory.NewBroker(4<<20).Reserve("task", 0), false)
+	r, _ := memory.NewRegion(1<<16, 1<<16, memory.NewBroker(4<<20).Reserve("task", 0), false)
 	clear(r.Bytes())
 	schema := columnar.NewSchema(columnar.Field{Name: "s", Type: columnar.StringType}, columnar.Field{Name: "n", Type: columnar.Int64Type})
 	v := columnar.Vector{Type: columnar.StringType, Len: 3, Data: r.Bytes()[:16], Bytes: r.Bytes()[64:64]}

@@ -335,9 +335,11 @@ func (x *Spread) cut(size int) ([]byte, *memory.Region) {
 		x.drop()
 		var paid bool
 		n := max(size, x.size)
-		x.region, paid = memory.NewRegion(n, x.memory, x.shared && n >= leastShared)
+		x.region, paid = memory.NewRegion(n, size, x.memory, x.shared && n >= leastShared)
 		x.block, x.short = x.region.Bytes(), x.short || !paid
-		x.size = min(2*x.size, mostRegion)
+		if x.size = min(2*x.size, mostRegion); !paid {
+			x.size = firstRegion
+		}
 	}
 	mem := x.block[:size:size]
 	x.block = x.block[size:]

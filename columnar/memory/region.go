@@ -27,10 +27,30 @@ type Region struct {
 }
 
 // NewRegion returns a region of at least n bytes, of arbitrary content, aligned to
-// 64, with one holder. R pays for it, whether or not it has that left: paid says
-// whether it had. It is shared if that is wanted, where the system can do that.
-func NewRegion(n int, r Reservation, shared bool) (x *Region, paid bool) {
-	x = &Region{payer: r}
+// 64, with one holder. R pays for it; where it has not that much left, the region has
+// room for least bytes only, and R pays for these whether or not it has them: paid
+// says whether it could pay for n. It is shared if that is wanted, where the system
+// can do that.
+func NewRegion(n, least int, r Reservation, shared bool) (x *Region, paid bool) {
+	x = newRegion(n, r, shared)
+	if r.TryGrow(x.Size()) {
+		return x, true
+	}
+	if least < n {
+		x.charged.Store(0)
+		x.Release()
+		x = newRegion(least, r, false)
+		if r.TryGrow(x.Size()) {
+			return x, false
+		}
+	}
+	x.taken = true
+	r.Take(x.Size())
+	return x, false
+}
+
+func newRegion(n int, r Reservation, shared bool) *Region {
+	x := &Region{payer: r}
 	if shared {
 		if x.b, x.file = mapFile((n + page - 1) &^ (page - 1)); x.file != nil {
 			slabs.mu.Lock()
@@ -44,12 +64,7 @@ func NewRegion(n int, r Reservation, shared bool) (x *Region, paid bool) {
 	}
 	x.holders.Store(1)
 	x.charged.Store(x.Size())
-	if r.TryGrow(x.Size()) {
-		return x, true
-	}
-	x.taken = true
-	r.Take(x.Size())
-	return x, false
+	return x
 }
 
 const page = 4096

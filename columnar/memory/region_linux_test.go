@@ -12,7 +12,7 @@ func TestSharedRegion(t *testing.T) {
 	b := NewBroker(16 << 20)
 	r := b.Reserve("task", 0)
 	before, _ := SlabBytes()
-	x, paid := NewRegion(100_000, r, true)
+	x, paid := NewRegion(100_000, 100_000, r, true)
 	if x.File() == nil || !paid || r.Held() != x.Size() {
 		t.Fatalf("file %v, paid %v: %d bytes charged of %d", x.File(), paid, r.Held(), x.Size())
 	}
@@ -69,7 +69,7 @@ func TestOpenRegionUnsealed(t *testing.T) {
 func TestRegionShort(t *testing.T) {
 	b := NewBroker(2 << 20)
 	r := b.Reserve("task", 0)
-	x, paid := NewRegion(4<<20, r, false)
+	x, paid := NewRegion(4<<20, 4<<20, r, false)
 	if paid || len(x.Bytes()) < 4<<20 || b.Reserved() == 0 {
 		t.Fatalf("paid %v, %d bytes, %d reserved", paid, len(x.Bytes()), b.Reserved())
 	}
