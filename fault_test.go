@@ -37,6 +37,7 @@ var beyond = []struct{ name, operator, query string }{
 	{"full", "HashJoin", "SELECT count(*), count(u.k), max(t.s), min(u.s) FROM t FULL JOIN u ON t.k = u.k + 7000"},
 	{"semi", "HashJoin", "SELECT count(*), max(s) FROM t LEFT SEMI JOIN u ON t.s = u.s AND t.k < u.k + 99"},
 	{"anti", "HashJoin", "SELECT count(*), max(s) FROM t LEFT ANTI JOIN u ON t.s = u.s AND t.k < u.k"},
+	{"windows", "Window", "SELECT count(*), sum(n), max(m) FROM (SELECT row_number() OVER (PARTITION BY k % 3 ORDER BY s, k) n, max(s) OVER (PARTITION BY k % 3) m FROM t)"},
 	{"blocks", "", "SELECT count(*), sum(k), min(s), max(s) FROM r"},
 }
 

@@ -21,7 +21,6 @@ type table struct {
 	columns []columnar.Vector      // the child's columns, then computed keys
 	dicts   []*columnar.Dictionary // of flat string columns: the values themselves (J3)
 	keys    []columnar.Vector
-	bytes   int64 // reserved for all of it
 
 	lo, span uint64   // direct: keys are lo … lo+span−1
 	first    []uint32 // direct: span+1 rows, the last is 0
