@@ -192,7 +192,7 @@ func TestUrgencyOnTheLine(t *testing.T) {
 	if !slow {
 		t.Skip("it measures; MILLRACE_SLOW runs it")
 	}
-	const rate, streams = 100, 16 // Mbit/s, of merges
+	const rate, streams = 20, 16 // Mbit/s, of merges
 	c := cross(t)
 	c.limit(t, rate)
 	p99 := func(order transport.Order, size, pourers, answers int) time.Duration {
@@ -258,7 +258,7 @@ func TestUrgencyOnTheLine(t *testing.T) {
 	}
 	byArrival := func(_ time.Time, a, b transport.Ticket) bool { return a.Arrival.Before(b.Arrival) }
 	const question = 64 << 10
-	idle, trip, loaded, off := p99(nil, question, 0, 200), p99(nil, 1, streams, 200), p99(nil, question, streams, 400), p99(byArrival, question, streams, 50)
+	idle, trip, loaded, off := p99(nil, question, 0, 100), p99(nil, 1, streams, 200), p99(nil, question, streams, 200), p99(byArrival, question, streams, 20)
 	quanta := time.Duration(2 * transport.Quantum * 8 * 1000 / rate)
 	t.Logf("p99 idle %v, round trip under load %v, two quanta %v; loaded %v, without priorities %v", idle, trip, quanta, loaded, off)
 	if loaded > idle+trip+quanta {

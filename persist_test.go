@@ -424,7 +424,7 @@ func TestCacheFetches(t *testing.T) {
 		events, stop := s.Events(1000)
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			run(t, s, "SELECT max(r) FROM (SELECT row_number() OVER (ORDER BY id % 1000, id) AS r FROM range(2000000))")
+			run(t, s, "SELECT max(r) FROM (SELECT row_number() OVER (ORDER BY id % 1000, id) AS r FROM range(10000000))")
 		})
 		for e := range events {
 			if e.Kind == event.TaskStarted && e.Stage > 0 || e.Kind == event.JobEnded {
