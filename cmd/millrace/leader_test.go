@@ -70,7 +70,7 @@ func TestLeaderKilled(t *testing.T) {
 		return ""
 	}
 	c.until("no leader", func() bool { return leader() != "" })
-	w := c.startWorker("w1", 1)
+	c.startWorker("w1", 1)
 	c.until("no worker", func() bool { return len(c.state().Workers) == 1 })
 	running := c.submit(c.long(), "64MiB")
 	c.until("no executor", func() bool {
@@ -78,7 +78,6 @@ func TestLeaderKilled(t *testing.T) {
 		return len(s.Apps) == 1 && len(s.Apps[0].Executors) == 1
 	})
 	waiting := c.submit("SELECT 41 + 1 AS answer", "2800MiB")
-	before := children(w.Process.Pid)
 	first := leader()
 	killed := time.Now()
 	kill(masters[first], syscall.SIGKILL)
@@ -87,11 +86,6 @@ func TestLeaderKilled(t *testing.T) {
 	t.Logf("%s leads after %s", leader(), took.Round(time.Millisecond))
 	if took > 10*time.Second {
 		t.Errorf("a new leader is taken after %s", took)
-	}
-	for _, pid := range before {
-		if gone(pid) && c.driver(running).State == standalone.DriverRunning {
-			t.Errorf("process %d has ended", pid)
-		}
 	}
 	ended := func(id string) func() bool {
 		return func() bool { return c.driver(id).State == standalone.DriverFinished }
