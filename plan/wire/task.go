@@ -147,6 +147,9 @@ func leafAssignment(b []byte) (l LeafAssignment, err error) {
 			more = f.int()
 		case 7:
 			l.Attempts, err = f.ints()
+			if len(l.Attempts) == 0 {
+				l.Attempts = nil
+			}
 		case 5:
 			l.Part.Maps = []int{}
 			err = fields(f.data, func(f field) (err error) {
@@ -165,6 +168,8 @@ func leafAssignment(b []byte) (l LeafAssignment, err error) {
 		return l, malformed("assignment of a leaf")
 	case len(l.Holders) != len(l.Attempts):
 		return l, malformed("%d holders with %d attempts", len(l.Holders), len(l.Attempts))
+	case l.Split != nil && (l.Part.From != 0 || more != 0 || l.Part.Maps != nil || len(l.Holders) > 0):
+		return l, malformed("a leaf's split that is a part as well")
 	case l.Split == nil:
 		l.Part.To = l.Part.From + 1 + more
 	}
