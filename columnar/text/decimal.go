@@ -107,6 +107,17 @@ func scan[T Chars](s T) (d scanned, err error) {
 	return d, nil
 }
 
+// append is u with one more decimal digit, if that is less than limit, which is at
+// most 10^38: from 10^37 on there is no room for one, and from 3.5e37 on the product
+// would wrap around.
+func (u uint128) append(digit uint64, limit uint128) (uint128, bool) {
+	if !u.less(pow10[columnar.MaxPrecision-1]) {
+		return u, false
+	}
+	u = u.mulAdd(10, digit)
+	return u, u.less(limit)
+}
+
 // ParseDecimal reads a decimal number with the precision and scale that its
 // spelling has: 1.50 is 150 with precision 3 and scale 2, 1e3 is 1000 with
 // precision 4 and scale 0. Precision is at least scale and at least 1. More
@@ -122,12 +133,12 @@ func ParseDecimal[T Chars](s T) (value columnar.Int128, precision, scale int, er
 		return value, 0, 0, ErrRange
 	}
 	var u uint128
+	ok := false
 	for i := d.from; i < d.to; i++ {
 		if s[i] == '.' {
 			continue
 		}
-		u = u.mulAdd(10, uint64(s[i]-'0'))
-		if !u.less(pow10[columnar.MaxPrecision]) {
+		if u, ok = u.append(uint64(s[i]-'0'), pow10[columnar.MaxPrecision]); !ok {
 			return value, 0, 0, ErrRange
 		}
 	}
@@ -136,8 +147,7 @@ func ParseDecimal[T Chars](s T) (value columnar.Int128, precision, scale int, er
 			return value, 1, 0, nil
 		}
 		for ; scale < 0; scale++ {
-			u = u.mulAdd(10, 0)
-			if !u.less(pow10[columnar.MaxPrecision]) {
+			if u, ok = u.append(0, pow10[columnar.MaxPrecision]); !ok {
 				return value, 0, 0, ErrRange
 			}
 		}
@@ -157,7 +167,7 @@ func ParseDecimalTo[T Chars](s T, precision, scale int) (columnar.Int128, error)
 	// Digits are used as long as they stand left of the target's last place.
 	keep := d.ints + d.exp + scale
 	var u uint128
-	limit := pow10[precision]
+	limit, ok := pow10[precision], false
 	n := 0
 	round := false
 	for i := d.from; i < d.to; i++ {
@@ -168,16 +178,14 @@ func ParseDecimalTo[T Chars](s T, precision, scale int) (columnar.Int128, error)
 			round = n == keep && s[i] >= '5'
 			break
 		}
-		u = u.mulAdd(10, uint64(s[i]-'0'))
-		if !u.less(limit) {
+		if u, ok = u.append(uint64(s[i]-'0'), limit); !ok {
 			return columnar.Int128{}, ErrRange
 		}
 		n++
 	}
 	if u != (uint128{}) {
 		for ; n < keep; n++ {
-			u = u.mulAdd(10, 0)
-			if !u.less(limit) {
+			if u, ok = u.append(0, limit); !ok {
 				return columnar.Int128{}, ErrRange
 			}
 		}

@@ -265,7 +265,7 @@ func TestNoAllocation(t *testing.T) {
 
 // The reference for decimals is math/big: what both accept must be equal.
 func FuzzParseDecimal(f *testing.F) {
-	for _, s := range []string{"1.50", "-0.05", "1e3", "1.5e-3", ".5", "99999999999999999999999999999999999999"} {
+	for _, s := range []string{"1.50", "-0.05", "1e3", "1.5e-3", ".5", "99999999999999999999999999999999999999", "700000000000000000000000000000000000000", "7e38"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
