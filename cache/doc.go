@@ -31,5 +31,6 @@
 // while there is room (Load).
 //
 // The package imports columnar and internal/diag. It is tested by random use
-// from many goroutines against a model, and with devices that become full.
+// from many goroutines against a model, and with devices that become full; under the
+// invariants build tag what is read after it was given back is poison.
 package cache

@@ -41,6 +41,7 @@ type crowd struct {
 type worker struct {
 	*crowd
 	r      *rand.Rand
+	memory memory.Reservation // pays for regions until the store does
 	job    int
 	next   int
 	rows   map[cache.BlockID]int
@@ -64,8 +65,9 @@ func first(id cache.BlockID) int64 {
 // TestRandom puts, gets, pins, evicts and deletes blocks at random from 64
 // goroutines: no promised block is lost, none is ever seen changed, also after it
 // was deleted or evicted while it was pinned, and what the store has counted is
-// what its blocks hold. The invariants build tag poisons memory that was given
-// back.
+// what its blocks hold. Blocks lie in regions, shared ones too, or on the heap:
+// every row of whatever is got is looked at, and the invariants build tag poisons
+// regions that were given back.
 func TestRandom(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
@@ -76,7 +78,7 @@ func TestRandom(t *testing.T) {
 	c := &crowd{t: t, store: cache.NewStore(broker, "blocks", disk{space}),
 		shared: &columnar.Dictionary{Values: columnar.Vector{Type: columnar.StringType, Len: 1, Data: make([]byte, 8), Bytes: make([]byte, 1<<10)}}}
 	for i := range c.workers {
-		c.workers[i] = &worker{crowd: c, r: rand.New(rand.NewPCG(*seed, uint64(i))), job: i, rows: map[cache.BlockID]int{}}
+		c.workers[i] = &worker{crowd: c, r: rand.New(rand.NewPCG(*seed, uint64(i))), job: i, rows: map[cache.BlockID]int{}, memory: broker.Reserve("worker", 0)}
 	}
 	for range phases {
 		c.all(func(w *worker) {
@@ -107,6 +109,9 @@ func TestRandom(t *testing.T) {
 		t.Errorf("%d blocks of %d bytes, %d on disk at the end", c.store.Len(), c.store.Bytes(), space.Live())
 	}
 	c.store.Close()
+	for _, w := range c.workers {
+		w.memory.Close()
+	}
 	if now, _ := memory.SlabBytes(); broker.Reserved() != 0 || now != live {
 		t.Errorf("%d reserved, %d of slabs at the end", broker.Reserved(), now-live)
 	}
@@ -196,10 +201,15 @@ func (w *worker) put() {
 	}
 	partitions := 1 + w.r.IntN(most)
 	out := w.store.NewWriter(id, partitions, level)
+	into := &lodging{}
+	if w.r.IntN(3) > 0 {
+		into = w.lodge(partitions)
+	}
+	defer into.close()
 	rows := make([]int, partitions)
 	for p := range rows {
 		id.Partition = p
-		if err := w.fill(out, id, &rows[p]); err != nil {
+		if err := w.fill(out, into, id, &rows[p]); err != nil {
 			out.Abort()
 			if level != cache.MemoryOnly || diag.ClassOf(err) != diag.MemoryLimit {
 				w.t.Error(err)
@@ -227,8 +237,41 @@ func (w *worker) put() {
 	}
 }
 
+// lodging is a region that the batches of a map output are put into one behind the
+// other, as the sink of an exchange does; without one they are on the heap.
+type lodging struct {
+	region *memory.Region
+	left   []byte
+}
+
+// lodge makes a region that the batches of most map outputs fit in, now and then one
+// that other processes may map. Where memory has no room it is small.
+func (w *worker) lodge(partitions int) *lodging {
+	x, _ := memory.NewRegion(partitions*8<<10, 8<<10, w.memory, w.r.IntN(50) == 0)
+	return &lodging{x, x.Bytes()}
+}
+
+func (l *lodging) close() {
+	if l.region != nil {
+		l.region.Release()
+	}
+}
+
+// move puts a batch's numbers into the region, if they fit, and returns that.
+func (l *lodging) move(b *columnar.Batch) *memory.Region {
+	if need := len(b.Cols) * 8 * b.Rows; l.region == nil || need > len(l.left) {
+		return nil
+	}
+	for i := range b.Cols {
+		v := &b.Cols[i]
+		n := copy(l.left, v.Data)
+		v.Data, v.Stable, l.left = l.left[:n:n], false, l.left[(n+7)&^7:]
+	}
+	return l.region
+}
+
 // fill appends a batch or two to a block and counts their rows.
-func (w *worker) fill(out *cache.Writer, id cache.BlockID, rows *int) error {
+func (w *worker) fill(out *cache.Writer, into *lodging, id cache.BlockID, rows *int) error {
 	sizes := []int{1 + w.r.IntN(60), 1 + w.r.IntN(900)}[:1+w.r.IntN(2)]
 	if w.r.IntN(200) == 0 {
 		sizes[0] = 8000
@@ -241,7 +284,13 @@ func (w *worker) fill(out *cache.Writer, id cache.BlockID, rows *int) error {
 			second, width = coded(n, w.shared).Cols[0], 4
 		}
 		b = &columnar.Batch{Rows: n, Cols: append(b.Cols, second)}
-		if err := out.Append(w.t.Context(), id.Partition, b, int64(n*(8+width))); err != nil {
+		var err error
+		if region := into.move(b); region != nil {
+			err = out.AppendIn(w.t.Context(), region, id.Partition, b, nil)
+		} else {
+			err = out.Append(w.t.Context(), id.Partition, b, int64(n*(8+width)))
+		}
+		if err != nil {
 			return err
 		}
 		*rows += n

@@ -81,14 +81,40 @@ func read(t *testing.T, p *cache.Pinned, first int64) int {
 			t.Error(err)
 			return -1
 		}
-		for _, v := range columnar.Values[int64](&b.Cols[0]) {
-			if v != first+int64(n) {
-				t.Errorf("row %d is %d, want %d", n, v, first+int64(n))
+		for c := range b.Cols {
+			if !ascends(t, &b.Cols[c], first+int64(n)) {
 				return -1
 			}
-			n++
+		}
+		n += b.Rows
+	}
+}
+
+// ascends reports whether a column holds the numbers from first on, or codes of the
+// only value of a dictionary.
+func ascends(t *testing.T, v *columnar.Vector, first int64) bool {
+	if v.Enc == columnar.Dict {
+		for i, c := range v.Codes() {
+			if c != 0 {
+				t.Errorf("row %d has code %d, want 0", i, c)
+				return false
+			}
+		}
+		return true
+	}
+	if v.Type.IsBytes() { // the dictionary's value is empty
+		if n := v.Offsets()[v.Len] - v.Offsets()[0]; n != 0 {
+			t.Errorf("strings of %d bytes, want none", n)
+		}
+		return !t.Failed()
+	}
+	for i, x := range columnar.Values[int64](v) {
+		if want := first + int64(i); x != want {
+			t.Errorf("row %d is %d, want %d", i, x, want)
+			return false
 		}
 	}
+	return true
 }
 
 // What blocks hold is charged while they are held, and given back to the byte

@@ -42,6 +42,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/invariants"
 )
 
 // Version of the format. Decoders refuse others, but Version 2, which lacks numbers in
@@ -251,7 +252,7 @@ func appendBuffer(body []byte, x buffer, codec Codec) (_ []byte, form, mark uint
 	}
 	if x.offsets {
 		p := differences.Get().(*[]int32)
-		defer differences.Put(p)
+		defer putDifferences(p)
 		*p = lengthsOf((*p)[:0], columnar.View[int32](raw, len(raw)/4))
 		raw, mark = columnar.BytesOf(*p), lengths
 	}
@@ -266,6 +267,11 @@ func appendBuffer(body []byte, x buffer, codec Codec) (_ []byte, form, mark uint
 
 // differences are buffers for lengths.
 var differences = sync.Pool{New: func() any { return new([]int32) }}
+
+func putDifferences(p *[]int32) {
+	invariants.Poison(columnar.BytesOf(*p))
+	differences.Put(p)
+}
 
 func lengthsOf(dst, off []int32) []int32 {
 	dst = slices.Grow(dst, len(off))[:len(off)-1]

@@ -9,6 +9,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/internal/invariants"
 )
 
 // Numbers that lie close together are stored as their distance from the least one,
@@ -21,6 +22,11 @@ const narrowHead = 1 + 1 + 1 + 8
 // narrowed are buffers for distances.
 var narrowed = sync.Pool{New: func() any { return new([]byte) }}
 
+func putNarrowed(p *[]byte) {
+	invariants.Poison(*p)
+	narrowed.Put(p)
+}
+
 // appendNarrow appends the values of a buffer as distances, if they are numbers for
 // which that saves half.
 func appendNarrow(body []byte, x buffer) (_ []byte, ok bool) {
@@ -28,7 +34,7 @@ func appendNarrow(body []byte, x buffer) (_ []byte, ok bool) {
 		return body, false
 	}
 	p := narrowed.Get().(*[]byte)
-	defer narrowed.Put(p)
+	defer putNarrowed(p)
 	var least uint64
 	var w int
 	switch x.width {
@@ -98,7 +104,7 @@ func widen(out, src []byte) error {
 	}
 	n := len(out) / width
 	p := narrowed.Get().(*[]byte)
-	defer narrowed.Put(p)
+	defer putNarrowed(p)
 	*p = slices.Grow((*p)[:0], n*w+8)[:n*w]
 	if packed == 1 {
 		if k, err := lz4.UncompressBlock(src, *p); err != nil || k != len(*p) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/millrace-engine/millrace/columnar"
+	"github.com/millrace-engine/millrace/internal/invariants"
 )
 
 // column is a growing column. Buffers hold n rows; data of a fixed width is
@@ -74,6 +75,9 @@ func growBits(b columnar.Bitmap, at, n int) columnar.Bitmap {
 
 // reset empties the column but keeps its buffers.
 func (c *column) reset() {
+	invariants.Poison(c.data)
+	invariants.Poison(columnar.BytesOf(c.off))
+	invariants.Poison(c.bytes)
 	*c = column{typ: c.typ, data: c.data[:0], off: c.off[:0], bytes: c.bytes[:0], kids: c.kids}
 	if c.off != nil {
 		c.off = append(c.off, 0)

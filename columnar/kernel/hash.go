@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/internal/invariants"
 )
 
 // HashVersion numbers the key hash: whatever is stored or exchanged between
@@ -114,7 +115,7 @@ func hashVector(v *columnar.Vector, out []uint64, sel []uint16, combine bool) {
 	if v.Enc == columnar.Dict && !constant {
 		var pooled *[]uint64
 		if dict, pooled = dictHashes(v); pooled != nil {
-			defer hashPool.Put(pooled)
+			defer putHashes(pooled)
 		}
 	}
 	n := len(out)
@@ -347,6 +348,11 @@ func hashRow(v *columnar.Vector, i int) uint64 {
 }
 
 var hashPool = sync.Pool{New: func() any { s := make([]uint64, 0, columnar.MaxRows); return &s }}
+
+func putHashes(p *[]uint64) {
+	invariants.Poison(columnar.BytesOf((*p)[:cap(*p)]))
+	hashPool.Put(p)
+}
 
 // dictHashes returns the hashes of a dictionary's values if they are known or
 // cheaper than hashing each row, and the buffer that they are in if it is to go

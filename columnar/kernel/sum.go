@@ -9,7 +9,7 @@ import "github.com/millrace-engine/millrace/columnar"
 // Values that compare equal as keys (0.0 and −0.0, all NaNs) hash alike.
 func SumRows(b *columnar.Batch, from int64) uint64 {
 	p := hashPool.Get().(*[]uint64)
-	defer hashPool.Put(p)
+	defer putHashes(p)
 	if cap(*p) < b.Rows {
 		*p = make([]uint64, b.Rows)
 	}

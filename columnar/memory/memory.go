@@ -25,7 +25,8 @@
 //   - M4 Who waits (Admit, Start) holds nothing; who runs never waits for others'
 //     memory. So there is no deadlock.
 //   - M5 Nobody reads a slab after FreeSlab, or scratch after Reset or Close.
-//     The invariants build tag poisons both, so that tests notice.
+//     The invariants build tag poisons both, so that tests notice; a shared region
+//     that is released is not mapped any more.
 //
 // The arbiter is pure and tested by simulation; the rest by random use from many
 // goroutines. The package imports the standard library, golang.org/x/sys/unix,

@@ -71,8 +71,8 @@ func (s *Scratch) Reset() {
 		used := s.used
 		s.free()
 		s.add(used)
-	} else if invariants.Enabled && len(s.blocks) == 1 {
-		poisonBytes(s.blocks[0][:s.at])
+	} else if len(s.blocks) == 1 {
+		invariants.Poison(s.blocks[0][:s.at])
 	}
 	s.at, s.used = 0, 0
 }

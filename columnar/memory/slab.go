@@ -21,8 +21,6 @@ const (
 	// maxIdle bounds the bytes of freed slabs that stay with the process, which
 	// are an eighth of its budget too.
 	maxIdle = 128 << 20
-
-	poison = 0xdb
 )
 
 type slabPool struct {
@@ -102,9 +100,7 @@ func FreeSlab(b []byte) {
 		return
 	}
 	b = b[:cap(b)]
-	if invariants.Enabled {
-		poisonBytes(b)
-	}
+	invariants.Poison(b)
 	slabs.mu.Lock()
 	size, ok := slabs.live[unsafe.SliceData(b)]
 	if !ok || size != int64(len(b)) {
@@ -149,12 +145,6 @@ func TrimSlabs(keep int64) {
 	}
 	if out != nil {
 		collector.follow()
-	}
-}
-
-func poisonBytes(b []byte) {
-	for i := range b {
-		b[i] = poison
 	}
 }
 

@@ -103,7 +103,7 @@ func TestScratch(t *testing.T) {
 		b := s.Bytes(8)
 		b[0] = 1
 		s.Reset()
-		if b[0] != poison {
+		if b[0] != invariants.Poisoned {
 			t.Error("scratch is not poisoned after Reset")
 		}
 	}

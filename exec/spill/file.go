@@ -9,6 +9,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/chunk"
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/invariants"
 )
 
 // File holds the runs of one task. It is safe for concurrent use; a single Run
@@ -84,7 +85,10 @@ var encoded = sync.Pool{New: func() any { return new([]byte) }}
 // write stores a batch of about raw bytes as a chunk at the file's end.
 func (f *File) write(b *columnar.Batch, raw int64) (extent, error) {
 	buffer := encoded.Get().(*[]byte)
-	defer encoded.Put(buffer)
+	defer func() {
+		invariants.Poison(*buffer)
+		encoded.Put(buffer)
+	}()
 	codec := f.space.codec.choose()
 	start := time.Now()
 	data, err := chunk.Append((*buffer)[:0], b, codec)

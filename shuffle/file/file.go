@@ -13,6 +13,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/chunk"
 	"github.com/millrace-engine/millrace/columnar/memory"
+	"github.com/millrace-engine/millrace/internal/invariants"
 	"github.com/millrace-engine/millrace/shuffle"
 )
 
@@ -311,6 +312,7 @@ func (r *Reader) Close() {
 	if r.scratch != nil {
 		r.scratch.Close()
 	}
+	invariants.Poison(r.stored)
 	r.scratch, r.stored, r.chunks = nil, nil, nil
 	if r.held > 0 {
 		r.charge.Shrink(r.held)

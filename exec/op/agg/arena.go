@@ -1,6 +1,10 @@
 package agg
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/millrace-engine/millrace/internal/invariants"
+)
 
 // A string is two words: its length and first four bytes, then either the next
 // eight bytes or, if it is longer than inline, where the arena has it. Pages count
@@ -41,6 +45,7 @@ const pageBytes = 64 << 10
 // reset forgets all strings but keeps a page.
 func (a *arena) reset() {
 	if len(a.pages) > 0 && cap(a.pages[0]) == pageBytes {
+		invariants.Poison(a.pages[0])
 		a.pages[0] = a.pages[0][:0]
 		a.pages = a.pages[:1]
 		a.size = pageBytes

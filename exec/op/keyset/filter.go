@@ -10,6 +10,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/exec/op"
+	"github.com/millrace-engine/millrace/internal/invariants"
 )
 
 // maxExactBits bounds the size of an exact filter; cheapExactBits is a size that
@@ -268,8 +269,11 @@ func (f *filter) hashed(v *columnar.Vector, rows []uint16) []uint16 {
 		return rows
 	}
 	p := hashPool.Get().(*[]uint64)
-	defer hashPool.Put(p)
 	h := (*p)[:v.Len]
+	defer func() {
+		invariants.Poison(columnar.BytesOf(h))
+		hashPool.Put(p)
+	}()
 	kernel.HashVector(v, h, false)
 	n, mask := 0, uint64(len(f.bloom)-1)
 	for _, r := range rows {
