@@ -337,3 +337,25 @@ func ExampleAggregate1() {
 	// | Rome | NULL |
 	// +------+------+
 }
+
+// The function is registered where TestMain calls millrace.Main:
+// millrace.Table1(r, "go_words", tokens), where func tokens(text string) iter.Seq[word].
+func ExampleTable1() {
+	ctx := context.Background()
+	s, err := millrace.Open(ctx, "local")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+	d, err := s.SQL(ctx, `SELECT t.id, w.word FROM VALUES (1, 'to be'), (2, 'or') AS t(id, text), LATERAL go_words(t.text) AS w ORDER BY id, at`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := d.ForEach(ctx, func(r millrace.Row) error { fmt.Println(r...); return nil }); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 1 to
+	// 1 be
+	// 2 or
+}

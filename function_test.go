@@ -142,6 +142,10 @@ func rendered(t *testing.T, s *millrace.Session, query string) string {
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
+	return shownRows(got)
+}
+
+func shownRows(got []millrace.Row) string {
 	var parts []string
 	for _, r := range got {
 		parts = append(parts, strings.ReplaceAll(fmt.Sprint(r), "<nil>", "NULL"))

@@ -52,6 +52,15 @@ func (r *Registry) add(f *expr.Function, kind string, impls ...any) {
 	}
 }
 
+// table registers a table function.
+func (r *Registry) table(f *expr.Function, kind string, impl any) {
+	if f.Name == "range" {
+		r.fail("range is a table function of the engine; register yours by another name")
+		return
+	}
+	r.add(f, kind, impl)
+}
+
 var validName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
 // claim checks a name and the Go functions that are behind it.

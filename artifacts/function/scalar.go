@@ -52,7 +52,7 @@ func scalar1[A, R any](r *Registry, name, kind string, f any, run func([]A, []R,
 	if !r.types(name, err1, err2) {
 		return
 	}
-	x := &scalar[R]{name: name, strict: !a.nullable, result: result}
+	x := &scalar[R]{name: name, inputs: inputs{strict: !a.nullable}, result: result}
 	x.run = func(n int, rows []uint16, args []*columnar.Vector, w *work[R]) (given func() string, call func()) {
 		as := pick(a.load(args[0], n, slot[A](w, 0, n)), rows, w, 0)
 		return func() string { return shown(as[w.at]) }, func() { run(as, w.out, &w.at) }
@@ -85,7 +85,7 @@ func scalar2[A, B, R any](r *Registry, name, kind string, f any, run func([]A, [
 		return
 	}
 	sees := a.nullable || b.nullable
-	x := &scalar[R]{name: name, strict: !sees, result: result, never: []bool{!a.nullable, !b.nullable}}
+	x := &scalar[R]{name: name, inputs: inputs{strict: !sees, never: []bool{!a.nullable, !b.nullable}}, result: result}
 	x.run = func(n int, rows []uint16, args []*columnar.Vector, w *work[R]) (func() string, func()) {
 		as := pick(a.load(args[0], n, slot[A](w, 0, n)), rows, w, 0)
 		bs := pick(b.load(args[1], n, slot[B](w, 1, n)), rows, w, 1)
@@ -107,7 +107,7 @@ func Scalar3[A, B, C, R any](r *Registry, name string, f func(A, B, C) R, opts .
 		return
 	}
 	sees := a.nullable || b.nullable || c.nullable
-	x := &scalar[R]{name: name, strict: !sees, result: result, never: []bool{!a.nullable, !b.nullable, !c.nullable}}
+	x := &scalar[R]{name: name, inputs: inputs{strict: !sees, never: []bool{!a.nullable, !b.nullable, !c.nullable}}, result: result}
 	x.run = func(n int, rows []uint16, args []*columnar.Vector, w *work[R]) (func() string, func()) {
 		as := pick(a.load(args[0], n, slot[A](w, 0, n)), rows, w, 0)
 		bs := pick(b.load(args[1], n, slot[B](w, 1, n)), rows, w, 1)
@@ -138,9 +138,8 @@ func (r *Registry) types(name string, errs ...error) bool {
 
 // scalar is an expr.ForeignScalar.
 type scalar[R any] struct {
-	name   string
-	strict bool   // rows with a null are not called for
-	never  []bool // arguments that must not be null where the function sees others' nulls
+	name string
+	inputs
 	result column[R]
 	// run readies a call for rows (nil: all n); given prints the arguments at w.at.
 	run  func(n int, rows []uint16, args []*columnar.Vector, w *work[R]) (given func() string, call func())
@@ -187,7 +186,7 @@ func (x *scalar[R]) Compute(n int, sel []uint16, args []*columnar.Vector, s *mem
 	if w == nil {
 		w = &work[R]{}
 	}
-	rows, valid := x.live(n, sel, args, s, w)
+	rows, valid := x.live(n, sel, args, s, &w.rows)
 	count := n
 	if rows != nil {
 		count = len(rows)
@@ -237,9 +236,15 @@ func (x *scalar[R]) try(w *work[R], given func() string, call func()) (err error
 	return nil
 }
 
+// inputs says what a function does with nulls.
+type inputs struct {
+	strict bool   // rows with a null are not called for
+	never  []bool // arguments that must not be null where the function sees others' nulls
+}
+
 // live returns the rows that the function is called for, nil if it is all, and which
 // are not null for a null argument, nil if all are not.
-func (x *scalar[R]) live(n int, sel []uint16, args []*columnar.Vector, s *memory.Scratch, w *work[R]) ([]uint16, columnar.Bitmap) {
+func (x inputs) live(n int, sel []uint16, args []*columnar.Vector, s *memory.Scratch, room *[]uint16) ([]uint16, columnar.Bitmap) {
 	var valid columnar.Bitmap
 	for i, a := range args {
 		if !a.HasNulls() || !x.strict && (x.never == nil || !x.never[i]) {
@@ -263,7 +268,7 @@ func (x *scalar[R]) live(n int, sel []uint16, args []*columnar.Vector, s *memory
 	if valid == nil {
 		return sel, nil
 	}
-	rows := resize(w.rows, 0)
+	rows := resize(*room, 0)
 	if sel != nil {
 		for _, i := range sel {
 			if valid.Get(int(i)) {
@@ -280,6 +285,6 @@ func (x *scalar[R]) live(n int, sel []uint16, args []*columnar.Vector, s *memory
 	if rows == nil {
 		rows = []uint16{}
 	}
-	w.rows = rows
+	*room = rows
 	return rows, valid
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/op/exchange"
 	"github.com/millrace-engine/millrace/exec/op/expand"
 	"github.com/millrace-engine/millrace/exec/op/filter"
+	"github.com/millrace-engine/millrace/exec/op/generate"
 	"github.com/millrace-engine/millrace/exec/op/join"
 	"github.com/millrace-engine/millrace/exec/op/limit"
 	"github.com/millrace-engine/millrace/exec/op/project"
@@ -90,6 +91,8 @@ func (t *Tree) build(p physical.Plan, depth int) (op.Operator, error) {
 		o = project.New(x, kids[0])
 	case *physical.Apply:
 		o = apply.New(x, kids[0])
+	case *physical.Generate:
+		o = generate.New(x, kids[0])
 	case *physical.Accumulate:
 		t.nodes[key].adds = accumulate.New(x, kids[0])
 		o = t.nodes[key].adds

@@ -108,7 +108,7 @@ func (f *folder) fold(p physical.Plan) physical.Plan {
 		return q
 	}
 	switch x := p.(type) {
-	case *physical.Filter, *physical.Project, *physical.Sort, *physical.TopN, *physical.Limit, *physical.Expand, *physical.Window:
+	case *physical.Filter, *physical.Project, *physical.Sort, *physical.TopN, *physical.Limit, *physical.Expand, *physical.Generate, *physical.Window:
 		return out(nothing(p.Schema()))
 	case *physical.Aggregate:
 		if len(x.Keys) > 0 || x.Mode.ToStates() {

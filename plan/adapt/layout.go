@@ -117,6 +117,12 @@ func (c *checker) layout(p physical.Plan) (layout, error) {
 		return kids[0], nil
 	case *physical.Project:
 		return kids[0].through(columnsOf(x.Exprs)), nil
+	case *physical.Generate:
+		keep := append([]int{}, x.Keep...)
+		for range x.Out.Len() - len(keep) {
+			keep = append(keep, -1)
+		}
+		return kids[0].through(keep), nil
 	case *physical.Expand:
 		l := kids[0]
 		l.order = nil

@@ -194,7 +194,7 @@ func splittable(root physical.Plan, src physical.Plan) bool {
 	joins := false
 	for i := len(nodes) - 2; i >= 0; i-- {
 		switch x := nodes[i].(type) {
-		case *physical.Filter, *physical.Project, *physical.Expand, *physical.Accumulate, *physical.Sort, *physical.Union, *physical.Write:
+		case *physical.Filter, *physical.Project, *physical.Expand, *physical.Generate, *physical.Accumulate, *physical.Sort, *physical.Union, *physical.Write:
 		case *physical.TopN:
 			if !x.Partial {
 				return false

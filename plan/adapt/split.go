@@ -83,7 +83,7 @@ func cutAt(root physical.Plan, d *stage.Driver, src physical.Plan) *physical.Agg
 func rowwise(nodes []physical.Plan) bool {
 	for _, n := range nodes {
 		switch x := n.(type) {
-		case *physical.Filter, *physical.Project, *physical.Expand, *physical.Accumulate, *physical.Sort, *physical.Write:
+		case *physical.Filter, *physical.Project, *physical.Expand, *physical.Generate, *physical.Accumulate, *physical.Sort, *physical.Write:
 		case *physical.TopN:
 			if !x.Partial {
 				return false

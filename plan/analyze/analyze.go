@@ -172,7 +172,7 @@ func (a *analyzer) plan(p logical.Plan, outer *scope) (logical.Plan, []column, e
 		a.resolved = true
 		return p, columnsOf(p.Output(), ""), nil
 	case *logical.Relation:
-		return a.relation(x)
+		return a.relation(x, outer)
 	case *logical.Values:
 		return a.values(x, outer)
 	case *logical.With:

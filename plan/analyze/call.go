@@ -26,6 +26,9 @@ func (a *analyzer) call(c *expr.UnresolvedCall, s *scope) (expr.Expr, error) {
 	if c, args, err = nullTreatment(f, c, args); err != nil {
 		return nil, err
 	}
+	if f.Kind == expr.TableFunction {
+		return nil, diag.NewAt(c.Place, diag.InvalidQuery, "%s is a table function", f.Name).WithRemedy("call it in FROM, or behind LATERAL where its arguments are columns: FROM t, LATERAL %s(t.column)", f.Name)
+	}
 	if c.Over != nil {
 		return a.over(f, c, args, s)
 	}

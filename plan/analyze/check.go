@@ -185,6 +185,11 @@ func (c *checker) node(p logical.Plan) error {
 		if err := c.define(p, append(append([]*expr.Attr{}, x.Attrs...), x.GID)); err != nil {
 			return err
 		}
+	case *logical.Generate:
+		if x.Fn == nil || x.Fn.Table == nil || len(x.Attrs) != x.Fn.Table.Columns().Len() {
+			return broken(p, "has %d attributes, its function others", len(x.Attrs))
+		}
+		return c.define(p, x.Attrs)
 	case *logical.Window:
 		list = x.List
 	}

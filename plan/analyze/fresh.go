@@ -42,6 +42,10 @@ func defined(p logical.Plan) []expr.ID {
 			for _, at := range x.Attrs {
 				add(at.ID)
 			}
+		case *logical.Generate:
+			for _, at := range x.Attrs {
+				add(at.ID)
+			}
 		case *logical.Expand:
 			for _, at := range x.Attrs {
 				add(at.ID)
@@ -127,6 +131,10 @@ func mapAttrs(p logical.Plan, f func(*expr.Attr) *expr.Attr, ids map[expr.ID]exp
 			d.Attrs = list(x.Attrs)
 			return &d, nil
 		case *logical.Apply:
+			d := *x
+			d.Attrs = list(x.Attrs)
+			return &d, nil
+		case *logical.Generate:
 			d := *x
 			d.Attrs = list(x.Attrs)
 			return &d, nil

@@ -50,6 +50,13 @@ func (a *analyzer) join(j *logical.Join, outer *scope) (logical.Plan, []column, 
 	if j.Mark != nil {
 		cols = append(cols, column{Attr: j.Mark})
 	}
+	over, err := lateral(out)
+	if err != nil {
+		return nil, nil, err
+	}
+	if over != nil {
+		return over, nullability(cols, over.Output()), nil
+	}
 	cols = nullability(cols, out.Output())
 	if u.computed == nil {
 		return out, cols, nil

@@ -25,9 +25,12 @@ type cte struct {
 func lower(s string) string { return strings.ToLower(s) }
 
 // relation resolves a table reference: a CTE, else a view, else the resolver's.
-func (a *analyzer) relation(r *logical.Relation) (logical.Plan, []column, error) {
+func (a *analyzer) relation(r *logical.Relation, outer *scope) (logical.Plan, []column, error) {
 	name := lower(strings.Join(r.Ref.Parts, "."))
 	if r.Call {
+		if f, ok := a.opts.Functions.Lookup(name); ok && f.Kind == expr.TableFunction {
+			return a.generate(f, r, outer)
+		}
 		call, err := a.tableFunction(name, r)
 		if err != nil {
 			return nil, nil, err
@@ -63,11 +66,24 @@ func (a *analyzer) relation(r *logical.Relation) (logical.Plan, []column, error)
 	return s, columnsOf(s.Attrs, q), nil
 }
 
-// tableFunction is the table that a call stands for. There is one function, range,
-// whose arguments are constant whole numbers.
+// tableFunction is the table that a call of the engine's own function stands for.
+// There is one, range, whose arguments are constant whole numbers.
 func (a *analyzer) tableFunction(name string, r *logical.Relation) (*logical.Relation, error) {
 	if name != "range" {
-		return nil, diag.NewAt(r.Place, diag.UnresolvedRoutine, "there is no table function %s()", name).WithRemedy("range(start, end, step, partitions) is one; explode and its like stand in the select list or behind LATERAL VIEW")
+		if f, ok := a.opts.Functions.Lookup(name); ok {
+			return nil, diag.NewAt(r.Place, diag.InvalidQuery, "%s is not a table function, so it cannot stand in FROM", f.Name)
+		}
+		var names []string
+		for _, n := range a.opts.Functions.Names() {
+			if f, _ := a.opts.Functions.Lookup(n); f.Kind == expr.TableFunction {
+				names = append(names, n)
+			}
+		}
+		e := diag.NewAt(r.Place, diag.UnresolvedRoutine, "there is no table function %s()", name)
+		if near := nearest(name, names); near != "" {
+			return nil, e.WithRemedy("did you mean %s?", near)
+		}
+		return nil, e.WithRemedy("range(start, end, step, partitions) is one; explode and its like stand in the select list or behind LATERAL VIEW")
 	}
 	if len(r.Args) < 1 || len(r.Args) > 4 {
 		return nil, diag.NewAt(r.Place, diag.WrongArguments, "range() takes 1 to 4 arguments, not %d", len(r.Args)).WithRemedy("range(end), range(start, end), range(start, end, step) or range(start, end, step, partitions)")

@@ -44,6 +44,24 @@ type Groups interface {
 	Bytes() int64
 }
 
+// ForeignTable makes rows for each row. It is safe for concurrent use.
+type ForeignTable interface {
+	// Columns are those of the rows that it makes.
+	Columns() *columnar.Schema
+	// Open begins with n rows, whose arguments are as those of ForeignScalar and stay
+	// until Close. Most is how many rows Next returns at most.
+	Open(n int, sel []uint16, args []*columnar.Vector, most int, s *memory.Scratch) ForeignTableRows
+}
+
+// ForeignTableRows are the rows that a table function makes of a batch. It is used by
+// one goroutine at a time.
+type ForeignTableRows interface {
+	// Next returns columns of further rows, in s, and the row of the batch that each was
+	// made for, both valid until the next call, then io.EOF.
+	Next(s *memory.Scratch) ([]columnar.Vector, []uint16, error)
+	Close()
+}
+
 // ForeignPartition computes the rows of a task from those that come in.
 type ForeignPartition interface {
 	// Open begins with partition number task of tasks. In returns batches, each valid

@@ -6,11 +6,12 @@ import "github.com/millrace-engine/millrace/columnar"
 type FunctionKind uint8
 
 // Scalar functions map rows to values; aggregate functions map groups; window
-// functions need an OVER clause.
+// functions need an OVER clause; table functions stand in FROM.
 const (
 	ScalarFunction FunctionKind = iota
 	AggregateFunction
 	WindowFunction
+	TableFunction
 )
 
 // Function is an entry of the function table: everything the planner needs to
@@ -40,10 +41,11 @@ type Function struct {
 	NeverNull bool
 	// OrderSensitive aggregates depend on the order of rows (first, collect_list).
 	OrderSensitive bool
-	// Scalar or Aggregate computes a function that is not the engine's own; all are
+	// Scalar, Aggregate or Table computes a function that is not the engine's own; all are
 	// nil for those that are.
 	Scalar    ForeignScalar
 	Aggregate ForeignAggregate
+	Table     ForeignTable
 	// Partition is of what only plans call, on whole partitions.
 	Partition ForeignPartition
 	// Doc is one sentence for SHOW FUNCTIONS and godoc of generated wrappers.

@@ -357,6 +357,38 @@ func (a *Apply) WithExprs(es []expr.Expr) Plan {
 }
 func (a *Apply) String() string { return fmt.Sprintf("Apply %s [%s]", a.Fn, join(a.List)) }
 
+func (g *Generate) Output() []*expr.Attr {
+	out := append([]*expr.Attr{}, g.Child.Output()...)
+	for _, a := range g.Attrs {
+		if g.Outer && !a.Null {
+			d := *a
+			d.Null = true
+			a = &d
+		}
+		out = append(out, a)
+	}
+	return out
+}
+func (g *Generate) Children() []Plan { return []Plan{g.Child} }
+func (g *Generate) WithChildren(k []Plan) Plan {
+	d := *g
+	d.Child = k[0]
+	return &d
+}
+func (g *Generate) Exprs() []expr.Expr { return g.Args }
+func (g *Generate) WithExprs(es []expr.Expr) Plan {
+	d := *g
+	d.Args = es
+	return &d
+}
+func (g *Generate) String() string {
+	s := fmt.Sprintf("Generate %s(%s) as [%s]", g.Fn.Name, join(g.Args), join(g.Attrs))
+	if g.Outer {
+		s += " outer"
+	}
+	return s
+}
+
 func (a *Accumulate) Output() []*expr.Attr { return a.Child.Output() }
 func (a *Accumulate) Children() []Plan     { return []Plan{a.Child} }
 func (a *Accumulate) WithChildren(k []Plan) Plan {

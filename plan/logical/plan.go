@@ -242,6 +242,18 @@ type Apply struct {
 	Child Plan
 }
 
+// Generate calls a table function for each row: its columns, then Attrs, the
+// function's. A row that the function makes none for is left out, or, where Outer,
+// stays with nulls.
+type Generate struct {
+	Fn    *expr.Function
+	Args  []expr.Expr
+	Attrs []*expr.Attr
+	Outer bool
+	Child Plan
+	Place diag.Pos
+}
+
 // Accumulate passes rows on and adds the values of a list to an accumulator of the
 // session: the sum of its one number in the type Sum, bigint or double, or, where
 // that is of kind Null, the rows of values.

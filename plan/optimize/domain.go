@@ -160,6 +160,14 @@ func (d *dependent) push(p logical.Plan) (logical.Plan, columnsOf, error) {
 		return d.union(x)
 	case *logical.Values:
 		return d.rows(x)
+	case *logical.Generate:
+		child, m, err := d.push(x.Child)
+		if err != nil {
+			return nil, nil, err
+		}
+		g := *x
+		g.Args, g.Child = m.bindAll(x.Args), child
+		return &g, m, nil
 	case *logical.Join:
 		return d.join(x)
 	case *logical.SetOp:
@@ -389,6 +397,14 @@ func (o *optimizer) fresh(p logical.Plan) (logical.Plan, map[expr.ID]expr.ID) {
 			c.Attrs = attrs(x.Attrs)
 			return &c, nil
 		case *logical.SetOp:
+			c := *x
+			c.Attrs = attrs(x.Attrs)
+			return &c, nil
+		case *logical.Apply:
+			c := *x
+			c.Attrs = attrs(x.Attrs)
+			return &c, nil
+		case *logical.Generate:
 			c := *x
 			c.Attrs = attrs(x.Attrs)
 			return &c, nil

@@ -13,7 +13,7 @@ func (o *optimizer) empty(p logical.Plan) (logical.Plan, error) {
 			if isEmpty(x.Child) {
 				return none()
 			}
-		case *logical.Filter, *logical.Sort, *logical.Distinct, *logical.Repartition:
+		case *logical.Filter, *logical.Sort, *logical.Distinct, *logical.Repartition, *logical.Generate:
 			if isEmpty(p.Children()[0]) {
 				return none()
 			}

@@ -78,6 +78,9 @@ func (s *Estimator) of(p logical.Plan) *estimate {
 	return e
 }
 
+// generated is how many rows a table function is taken to make for each.
+const generated = 4
+
 func (s *Estimator) compute(p logical.Plan) *estimate {
 	switch x := p.(type) {
 	case *logical.Scan:
@@ -138,6 +141,9 @@ func (s *Estimator) compute(p logical.Plan) *estimate {
 		in := s.of(x.Child)
 		n := float64(len(x.Sets))
 		return &estimate{rows: in.rows * n, base: in.base * n, cols: in.cols}
+	case *logical.Generate: // nobody knows how many rows the function makes
+		in := s.of(x.Child)
+		return &estimate{rows: in.rows * generated, base: in.base * generated, cols: in.cols}
 	case *logical.Shared:
 		in := s.of(x.Child)
 		out := &estimate{rows: in.rows, base: in.base, cols: map[expr.ID]colEstimate{}}

@@ -36,7 +36,7 @@ func notNull(p logical.Plan) expr.IDSet {
 	case *logical.Filter:
 		add(notNull(x.Child))
 		reject(x.Cond)
-	case *logical.Sort, *logical.Limit, *logical.Distinct, *logical.Repartition, *logical.Window:
+	case *logical.Sort, *logical.Limit, *logical.Distinct, *logical.Repartition, *logical.Window, *logical.Generate:
 		add(notNull(p.Children()[0]))
 	case *logical.Project:
 		passed(s, x.List, notNull(x.Child))

@@ -116,6 +116,17 @@ func (o *optimizer) push(p logical.Plan, conds []expr.Expr) logical.Plan {
 		return &d
 	case *logical.Sort:
 		return &logical.Sort{Order: x.Order, Child: o.push(x.Child, conds)}
+	case *logical.Generate: // what says nothing of the function's rows drops rows before it is called
+		below := expr.IDSet{}.Add(x.Child.Output()...)
+		var down, keep []expr.Expr
+		for _, c := range conds {
+			if below.Contains(expr.Attrs(c)) && !expr.Fallible(c) && expr.Deterministic(c) {
+				down = append(down, c)
+			} else {
+				keep = append(keep, c)
+			}
+		}
+		return rest(x.WithChildren([]logical.Plan{o.push(x.Child, down)}), keep)
 	case *logical.Window: // what drops whole partitions may do so before
 		keys := expr.IDSet{}
 		for _, k := range x.PartitionBy {

@@ -129,6 +129,12 @@ func (f *printer) plan(p logical.Plan) {
 	case *logical.Apply:
 		fmt.Fprintf(&f.b, "%s %x %d ", x.Fn, x.Args, len(x.Attrs))
 		f.define(x.Attrs)
+	case *logical.Generate:
+		fmt.Fprintf(&f.b, "%s %v ", x.Fn.Key(), x.Outer)
+		if x.Fn.Volatile {
+			fmt.Fprintf(&f.b, "%p ", x)
+		}
+		f.define(x.Attrs)
 	case *logical.Accumulate:
 		fmt.Fprintf(&f.b, "%p ", x) // each counts by itself
 	case *logical.Aggregate:

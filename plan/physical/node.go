@@ -104,6 +104,21 @@ func (a *Apply) WithChildren(k []Plan) Plan {
 }
 func (a *Apply) String() string { return "Apply " + a.Fn + " [" + join(a.List) + "]" }
 
+func (g *Generate) Schema() *columnar.Schema { return g.Out }
+func (g *Generate) Children() []Plan         { return []Plan{g.Child} }
+func (g *Generate) WithChildren(k []Plan) Plan {
+	d := *g
+	d.Child = k[0]
+	return &d
+}
+func (g *Generate) String() string {
+	s := "Generate " + g.Fn.Name + "(" + join(g.Args) + ")"
+	if g.Outer {
+		s += " outer"
+	}
+	return s
+}
+
 func (a *Accumulate) Schema() *columnar.Schema { return a.Child.Schema() }
 func (a *Accumulate) Children() []Plan         { return []Plan{a.Child} }
 func (a *Accumulate) WithChildren(k []Plan) Plan {
@@ -350,6 +365,7 @@ var (
 	_ Plan = (*Aggregate)(nil)
 	_ Plan = (*Accumulate)(nil)
 	_ Plan = (*Apply)(nil)
+	_ Plan = (*Generate)(nil)
 	_ Plan = (*HashJoin)(nil)
 	_ Plan = (*LoopJoin)(nil)
 	_ Plan = (*Sort)(nil)

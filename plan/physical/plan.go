@@ -162,6 +162,18 @@ type Apply struct {
 	Foreign expr.ForeignPartition // nil until decoded
 }
 
+// Generate calls a table function for each row: columns Keep of the child, then the
+// function's. Rows that it makes none for are left out, or, where Outer, stay with
+// nulls.
+type Generate struct {
+	Fn    *expr.Function
+	Args  []expr.Expr
+	Keep  []int
+	Outer bool
+	Out   *columnar.Schema
+	Child Plan
+}
+
 // Accumulate passes rows on and tells the driver of the values of List: their sum
 // (Sum: one bigint or double) or all of them, once for each task that succeeds.
 type Accumulate struct {

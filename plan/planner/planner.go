@@ -245,6 +245,8 @@ func (pl *planner) plan(p logical.Plan, need expr.IDSet) (planned, error) {
 			out.Fields = append(out.Fields, columnar.Field{Name: o.Name, Type: o.Typ, Nullable: o.Null})
 		}
 		return planned{plan: &physical.Apply{Fn: x.Fn, Args: x.Args, List: list, Out: out, Child: in.plan}, attrs: x.Attrs}, nil
+	case *logical.Generate:
+		return pl.generate(x, need)
 	case *logical.Accumulate:
 		in, err := pl.plan(x.Child, with(need, x.List...))
 		if err != nil {

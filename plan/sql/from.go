@@ -19,7 +19,7 @@ func (p *parser) from() logical.Plan {
 	return left
 }
 
-// lateral reads LATERAL before a subquery; LATERAL VIEW is refused.
+// lateral reads LATERAL before a subquery or a call; LATERAL VIEW is refused.
 func (p *parser) lateral() bool {
 	p.noLateralView()
 	return p.acceptWord(kLateral)
@@ -114,8 +114,8 @@ func (p *parser) relationPrimary() logical.Plan {
 	case t.kw == kLateral:
 		p.noLateralView()
 		p.advance()
-		if !p.is(tOpen) {
-			p.unexpected("a subquery in parentheses")
+		if !p.is(tOpen) && !(p.tok().kind == tWord && p.ahead(1).kind == tOpen) {
+			p.unexpected("a subquery in parentheses, or a call of a table function")
 		}
 		return p.relationPrimary()
 	case t.kind == tString, t.kind == tQuoted, t.kind == tWord && !noName[t.kw]:

@@ -58,6 +58,10 @@ func (c *cutter) classify(s *Stage) Determinism {
 			worse(Unordered) // groups come out in table order, which depends on the input's
 		case *physical.HashJoin, *physical.LoopJoin:
 			worse(Unordered)
+		case *physical.Generate:
+			if x.Fn.Volatile {
+				worse(Unstable)
+			}
 		case *physical.Apply: // it sees the order of rows
 			if class != Stable {
 				worse(Unstable)
@@ -141,6 +145,8 @@ func all(p physical.Plan) []expr.Expr {
 		return x.List
 	case *physical.Apply:
 		return x.List
+	case *physical.Generate:
+		return x.Args
 	case *physical.HashJoin:
 		es := append(append([]expr.Expr{}, x.LeftKeys...), x.RightKeys...)
 		if x.Residual != nil {

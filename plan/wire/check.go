@@ -59,6 +59,8 @@ func check(p physical.Plan) error {
 			return malformed("shape of a function on partitions")
 		}
 		return bound(x.Child.Schema(), x.List...)
+	case *physical.Generate:
+		return checkGenerate(x)
 	case *physical.Accumulate:
 		if x.Sum && (len(x.List) != 1 || !x.List[0].Type().Equal(columnar.Int64Type) && !x.List[0].Type().Equal(columnar.Float64Type)) {
 			return malformed("what an accumulator sums up")

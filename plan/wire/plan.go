@@ -30,6 +30,7 @@ const (
 	planExpand
 	planAccumulate
 	planApply
+	planGenerate
 )
 
 func (e *encoder) plan(f int, p physical.Plan) {
@@ -138,6 +139,8 @@ func (e *encoder) plan(f int, p physical.Plan) {
 				e.schema(4, x.Out)
 				e.plan(5, x.Child)
 			})
+		case *physical.Generate:
+			e.message(planGenerate, func(e *encoder) { e.generate(x) })
 		case *physical.Accumulate:
 			e.message(planAccumulate, func(e *encoder) {
 				e.int(1, int64(x.ID))
@@ -354,6 +357,8 @@ func (d *decoder) plan(b []byte) (p physical.Plan, err error) {
 				}
 				return err
 			})
+		case planGenerate:
+			p, err = d.generate(f.data)
 		case planAccumulate:
 			x := &physical.Accumulate{}
 			p, err = x, fields(f.data, func(f field) (err error) {
