@@ -22,7 +22,7 @@
 //   - B3 A block whose level has the disk leaves memory only after all of it is
 //     on disk; one of memory alone may be dropped, when nobody reads it.
 //   - B4 Get pins: while a Pinned is open its block loses neither its memory nor
-//     its run, whatever is dropped.
+//     its run, whatever is dropped. So it is while a block is written to disk.
 //   - B5 State changes under the lock of a shard; no I/O and no call of the
 //     broker happens under it.
 //

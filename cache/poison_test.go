@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"context"
 	"runtime/debug"
 	"testing"
 
@@ -56,6 +57,57 @@ func TestPoisoned(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A block that is dropped while it leaves memory keeps it until it is written: what is
+// read meanwhile is no poison, and no fault. Then all of it is gone.
+func TestDroppedWhileEvicted(t *testing.T) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	space := spill.NewSpace(t.TempDir())
+	defer space.Close()
+	for name, shared := range map[string]bool{"pooled": false, "shared": true} {
+		t.Run(name, func(t *testing.T) {
+			broker := memory.NewBroker(16 << 20)
+			id, met := cache.BlockID{Job: 1}, false
+			var s *cache.Store
+			s = cache.NewStore(broker, "blocks", watched{space, func(b *columnar.Batch) {
+				s.Drop(id)
+				met = ascends(t, &b.Cols[0], 7)
+			}})
+			defer s.Close()
+			putInRegion(t, s, broker, id, shared)
+			if s.Reclaim(t.Context(), 1); !met || s.Has(id) || s.Bytes() != 0 || space.Live() != 0 {
+				t.Errorf("written: %v; there is still: %v, of %d bytes, %d on disk", met, s.Has(id), s.Bytes(), space.Live())
+			}
+		})
+	}
+}
+
+// watched is a disk that shows each batch before it is written.
+type watched struct {
+	space *spill.Space
+	show  func(*columnar.Batch)
+}
+
+type watchedFile struct {
+	file
+	show func(*columnar.Batch)
+}
+
+type watchedRun struct {
+	run
+	show func(*columnar.Batch)
+}
+
+func (w watched) NewFile(cache.BlockID, int) cache.File {
+	return watchedFile{file{w.space.File()}, w.show}
+}
+
+func (f watchedFile) NewRun(int) cache.Run { return watchedRun{run{f.File.NewRun("test")}, f.show} }
+
+func (r watchedRun) Append(ctx context.Context, b *columnar.Batch) error {
+	r.show(b)
+	return r.run.Append(ctx, b)
 }
 
 // first8 reads the first value of a column, unless its memory is not there.

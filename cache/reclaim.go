@@ -109,12 +109,9 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 		return s.release(c), nil
 	}
 	if b.level == MemoryOnly {
-		c, _ := h.remove(b)
+		h.remove(b)
 		h.mu.Unlock()
-		s.ranks.remove(b)
-		freed = s.release(c)
-		s.destroy(b)
-		return freed, nil
+		return s.destroy(b), nil
 	}
 	b.state, b.busy = spilling, true
 	batches := b.batches // readers that come now have them

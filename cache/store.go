@@ -101,16 +101,15 @@ func (s *Store) Drop(id BlockID) {
 		h.mu.Unlock()
 		return
 	}
-	c, last := h.remove(b)
+	last := h.remove(b)
 	h.mu.Unlock()
-	s.dropped(b, c, last)
+	s.dropped(b, last)
 }
 
 // DropWhere drops the blocks for which f is true.
 func (s *Store) DropWhere(f func(BlockID) bool) {
 	type gone struct {
 		b    *block
-		c    cost
 		last bool
 	}
 	for i := range s.shards {
@@ -119,35 +118,28 @@ func (s *Store) DropWhere(f func(BlockID) bool) {
 		h.mu.Lock()
 		for id, b := range h.blocks {
 			if f(id) {
-				c, last := h.remove(b)
-				all = append(all, gone{b, c, last})
+				all = append(all, gone{b, h.remove(b)})
 			}
 		}
 		h.mu.Unlock()
 		for _, g := range all {
-			s.dropped(g.b, g.c, g.last)
+			s.dropped(g.b, g.last)
 		}
 	}
 	s.victims()
 }
 
-// remove makes a block absent to others. It returns what nobody reads any more,
-// and whether the caller is the last to know the block: else the last reader is,
-// or who spills it.
-func (h *shard) remove(b *block) (c cost, last bool) {
+// remove makes a block absent to others and reports whether the caller is the last to
+// know it, and is to destroy it: else the last reader is, or who spills or loads it
+// (B4).
+func (h *shard) remove(b *block) (last bool) {
 	delete(h.blocks, b.id)
-	last = !b.busy && b.pins == 0
 	b.state = deleting
-	if b.pins == 0 {
-		c = b.cost
-		b.batches, b.cost = nil, cost{}
-	}
-	return c, last
+	return !b.busy && b.pins == 0
 }
 
-func (s *Store) dropped(b *block, c cost, last bool) {
+func (s *Store) dropped(b *block, last bool) {
 	s.ranks.remove(b)
-	s.release(c)
 	if last {
 		s.destroy(b)
 	}
