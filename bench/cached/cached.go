@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/millrace-engine/millrace"
@@ -39,6 +40,7 @@ type Row struct {
 	Way    string  `json:"way"`
 	Memory string  `json:"memory"` // the budget, as the setting has it
 	Millis float64 `json:"ms"`     // the least of all runs
+	CPU    float64 `json:"cpu_ms"` // of this process, the least of all runs
 	Same   bool    `json:"same_answer"`
 }
 
@@ -133,18 +135,20 @@ func measure(ctx context.Context, o Options, memory string, ways []way) ([]Row, 
 		var want []string
 		for run := range o.Runs {
 			for i := range ways {
-				got, ms, err := answer(ctx, sessions[i], q)
+				took := start()
+				got, err := answer(ctx, sessions[i], q)
 				if err != nil {
 					return nil, err
 				}
+				ms, cpu := took()
 				if want == nil {
 					want = got
 				}
 				r := &all[i]
 				if run == 0 {
-					*r = Row{Job: fmt.Sprintf("q%02d", n), Way: ways[i].name, Memory: memory, Millis: ms, Same: true}
+					*r = Row{Job: fmt.Sprintf("q%02d", n), Way: ways[i].name, Memory: memory, Millis: ms, CPU: cpu, Same: true}
 				}
-				r.Millis, r.Same = min(r.Millis, ms), r.Same && slices.Equal(got, want)
+				r.Millis, r.CPU, r.Same = min(r.Millis, ms), min(r.CPU, cpu), r.Same && slices.Equal(got, want)
 			}
 		}
 		for _, r := range all {
@@ -156,19 +160,35 @@ func measure(ctx context.Context, o Options, memory string, ways []way) ([]Row, 
 }
 
 // answer runs a query and renders its rows.
-func answer(ctx context.Context, s *millrace.Session, text string) (rows []string, ms float64, err error) {
-	start := time.Now()
+func answer(ctx context.Context, s *millrace.Session, text string) (rows []string, err error) {
 	df, err := s.SQL(ctx, text)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	r, err := df.Run(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	err = r.Each(func(v []string, _ []bool) error {
 		rows = append(rows, strings.Join(v, "|"))
 		return nil
 	})
-	return rows, float64(time.Since(start).Microseconds()) / 1000, err
+	return rows, err
 }
+
+// start begins to measure: the function that it returns tells the milliseconds since,
+// by the clock and of processors that this process used.
+func start() func() (wall, cpu float64) {
+	began, used := time.Now(), processors()
+	return func() (wall, cpu float64) {
+		return millis(time.Since(began)), millis(processors() - used)
+	}
+}
+
+func processors() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it cannot fail for a process itself
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/millrace-engine/millrace"
 )
@@ -39,14 +38,14 @@ func Iterate(ctx context.Context, o Options, nodes int) ([]Row, error) {
 			if err != nil {
 				return nil, err
 			}
-			start := time.Now()
+			took := start()
 			got, err := job.run(ctx, s, keep)
-			ms := float64(time.Since(start).Microseconds()) / 1000
+			ms, cpu := took()
 			closed()
 			if err != nil {
 				return nil, err
 			}
-			r := Row{Job: job.name, Way: map[bool]string{false: "csv", true: "persisted"}[keep], Millis: ms, Same: want == "" || got == want}
+			r := Row{Job: job.name, Way: map[bool]string{false: "csv", true: "persisted"}[keep], Millis: ms, CPU: cpu, Same: want == "" || got == want}
 			want = got
 			o.Tell(r)
 			rows = append(rows, r)
@@ -55,7 +54,8 @@ func Iterate(ctx context.Context, o Options, nodes int) ([]Row, error) {
 	return rows, nil
 }
 
-// generate writes the files; their values are functions of the row.
+// generate writes the files; their values are functions of the row. Coordinates have
+// all the digits of a float, as measured or computed ones do.
 func generate(ctx context.Context, o Options, nodes int, edges, points string) error {
 	s, closed, err := o.Open("")
 	if err != nil {
@@ -64,7 +64,7 @@ func generate(ctx context.Context, o Options, nodes int, edges, points string) e
 	defer closed()
 	for path, q := range map[string]string{
 		edges:  fmt.Sprintf("SELECT id %% %d AS src, (id * 7919 + id DIV 13) %% %d AS dst FROM range(%d)", nodes, nodes, 5*nodes),
-		points: fmt.Sprintf("SELECT id, (id * 31 %% 1009) / 10 AS x, (id * 17 %% 2003) / 20 AS y, (id * 13 %% 4001) / 40 AS z FROM range(%d)", 10*nodes),
+		points: fmt.Sprintf("SELECT id, 20 * (id %% 4) + 7.3 * sin(id * 1.7) AS x, 30 * (id %% 3) + 9.1 * cos(id * 2.3) AS y, 25 * (id %% 5) + 8.7 * sin(id * 3.1) AS z FROM range(%d)", 10*nodes),
 	} {
 		df, err := s.SQL(ctx, q)
 		if err != nil {
@@ -124,16 +124,16 @@ func kMeans(ctx context.Context, s *millrace.Session, path string, keep bool) (s
 	}
 	centers := [][3]float64{{10, 10, 10}, {90, 10, 50}, {10, 90, 80}, {60, 60, 60}}
 	for range Iterations {
-		best, at := "", ""
-		var distances []string
-		for _, c := range centers {
-			distances = append(distances, fmt.Sprintf("(x - %[1]g) * (x - %[1]g) + (y - %[2]g) * (y - %[2]g) + (z - %[3]g) * (z - %[3]g)", c[0], c[1], c[2]))
+		distances, names, at := []any{"x", "y", "z"}, []string{}, "CASE best"
+		for i, c := range centers {
+			name := fmt.Sprintf("d%d", i)
+			distances = append(distances, fmt.Sprintf("(x - %[1]g) * (x - %[1]g) + (y - %[2]g) * (y - %[2]g) + (z - %[3]g) * (z - %[3]g) AS %[4]s", c[0], c[1], c[2], name))
+			names = append(names, name)
+			at += fmt.Sprintf(" WHEN %s THEN %d", name, i)
 		}
-		best = "least(" + strings.Join(distances, ", ") + ")"
-		for i, d := range distances {
-			at += fmt.Sprintf(" WHEN %s = best THEN %d", d, i)
-		}
-		rows, err := points.Select("x", "y", "z", best+" AS best").Select("x", "y", "z", "CASE"+at+" END AS c").
+		rows, err := points.Select(distances...).
+			Select("*", "least("+strings.Join(names, ", ")+") AS best").
+			Select("x", "y", "z", at+" END AS c").
 			GroupBy("c").Agg("round(avg(x), 4)", "round(avg(y), 4)", "round(avg(z), 4)").OrderBy("c").Collect(ctx)
 		if err != nil {
 			return "", err

@@ -29,7 +29,8 @@ func cacheCommand() *cobra.Command {
 		Long: `Run q1 and q6 of TPC-H over lineitem as Parquet, as CSV and cached, with memory for
 all of it and for --quarter; then ten rounds of PageRank and k-means from CSV files,
 with their data persisted and without. Answers are compared. Times are the least of
---runs in turns, of whole jobs for PageRank and k-means.
+--runs in turns, of whole jobs for PageRank and k-means; "cpu ms" is what processors
+worked for this process.
 
 The exit status is 1 if an answer differs.`,
 		Example: "  millrace bench cache --data /data/tpch1 --memory 4GiB --quarter 200MiB",
@@ -53,7 +54,7 @@ func (o *cacheRun) run(ctx context.Context) (err error) {
 	}
 	defer os.RemoveAll(dir)
 	same := true
-	fmt.Printf("%-10s %-24s %10s %10s\n", "job", "way", "memory", "ms")
+	fmt.Printf("%-10s %-24s %10s %10s %10s\n", "job", "way", "memory", "ms", "cpu ms")
 	m := cached.Options{Data: o.data, Dir: dir, Quarter: o.quarter, Runs: max(1, o.runs),
 		Open: func(memory string) (*millrace.Session, func(), error) {
 			if memory == "" {
@@ -70,7 +71,7 @@ func (o *cacheRun) run(ctx context.Context) (err error) {
 			if !r.Same {
 				note, same = "  ANSWERS DIFFER", false
 			}
-			fmt.Printf("%-10s %-24s %10s %10.1f%s\n", r.Job, r.Way, r.Memory, r.Millis, note)
+			fmt.Printf("%-10s %-24s %10s %10.1f %10.1f%s\n", r.Job, r.Way, r.Memory, r.Millis, r.CPU, note)
 		}}
 	res := &cached.Result{Started: time.Now().UTC().Format(time.RFC3339), Command: "millrace " + strings.Join(os.Args[1:], " "), Machine: harness.ThisMachine()}
 	if o.data != "" {

@@ -365,28 +365,6 @@ func same(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 	return columnar.Vector{Type: columnar.BoolType, Len: r.n, Data: out}, err
 }
 
-// extreme is GREATEST and LEAST, which skip nulls.
-func extreme(op int, t columnar.Type) function {
-	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
-		b := newBuilder(r, t)
-		err := r.each(func(i int) error {
-			var best *columnar.Vector
-			for _, a := range args {
-				if !a.NullAt(i) && (best == nil || holds(op, orderAt(a, i, best, i))) {
-					best = a
-				}
-			}
-			if best == nil {
-				b.null(i)
-			} else {
-				b.copy(best, i)
-			}
-			return nil
-		})
-		return b.vector(), err
-	}
-}
-
 func nullIf(t columnar.Type) function {
 	return func(r *rows, args []*columnar.Vector) (columnar.Vector, error) {
 		b := newBuilder(r, t)
