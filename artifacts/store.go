@@ -151,7 +151,7 @@ func (s *Store) Import(path string, kind Kind) (Ref, error) {
 // adopt gives a complete and verified file its name (A2) and holds it.
 func (s *Store) adopt(f *os.File, name string, ref Ref, m *Manifest) error {
 	mode := fs.FileMode(0o444)
-	if ref.Kind == Program {
+	if _, err := PlatformOf(f); err == nil { // of whatever kind: the name is the content's
 		mode = 0o555
 	}
 	list, err := json.Marshal(m)

@@ -115,7 +115,7 @@ func (s *scalar) take() (*child, error) {
 	}
 	c := &child{cmd: exec.Command(self)}
 	c.cmd.Env = append(os.Environ(), Environment+"=1")
-	c.cmd.Stderr, c.cmd.SysProcAttr = io.Discard, bound()
+	c.cmd.Stderr, c.cmd.SysProcAttr = io.Discard, artifacts.Child()
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,8 @@ var arrows = map[string][]string{
 	"artifacts":          {"artifacts", "transport", "connector/fs", "internal/identity"},
 	"artifacts/function": {"columnar", "plan/expr"},
 	"artifacts/wasm":     {"artifacts", "columnar", "plan/expr"},
+	"artifacts/database": {"artifacts"},
+	"examples":           {"artifacts/database"},
 }
 
 // modules lists the third-party modules that a folder may use.
