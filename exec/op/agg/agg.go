@@ -32,6 +32,7 @@ type aggregate struct {
 
 	input    []columnar.Vector // expressions of the current batch
 	rowsIn   int64             // since the last restart
+	batch    int               // rows of the last batch that count
 	judged   bool              // a partial aggregation has looked whether it reduces
 	pass     bool              // it does not: rows pass as groups of their own
 	repeats  repeats           // of an eager aggregation
@@ -46,6 +47,7 @@ type aggregate struct {
 	spilled  overflow
 	stored   *columnar.Schema // of spilled groups
 	lists    bool             // there are lists among their states
+	leaps    bool             // some states grow otherwise than by group
 	alone    bool             // a spilled group is read that no partition parts
 }
 
@@ -124,6 +126,7 @@ func (a *aggregate) Open(ctx context.Context, t *op.TaskContext) error {
 		for _, t := range types {
 			fields = append(fields, columnar.Field{Type: t, Nullable: true})
 			a.lists = a.lists || t.IsNested()
+			a.leaps = a.leaps || a.lists || a.calls[i].Foreign != nil
 		}
 	}
 	a.stored = columnar.NewSchema(fields...)
@@ -285,7 +288,8 @@ func (a *aggregate) consume(ctx context.Context, b *columnar.Batch) (*columnar.B
 	if a.pass {
 		return a.passOn(b.Rows)
 	}
-	a.rowsIn += int64(b.Selected())
+	a.batch = b.Selected()
+	a.rowsIn += int64(a.batch)
 	sel, err := a.route(ctx, a.input, b.Rows, b.Sel)
 	if err != nil || sel != nil && len(sel) == 0 {
 		return nil, err

@@ -24,8 +24,8 @@
 //   - A4 Equal keys have equal words, apart from strings of more than 12 bytes,
 //     which the table's arena holds; a single key's nulls have a group outside
 //     the table.
-//   - A5 Table and states are paid for after each batch, with half as much again
-//     for what grows; a refusal spills (partial: emits) groups.
+//   - A5 Table and states grow together, and are paid for after each batch: twice
+//     when the next one may make them grow; a refusal spills (partial: emits) groups.
 //     A group with lists that is alone in its partition is read back into room of just
 //     its size.
 //   - A6 A partition is in memory alone or, from when it was spilled, on disk; only

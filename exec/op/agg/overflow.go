@@ -58,15 +58,22 @@ func (a *aggregate) size() int64 {
 	return n
 }
 
-// need returns what is to be paid for: what table and states hold now, what
-// doubling the largest of it takes, and what writing it takes. A lone group has its
-// room already.
+// need returns what is to be paid for: what table and states hold now, as much again
+// if another batch like the last one may double them, and what writing it takes. A
+// lone group has its room already.
 func (a *aggregate) need() int64 {
 	n := a.size()
 	if a.alone {
 		return n
 	}
-	return n + n/2 + min(n, fan*spill.RunBytes)
+	more := int64(0)
+	switch {
+	case a.table.n+a.batch > roomFor(a.table.n):
+		more = n
+	case a.leaps:
+		more = n / 2
+	}
+	return n + more + min(n, fan*spill.RunBytes)
 }
 
 // short pays for what the aggregation needs now. It reports that memory refuses.
@@ -344,6 +351,7 @@ func (a *aggregate) merge(ctx context.Context, b *columnar.Batch) error {
 		return err
 	}
 	fresh := a.table.n
+	a.batch = b.Rows
 	groups := a.table.assign(a.keys, b.Rows, sel, func() []uint64 { return a.keyHash(b.Rows) }, a.scratch)
 	a.growStates()
 	for i := range a.calls {

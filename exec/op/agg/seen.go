@@ -58,13 +58,13 @@ func valid(n int, set func(i int) bool) columnar.Bitmap {
 	return b
 }
 
-// extend lengthens a slice to n elements; new ones are zero.
+// extend lengthens a slice of something by group to n elements; new ones are zero.
 func extend[T any](s []T, n int) []T {
 	if n <= len(s) {
 		return s
 	}
 	if n > cap(s) {
-		s = append(make([]T, 0, max(n, 2*cap(s))), s...)
+		s = append(make([]T, 0, roomFor(n)), s...)
 	}
 	return s[:n] // what lies beyond the length is zero: wiped clears
 }

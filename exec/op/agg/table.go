@@ -36,6 +36,7 @@ type table struct {
 
 const (
 	leastSlots = 1 << 10
+	mostFull   = 5 // of 8 slots
 	// spread remixes the key hash: partitions of exchanges are its top bits.
 	spread = 0x9e3779b97f4a7c15
 	block  = 256
@@ -123,13 +124,24 @@ func (t *table) lookup(rows int, sel []uint16, out []uint32, hash []uint64, s *m
 	}
 }
 
+// roomFor returns how many groups have room where n have: as many as slots take until
+// their number is doubled. All that is kept by group grows in these steps, so that it
+// is known before a batch whether anything will.
+func roomFor(n int) int {
+	slots := leastSlots
+	for slots*mostFull/8 < n {
+		slots *= 2
+	}
+	return slots * mostFull / 8
+}
+
 // room makes room for as many new groups as there are rows.
 func (t *table) room(rows int) {
 	if n := (t.n + rows) * t.stride; n > cap(t.words) {
-		t.words = append(make([]uint64, 0, max(n, 2*cap(t.words))), t.words...)
+		t.words = append(make([]uint64, 0, roomFor(t.n+rows)*t.stride), t.words...)
 	}
 	if n := t.n + rows; n > cap(t.hashes) {
-		t.hashes = append(make([]uint64, 0, max(n, 2*cap(t.hashes))), t.hashes...)
+		t.hashes = append(make([]uint64, 0, roomFor(n)), t.hashes...)
 	}
 }
 
@@ -299,7 +311,7 @@ func (t *table) insert(w []uint64, h uint64, row, base int, slot uint64) uint32 
 		t.keep(t.words[len(t.words)-t.stride:], row)
 	}
 	t.slots[slot] = h*spread<<32 | uint64(g)
-	if t.n*8 > len(t.slots)*5 {
+	if t.n > len(t.slots)*mostFull/8 {
 		t.grow()
 	}
 	return g
