@@ -41,7 +41,7 @@ func (s *Session) register(ctx context.Context, begin int, tracker *shuffle.Trac
 		ArtifactDir: get(settings.ArtifactDir), ArtifactLimit: s.conf.Size(settings.ArtifactLimit), Binary: binary,
 		Cluster: standalone.Control(self), Master: standalone.MasterAt(self, s.place.Cluster), Name: get(settings.AppName),
 		Executors: begin, Size: standalone.Size{Cores: s.conf.Int(settings.ExecutorCores), Memory: s.conf.Size(settings.ExecutorMemory)},
-		Schemes: schemes, Host: host, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: get(settings.ShuffleKeep), CachePolicy: get(settings.CachePolicy), Wait: s.conf.Duration(settings.ClusterWait), Waiting: waiting,
+		Schemes: schemes, Host: host, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: get(settings.ShuffleKeep), CachePolicy: get(settings.CachePolicy), CacheFront: get(settings.CacheFront), Wait: s.conf.Duration(settings.ClusterWait), Waiting: waiting,
 		Results: results, Outputs: tracker, Functions: &s.libraries, Fingerprint: program.functions.Fingerprint(),
 	})
 }

@@ -95,6 +95,9 @@ func analysis(r *driver.Result) string {
 				if o.RowGroups > 0 {
 					read += fmt.Sprintf("; pruned %d of %d row groups, %d pages, %d rows", o.RowGroupsPruned, o.RowGroups, o.PagesPruned, o.RowsPruned)
 				}
+				if all := o.FrontHits + o.FrontMisses; all > 0 && o.RowGroups > 1 {
+					read += fmt.Sprintf("; %d of %s in memory", o.FrontHits, counted(int(all), "footer and index look-up"))
+				}
 				if all := o.CacheHits + o.CacheDisk + o.CacheFetched + o.CacheMisses; all > 0 {
 					read += fmt.Sprintf("; of %s %d in memory, %d on disk, %d elsewhere, %d computed", counted(int(all), "block"), o.CacheHits, o.CacheDisk, o.CacheFetched, o.CacheMisses)
 				}

@@ -3,6 +3,7 @@ package millrace
 import (
 	"context"
 
+	"github.com/millrace-engine/millrace/cache/front"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/files"
@@ -30,7 +31,7 @@ func OpenOn(ctx context.Context, start func(context.Context, *shuffle.Tracker, *
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{conf: settings.Defaults(), place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, sight: &sight{}, broker: memory.NewBroker(256 << 20), tables: files.Registry(), datasets: driver.NewDatasets(), live: map[int]bool{}}
+	s := &Session{conf: settings.Defaults(), place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, sight: &sight{}, broker: memory.NewBroker(256 << 20), front: &front.Cache{}, tables: files.Registry(nil), datasets: driver.NewDatasets(), live: map[int]bool{}}
 	tracker, results := shuffle.NewTracker(), &driver.Results{}
 	backend, err := start(ctx, tracker, results, s.tables)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/millrace-engine/millrace/artifacts/function"
 	"github.com/millrace-engine/millrace/artifacts/wasm"
 	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/cache/front"
 	"github.com/millrace-engine/millrace/connector/files"
 	"github.com/millrace-engine/millrace/exec/cluster/process"
 	"github.com/millrace-engine/millrace/shuffle/service"
@@ -76,7 +77,8 @@ func Main(opts ...MainOption) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	libraries := &wasm.Libraries{Next: r.functions.Finder()}
-	err := process.Child(ctx, os.Stdin, process.Program{Tables: files.Registry(), Functions: libraries, Fingerprint: r.functions.Fingerprint(), Fetch: r.fetch, CachePolicy: r.policy})
+	kept := &front.Cache{}
+	err := process.Child(ctx, os.Stdin, process.Program{Tables: files.Registry(kept), Front: kept, Functions: libraries, Fingerprint: r.functions.Fingerprint(), Fetch: r.fetch, CachePolicy: r.policy})
 	stop()
 	libraries.Close()
 	if err != nil {

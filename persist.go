@@ -266,19 +266,32 @@ func (s *Session) clearCache() *DataFrame {
 	return s.table([]string{"result"}, nil)
 }
 
-// showCache lists the datasets and what is held of them.
+// hits tells how many reads found what they looked for in memory.
+func hits(n, of int64) string {
+	if of == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(100*float64(n)/float64(of), 'f', 1, 64) + " % of " + strconv.FormatInt(of, 10)
+}
+
+// showCache lists the datasets, what is held of them and how many of the blocks that
+// tasks read were in memory there, and what this process keeps that can be rebuilt.
 func (s *Session) showCache() *DataFrame {
 	s.keeping.Lock()
 	defer s.keeping.Unlock()
 	var rows [][]string
 	for _, x := range s.persisted {
-		name, held, count, bytes := x.name, "0 of 0", "0", "0"
+		name, held, count, bytes, rate := x.name, "0 of 0", "0", "0", hits(0, 0)
 		if x.table != nil {
 			n := s.datasets.Registry.Size(x.table.ID)
 			name, held = x.table.Label, strconv.Itoa(n.Held)+" of "+strconv.Itoa(n.Partitions)
 			count, bytes = strconv.FormatInt(n.Rows, 10), strconv.FormatInt(n.Bytes, 10)
+			rate = hits(n.Hits, n.Reads)
 		}
-		rows = append(rows, []string{name, x.level.String(), strconv.Itoa(x.level.Priority), held, count, bytes})
+		rows = append(rows, []string{name, x.level.String(), strconv.Itoa(x.level.Priority), held, count, bytes, rate})
 	}
-	return s.table([]string{"name", "level", "priority", "partitions", "rows", "bytes"}, rows)
+	for _, x := range s.front.Stats() {
+		rows = append(rows, []string{"(" + string(x.Kind) + ")", "FRONT", "", strconv.FormatInt(x.Items, 10), "", strconv.FormatInt(x.Bytes, 10), hits(x.Hits, x.Hits+x.Misses)})
+	}
+	return s.table([]string{"name", "level", "priority", "partitions", "rows", "bytes", "hits"}, rows)
 }

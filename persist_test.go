@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -91,7 +92,7 @@ func TestCachedTables(t *testing.T) {
 			}
 			answerAll(t, s)
 			run(t, s, "CLEAR CACHE")
-			if rows := run(t, s, "SHOW CACHE"); len(rows) != 0 {
+			if rows := cachedTables(t, s); len(rows) != 0 {
 				t.Errorf("still cached: %v", rows)
 			}
 			if strings.HasPrefix(k.master, "local[") && store(s).Len() != 0 {
@@ -252,7 +253,7 @@ func TestCacheFollowsFiles(t *testing.T) {
 	if hits, misses, _ := scans(t, s, "SELECT sum(k), max(v) FROM t"); hits == 0 || misses != 0 {
 		t.Errorf("%d blocks were there, %d not", hits, misses)
 	}
-	if rows := run(t, s, "SHOW CACHE"); len(rows) != 1 || rows[0][4] != "3" {
+	if rows := cachedTables(t, s); len(rows) != 1 || rows[0][4] != "3" {
 		t.Errorf("%v", rows)
 	}
 	if store(s).Len() != 2 {
@@ -281,12 +282,12 @@ func TestCacheSkips(t *testing.T) {
 func TestCacheStatements(t *testing.T) {
 	s := openTPCH(t, "local[2]")
 	run(t, s, "CACHE LAZY TABLE nation")
-	if rows := run(t, s, "SHOW CACHE"); len(rows) != 1 || rows[0][4] != "0" {
+	if rows := cachedTables(t, s); len(rows) != 1 || rows[0][4] != "0" {
 		t.Errorf("a lazy table: %v", rows)
 	}
 	run(t, s, "SELECT n_name FROM nation")
 	run(t, s, "CACHE TABLE few OPTIONS ('storageLevel' 'memory_and_disk', 'priority' '3') AS SELECT * FROM nation WHERE n_regionkey = 1")
-	rows := run(t, s, "SHOW CACHE")
+	rows := cachedTables(t, s)
 	var got []string
 	for _, r := range rows {
 		got = append(got, strings.Join(slices.Delete(slices.Clone(r), 3, 4)[:4], " "))
@@ -299,7 +300,7 @@ func TestCacheStatements(t *testing.T) {
 		t.Errorf("%v", plan)
 	}
 	run(t, s, "DROP VIEW few", "UNCACHE TABLE nation", "UNCACHE TABLE IF EXISTS nation", "UNCACHE TABLE IF EXISTS nobody", "CLEAR CACHE")
-	if rows := run(t, s, "SHOW CACHE"); len(rows) != 0 {
+	if rows := cachedTables(t, s); len(rows) != 0 {
 		t.Errorf("%v", rows)
 	}
 	for q, class := range map[string]diag.Class{
@@ -478,6 +479,63 @@ func TestCheckpoint(t *testing.T) {
 		}
 		if n, err := none.Count(ctx); err != nil || n != 0 {
 			t.Errorf("%s: %d rows, %v", master, n, err)
+		}
+	}
+}
+
+// cachedTables are the rows of SHOW CACHE that are of datasets.
+func cachedTables(t *testing.T, s *millrace.Session) (out [][]string) {
+	for _, r := range run(t, s, "SHOW CACHE") {
+		if r[1] != "FRONT" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Footers that lie in memory are counted, by SHOW CACHE and by the scans that use them;
+// off, or losing everything at once, the cache changes no answer. A file that is replaced
+// by another one of the same size is read anew.
+func TestFront(t *testing.T) {
+	for _, mode := range []string{"on", "off", "lossy"} {
+		s, err := millrace.Open(t.Context(), "local[2]", millrace.WithSetting("cache.front", mode))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		dir := t.TempDir()
+		write := func(first int) {
+			q := fmt.Sprintf("SELECT id, id %% 7 AS k FROM range(%d, %d)", first, first+50_000)
+			df, err := s.SQL(t.Context(), q)
+			if err == nil {
+				err = df.Write().Mode("overwrite").Parquet(t.Context(), dir+"/t")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, first := range []int{100_000, 200_000} {
+			write(first)
+			for range 3 {
+				q := fmt.Sprintf("SELECT min(id), count(*) FROM parquet.`%s/t` WHERE id >= %d", dir, first+10)
+				if got := run(t, s, q); got[0][0] != strconv.Itoa(first+10) || got[0][1] != "49990" {
+					t.Errorf("%s: %v", mode, got)
+				}
+			}
+		}
+		hits := ""
+		for _, r := range run(t, s, "SHOW CACHE") {
+			if r[0] == "(footer)" {
+				hits = r[6]
+			}
+		}
+		switch {
+		case mode == "on" && (hits == "" || strings.HasPrefix(hits, "0.0 %")):
+			t.Errorf("no footer was found in memory: %q", hits)
+		case mode == "off" && hits != "":
+			t.Errorf("off, it found %s", hits)
+		case mode == "lossy" && !strings.HasPrefix(hits, "0.0 %"):
+			t.Errorf("lossy, it found %s", hits)
 		}
 	}
 }

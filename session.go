@@ -13,6 +13,7 @@ import (
 	"github.com/millrace-engine/millrace/artifacts"
 	"github.com/millrace-engine/millrace/artifacts/wasm"
 	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/cache/front"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
@@ -39,6 +40,7 @@ type Session struct {
 	place  settings.Place
 	broker *memory.Broker
 	tables *connector.Registry
+	front  *front.Cache // of tables
 	bus    *event.Bus
 	sight  *sight
 	spill  *spill.Space // of executors in this process; nil if there are none
@@ -122,7 +124,9 @@ func Open(ctx context.Context, master string, opts ...Option) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{libraries: wasm.Libraries{Next: program.functions.Finder()}, functions: map[string]*expr.Function{}, conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, datasets: driver.NewDatasets(), live: map[int]bool{}, broker: memory.NewBroker(budget), tables: files.Registry()}
+	kept := &front.Cache{}
+	s := &Session{libraries: wasm.Libraries{Next: program.functions.Finder()}, functions: map[string]*expr.Function{}, conf: conf, place: place, views: map[string]logical.Plan{}, bus: &event.Bus{}, datasets: driver.NewDatasets(), live: map[int]bool{}, broker: memory.NewBroker(budget), front: kept, tables: files.Registry(kept)}
+	kept.Attach(s.broker, front.Mode(conf.Get(settings.CacheFront).Text))
 	most, slots := s.most()
 	scheduled, err := scheduling(conf, most, slots)
 	if err != nil {
@@ -196,7 +200,7 @@ func (s *Session) executors(ctx context.Context, begin int, tracker *shuffle.Tra
 		return local.New(executor.Config{CachePolicy: policy, ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep, Functions: &s.libraries}), nil
 	}
 	return process.Start(ctx, process.Config{Executors: begin, Slots: s.place.Slots, Memory: s.place.Memory,
-		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, CachePolicy: s.conf.Get(settings.CachePolicy).Text, Outputs: tracker, Results: results,
+		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, CachePolicy: s.conf.Get(settings.CachePolicy).Text, CacheFront: s.conf.Get(settings.CacheFront).Text, Outputs: tracker, Results: results,
 		ArtifactDir: s.conf.Get(settings.ArtifactDir).Text, ArtifactLimit: s.conf.Size(settings.ArtifactLimit),
 		Functions: &s.libraries, Fingerprint: program.functions.Fingerprint()})
 }
@@ -232,6 +236,7 @@ func (s *Session) Close() error {
 	defer s.govern()
 	defer s.artifacts.close()
 	defer s.libraries.Close()
+	defer s.front.Close()
 	err := s.driver.Close(ctx)
 	s.mu.Lock()
 	scratch := s.scratch

@@ -16,6 +16,8 @@ type Registry struct {
 type set struct {
 	parts   []held
 	missing int // partitions that nobody holds
+	// Blocks that tasks read, and of them those in memory where the task ran.
+	reads, hits int64
 }
 
 type held struct {
@@ -29,7 +31,8 @@ type held struct {
 type Size struct {
 	Partitions, Held int
 	Rows, Bytes      int64
-	Copies           int // of all partitions together
+	Copies           int   // of all partitions together
+	Reads, Hits      int64 // blocks that tasks read so far, and those in memory where the task ran
 }
 
 // NewRegistry returns an empty registry.
@@ -71,6 +74,15 @@ func (r *Registry) Add(dataset, partition int, executor string, attempt int, row
 	}
 	p.rows, p.bytes = rows, bytes
 	return true
+}
+
+// Read tells that a task read blocks of a dataset, of which hits were in memory.
+func (r *Registry) Read(dataset int, hits, reads int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.sets[dataset]; s != nil {
+		s.hits, s.reads = s.hits+hits, s.reads+reads
+	}
 }
 
 // Lose forgets what an executor holds.
@@ -134,6 +146,7 @@ func (r *Registry) Size(dataset int) (n Size) {
 	if s == nil {
 		return n
 	}
+	n.Reads, n.Hits = s.reads, s.hits
 	n.Partitions, n.Held = len(s.parts), len(s.parts)-s.missing
 	for _, p := range s.parts {
 		n.Copies += len(p.executors)

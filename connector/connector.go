@@ -109,6 +109,8 @@ type ScanStats struct {
 	RowGroupsPruned int64
 	PagesPruned     int64
 	RowsPruned      int64 // rows that filters dropped inside the scan
+	// Footers and indexes of files that lay in memory, and that were read.
+	FrontHits, FrontMisses int64
 }
 
 // WriteSpec describes the files of one job.

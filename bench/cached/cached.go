@@ -48,12 +48,13 @@ type Row struct {
 func (r *Result) Write(path string) error { return harness.Save(path, r) }
 
 // Options say what is measured. Data is the directory with lineitem.parquet, Dir one
-// for what is made, Open opens a session with a memory budget; "" is the usual one.
+// for what is made, Open opens a session with a memory budget; "" is the usual one;
+// settings are more, as key=value.
 type Options struct {
 	Data, Dir string
 	Quarter   string // of what lineitem takes in memory, as a budget
 	Runs      int
-	Open      func(memory string) (*millrace.Session, func(), error)
+	Open      func(memory string, settings ...string) (*millrace.Session, func(), error)
 	Tell      func(Row)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // cacheRun is what bench cache was asked for.
 type cacheRun struct {
 	data, master, memory, quarter, json string
-	runs, nodes                         int
+	runs, nodes, files                  int
 	conf                                []string
 }
 
@@ -27,7 +28,8 @@ func cacheCommand() *cobra.Command {
 		Use:   "cache",
 		Short: "Show what cached tables save: q1 and q6 over lineitem, PageRank and k-means",
 		Long: `Run q1 and q6 of TPC-H over lineitem as Parquet, as CSV and cached, with memory for
-all of it and for --quarter; then ten rounds of PageRank and k-means from CSV files,
+all of it and for --quarter; --files small Parquet files with the cache of footers and page indexes on (cache.front) and
+off; then ten rounds of PageRank and k-means from CSV files,
 with their data persisted and without. Answers are compared. Times are the least of
 --runs in turns, of whole jobs for PageRank and k-means; "cpu ms" is what processors
 worked for this process.
@@ -42,6 +44,7 @@ The exit status is 1 if an answer differs.`,
 	f.StringVar(&o.quarter, "quarter", "192MiB", "the budget for runs in little memory")
 	f.IntVar(&o.runs, "runs", 5, "how often q1 and q6 run in each way")
 	f.IntVar(&o.nodes, "nodes", 100_000, "nodes of the graph; there are 5 times as many edges, and 10 times as many points; 0 leaves both out")
+	f.IntVar(&o.files, "files", 2000, "small Parquet files that are scanned with the cache of footers on and off; 0 leaves them out")
 	f.StringVar(&o.json, "json", "", "write the numbers to this file as JSON")
 	sessionFlags(c, &o.master, &o.conf, &o.memory)
 	return c
@@ -56,11 +59,11 @@ func (o *cacheRun) run(ctx context.Context) (err error) {
 	same := true
 	fmt.Printf("%-10s %-24s %10s %10s %10s\n", "job", "way", "memory", "ms", "cpu ms")
 	m := cached.Options{Data: o.data, Dir: dir, Quarter: o.quarter, Runs: max(1, o.runs),
-		Open: func(memory string) (*millrace.Session, func(), error) {
+		Open: func(memory string, settings ...string) (*millrace.Session, func(), error) {
 			if memory == "" {
 				memory = o.memory
 			}
-			opts, err := options(o.conf, memory)
+			opts, err := options(append(slices.Clone(o.conf), settings...), memory)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -78,6 +81,13 @@ func (o *cacheRun) run(ctx context.Context) (err error) {
 		if res.Rows, err = cached.Tables(ctx, m); err != nil {
 			return err
 		}
+	}
+	if o.files > 0 {
+		rows, err := cached.Files(ctx, m, o.files)
+		if err != nil {
+			return err
+		}
+		res.Rows = append(res.Rows, rows...)
 	}
 	if o.nodes > 0 {
 		rows, err := cached.Iterate(ctx, m, o.nodes)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/millrace-engine/millrace/cache/front"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/csv"
@@ -20,9 +21,9 @@ import (
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
-// Registry returns the connectors.
-func Registry() *connector.Registry {
-	return connector.NewRegistry(partition.Wrap(parquet.New()), partition.Wrap(csv.New()), partition.Wrap(json.New()), partition.Wrap(text.New()), partition.Wrap(ipc.New()), mrs.New(), sequence.New())
+// Registry returns the connectors, which keep what they can read again in f.
+func Registry(f *front.Cache) *connector.Registry {
+	return connector.NewRegistry(partition.Wrap(parquet.NewWith(f)), partition.Wrap(csv.New()), partition.Wrap(json.New()), partition.Wrap(text.New()), partition.Wrap(ipc.New()), mrs.New(), sequence.New())
 }
 
 // NewEncoder writes a table as one stream of bytes: arrow (an IPC stream) or

@@ -106,7 +106,7 @@ func (w *walker) walk(path string, info fs.FileInfo, depth int) error {
 		}
 		if clean := filepath.Clean(path); !w.seen[clean] {
 			w.seen[clean] = true
-			w.out = append(w.out, File{path, info.Size(), stamp(info), w.root})
+			w.out = append(w.out, File{path, info.Size(), Stamp(info), w.root})
 		}
 		return nil
 	}

@@ -13,28 +13,24 @@ import (
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 
+	"github.com/millrace-engine/millrace/cache/front"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector/fs"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/catalog"
 )
 
-// maxCached bounds the number of footers kept.
-const maxCached = 256
-
-// footers keeps the footers read last. A file is read by the first that asks for
-// it; others who want the same file wait for it, and nobody else.
+// footers reads footers. One is read by the first that asks for it; others who want
+// the same one wait for it, and nobody else.
 type footers struct {
+	front *front.Cache // keeps them; nil: they are read whenever somebody asks
 	mu    sync.Mutex
-	files map[string]*entry
-	order []string
+	busy  map[string]*reading // by identity
 }
 
-// entry is a footer that is there, or being read, at a size and time of its file.
-type entry struct {
-	size int64
-	time time.Time
-	once sync.Once
+// reading is a footer that is being read.
+type reading struct {
+	done chan struct{}
 	f    *file
 	err  error
 }
@@ -45,8 +41,12 @@ type file struct {
 	size int64
 	time time.Time
 	os   *os.File // of a reader's own copy; nil of those that are kept
-	meta *metadata
-	cols []columnar.Field
+	// key names this version of the file.
+	key   string
+	front *front.Cache
+	looks *looks // of a reader's own copy
+	meta  *metadata
+	cols  []columnar.Field
 	// leaves tells, per column of cols, where and how its values are stored.
 	leaves []leaf
 	// bounds are the columns' statistics per row group; they are shared.
@@ -58,34 +58,68 @@ func (f *file) chunk(group int, l leaf) *columnMetaData {
 	return &f.meta.RowGroups[group].Columns[l.chunk].MetaData
 }
 
-func (c *footers) open(path string) (*file, error) {
+// looks counts look-ups of footers and page indexes.
+type looks struct{ hits, misses int64 }
+
+func (l *looks) add(hit bool) {
+	switch {
+	case l == nil:
+	case hit:
+		l.hits++
+	default:
+		l.misses++
+	}
+}
+
+// open returns the footer of a file as it is now, and whether it was there.
+func (c *footers) open(path string) (f *file, hit bool, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fs.Explain(err, path)
+		return nil, false, fs.Explain(err, path)
+	}
+	key := fmt.Sprintf("%s|%d|%x", path, info.Size(), fs.Stamp(info))
+	if f, ok := front.Get[*file](c.front, front.Footer, key); ok {
+		return f, true, nil
 	}
 	c.mu.Lock()
-	e, ok := c.files[path]
-	if !ok || e.size != info.Size() || !e.time.Equal(info.ModTime()) {
-		if !ok {
-			c.order = append(c.order, path)
-		}
-		e = &entry{size: info.Size(), time: info.ModTime()}
-		c.files[path] = e
-		if len(c.order) > maxCached {
-			delete(c.files, c.order[0])
-			c.order = c.order[1:]
-		}
+	r, ok := c.busy[key]
+	if !ok {
+		r = &reading{done: make(chan struct{})}
+		c.busy[key] = r
 	}
 	c.mu.Unlock()
-	e.once.Do(func() { e.f, e.err = read(path) })
-	if e.err != nil { // what failed is tried again: the cause may be gone
-		c.mu.Lock()
-		if c.files[path] == e {
-			e.size = -1
-		}
-		c.mu.Unlock()
+	if ok {
+		<-r.done
+		return r.f, false, r.err
 	}
-	return e.f, e.err
+	if r.f, r.err = read(path); r.err == nil {
+		r.f.key, r.f.front = key, c.front
+		c.front.Put(front.Footer, key, r.f, r.f.bytes())
+	}
+	c.mu.Lock()
+	delete(c.busy, key)
+	c.mu.Unlock()
+	close(r.done)
+	return r.f, false, r.err
+}
+
+// What the parts of a footer take in memory, about: of a column of the file, and of a
+// chunk with its statistics.
+const (
+	columnBytes = 512
+	chunkBytes  = 640
+)
+
+// bytes returns about what a footer takes in memory.
+func (f *file) bytes() int64 {
+	n := int64(1024 + len(f.path) + columnBytes*len(f.meta.Schema))
+	for g := range f.meta.RowGroups {
+		for i := range f.meta.RowGroups[g].Columns {
+			st := &f.meta.RowGroups[g].Columns[i].MetaData.Statistics
+			n += int64(chunkBytes + 2*len(st.MinValue) + 2*len(st.MaxValue))
+		}
+	}
+	return n
 }
 
 // guard turns a panic of a library into an error.
@@ -144,7 +178,7 @@ func (f *file) opened() (*file, error) {
 		return nil, fs.Explain(err, f.path)
 	}
 	out := *f
-	out.os = h
+	out.os, out.looks = h, &looks{}
 	return &out, nil
 }
 
@@ -163,10 +197,10 @@ func (c *footers) each(ctx context.Context, files []fs.File, f func(fs.File, *fi
 		var errs [together]error
 		for i, x := range files[:n] {
 			if n == 1 {
-				found[i], errs[i] = c.open(x.Path)
+				found[i], _, errs[i] = c.open(x.Path)
 				continue
 			}
-			wg.Go(func() { found[i], errs[i] = c.open(x.Path) })
+			wg.Go(func() { found[i], _, errs[i] = c.open(x.Path) })
 		}
 		wg.Wait()
 		for i, x := range files[:n] {

@@ -8,6 +8,7 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
+	"github.com/millrace-engine/millrace/cache/front"
 	"github.com/millrace-engine/millrace/plan/catalog"
 )
 
@@ -57,6 +58,12 @@ func (f *file) places(g int, l leaf) (x pageIndex, err error) {
 	if c.OffsetIndexOffset <= 0 || c.OffsetIndexLength <= 0 {
 		return x, nil
 	}
+	key := f.indexKey("places", c.OffsetIndexOffset)
+	if x, ok := front.Get[pageIndex](f.front, front.PageIndex, key); ok {
+		f.looks.add(true)
+		return x, nil
+	}
+	f.looks.add(false)
 	var in format.OffsetIndex
 	if err := f.decode(c.OffsetIndexOffset, c.OffsetIndexLength, &in); err != nil {
 		return x, corrupt(f.path, fmt.Errorf("a page index is damaged: %w", err))
@@ -71,7 +78,22 @@ func (f *file) places(g int, l leaf) (x pageIndex, err error) {
 		x.rows, x.offsets = append(x.rows, p.FirstRowIndex), append(x.offsets, p.Offset)
 	}
 	x.rows = append(x.rows, rows)
+	f.front.Put(front.PageIndex, key, x, int64(128+len(key)+16*len(x.rows)))
 	return x, nil
+}
+
+// indexKey names an index of this version of the file.
+func (f *file) indexKey(what string, offset int64) string {
+	if f.front == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s|%s|%d", f.key, what, offset)
+}
+
+// held is what the pages of a column chunk hold.
+type held struct {
+	bounds []catalog.ColumnStatistics
+	nulls  []bool
 }
 
 // describe adds what the pages hold.
@@ -81,6 +103,13 @@ func (f *file) describe(x *pageIndex, g, column int) error {
 	if x.pages() == 0 || c.ColumnIndexOffset <= 0 || c.ColumnIndexLength <= 0 || x.bounds != nil {
 		return nil
 	}
+	key := f.indexKey("bounds", c.ColumnIndexOffset)
+	if h, ok := front.Get[held](f.front, front.PageIndex, key); ok && len(h.bounds) == x.pages() {
+		f.looks.add(true)
+		x.bounds, x.nulls = h.bounds, h.nulls
+		return nil
+	}
+	f.looks.add(false)
 	var in format.ColumnIndex
 	if err := f.decode(c.ColumnIndexOffset, c.ColumnIndexLength, &in); err != nil {
 		return corrupt(f.path, fmt.Errorf("a page index is damaged: %w", err))
@@ -99,5 +128,10 @@ func (f *file) describe(x *pageIndex, g, column int) error {
 			x.bounds[i].NullCount = float64(in.NullCounts[i])
 		}
 	}
+	size := int64(128 + len(key))
+	for i := range x.bounds {
+		size += int64(160 + 2*len(in.MinValues[i]) + 2*len(in.MaxValues[i]))
+	}
+	f.front.Put(front.PageIndex, key, held{x.bounds, x.nulls}, size)
 	return nil
 }

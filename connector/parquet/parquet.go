@@ -17,7 +17,7 @@
 //     memory is bounded by what lies in it.
 //   - Q4 Nothing but the reading of its own footer makes a scan wait for another.
 //
-// It imports columnar, plan/catalog, plan/eval, plan/expr, connector and diag.
+// It imports cache/front, columnar, plan/catalog, plan/eval, plan/expr, connector and diag.
 // Tests compare with the format's own collection of files where it is at hand, and
 // FuzzScan looks for panics.
 package parquet
@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/millrace-engine/millrace/cache/front"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/connector/fs"
@@ -40,8 +41,13 @@ import (
 // Connector implements connector.Connector.
 type Connector struct{ footers }
 
-// New returns the connector.
-func New() *Connector { return &Connector{footers{files: map[string]*entry{}}} }
+// New returns the connector, which reads what it needs of a file whenever it is asked.
+func New() *Connector { return NewWith(nil) }
+
+// NewWith is New with a cache for footers and page indexes.
+func NewWith(f *front.Cache) *Connector {
+	return &Connector{footers{front: f, busy: map[string]*reading{}}}
+}
 
 // Name implements connector.Connector.
 func (c *Connector) Name() string { return "parquet" }
@@ -185,7 +191,7 @@ func (c *Connector) Scan(_ context.Context, _ catalog.Descriptor, split []byte, 
 	if n <= 0 || m <= 0 {
 		return nil, diag.New(diag.Internal, "a split of a Parquet table is damaged")
 	}
-	f, err := c.open(string(split[n+m:]))
+	f, hit, err := c.open(string(split[n+m:]))
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +204,7 @@ func (c *Connector) Scan(_ context.Context, _ catalog.Descriptor, split []byte, 
 	if f, err = f.opened(); err != nil {
 		return nil, err
 	}
+	f.looks.add(hit)
 	r, err := newReader(f, int(g), req)
 	if err != nil {
 		f.os.Close()

@@ -103,7 +103,11 @@ func (r *reader) prune() {
 	r.stats.RowGroupsPruned = 1
 }
 
-func (r *reader) Stats() connector.ScanStats { return r.stats }
+func (r *reader) Stats() connector.ScanStats {
+	s := r.stats
+	s.FrontHits, s.FrontMisses = r.file.looks.hits, r.file.looks.misses
+	return s
+}
 
 func (r *reader) Close() error {
 	for _, c := range r.columns {

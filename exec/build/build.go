@@ -173,8 +173,11 @@ func (t *Tree) Stats() []event.OperatorStats {
 	for i, e := range t.nodes {
 		out[i] = event.OperatorStats{Node: e.node.String(), Depth: e.depth, Rows: e.m.Rows.Load(), Batches: e.m.Batches.Load(), Bytes: e.m.Bytes.Load(), Nanos: e.m.Nanos.Load(),
 			BytesRead: e.m.Scan.BytesRead.Load(), RowsRead: e.m.Scan.RowsRead.Load(), RowGroups: e.m.Scan.RowGroups.Load(),
-			RowGroupsPruned: e.m.Scan.RowGroupsPruned.Load(), PagesPruned: e.m.Scan.PagesPruned.Load(), RowsPruned: e.m.Scan.RowsPruned.Load(),
+			RowGroupsPruned: e.m.Scan.RowGroupsPruned.Load(), PagesPruned: e.m.Scan.PagesPruned.Load(), RowsPruned: e.m.Scan.RowsPruned.Load(), FrontHits: e.m.Scan.FrontHits.Load(), FrontMisses: e.m.Scan.FrontMisses.Load(),
 			CacheHits: e.m.Scan.CacheHits.Load(), CacheDisk: e.m.Scan.CacheDisk.Load(), CacheFetched: e.m.Scan.CacheFetched.Load(), CacheMisses: e.m.Scan.CacheMisses.Load()}
+		if x, ok := e.node.(*physical.Scan); ok && x.Dataset != nil {
+			out[i].Dataset = x.Dataset.ID
+		}
 		if e.usage != nil {
 			out[i].PeakBytes, out[i].SpilledBytes = e.usage.Usage()
 		}

@@ -92,8 +92,14 @@ func (d *Driver) partitions(ctx context.Context, g stage.Driver, o eval.Options)
 	return out, t.buffers, nil
 }
 
-// kept takes in which partitions of datasets a task has computed and kept.
+// kept takes in which partitions of datasets a task has computed and kept, and how many
+// blocks it found.
 func (d *Driver) kept(r *cluster.Report) {
+	for _, o := range r.Metrics {
+		if o.Dataset > 0 {
+			d.Datasets.Registry.Read(o.Dataset, o.CacheHits, o.CacheHits+o.CacheDisk+o.CacheFetched+o.CacheMisses)
+		}
+	}
 	for _, k := range r.Kept {
 		if !d.Datasets.Registry.Add(k.Dataset, k.Partition, string(r.Executor), k.Attempt, k.Rows, k.Bytes) {
 			d.Backend.EndDataset(k.Dataset) // it was forgotten meanwhile

@@ -87,8 +87,11 @@ type OperatorStats struct {
 	RowGroupsPruned int64  `json:"row_groups_pruned,omitempty"`
 	PagesPruned     int64  `json:"pages_pruned,omitempty"`
 	RowsPruned      int64  `json:"rows_pruned,omitempty"`
-	PeakBytes       int64  `json:"peak_bytes,omitempty"` // reserved at most, by one task
+	FrontHits       int64  `json:"front_hits,omitempty"`   // footers and indexes of files that lay in memory,
+	FrontMisses     int64  `json:"front_misses,omitempty"` // and that were read
+	PeakBytes       int64  `json:"peak_bytes,omitempty"`   // reserved at most, by one task
 	SpilledBytes    int64  `json:"spilled_bytes,omitempty"`
+	Dataset         int    `json:"dataset,omitempty"`       // that is scanned
 	CacheHits       int64  `json:"cache_hits,omitempty"`    // blocks of cached datasets that were in memory,
 	CacheDisk       int64  `json:"cache_disk,omitempty"`    // on disk,
 	CacheFetched    int64  `json:"cache_fetched,omitempty"` // on another executor,
@@ -109,6 +112,8 @@ func (s *OperatorStats) Add(o OperatorStats) {
 	s.RowsPruned += o.RowsPruned
 	s.PeakBytes = max(s.PeakBytes, o.PeakBytes)
 	s.SpilledBytes += o.SpilledBytes
+	s.FrontHits += o.FrontHits
+	s.FrontMisses += o.FrontMisses
 	s.CacheHits += o.CacheHits
 	s.CacheDisk += o.CacheDisk
 	s.CacheFetched += o.CacheFetched

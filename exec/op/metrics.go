@@ -22,7 +22,7 @@ type Metrics struct {
 
 // ScanCounters mirror connector.ScanStats, and tell of scans of cached datasets.
 type ScanCounters struct {
-	BytesRead, RowsRead, RowGroups, RowGroupsPruned, PagesPruned, RowsPruned atomic.Int64
+	BytesRead, RowsRead, RowGroups, RowGroupsPruned, PagesPruned, RowsPruned, FrontHits, FrontMisses atomic.Int64
 	// Blocks of cached datasets that were in memory, on disk, on another executor, and
 	// that were computed.
 	CacheHits, CacheDisk, CacheFetched, CacheMisses atomic.Int64

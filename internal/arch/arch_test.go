@@ -27,9 +27,10 @@ var arrows = map[string][]string{
 	"shuffle":           {"columnar"},
 	"cache":             {"cache", "columnar"},
 	"connector/fs":      {},
+	"connector/parquet": {"columnar", "plan/catalog", "plan/expr", "plan/eval", "plan/logical", "connector", "cache/front"},
 	"connector":         {"columnar", "plan/catalog", "plan/expr", "plan/eval", "plan/logical", "connector"},
 	"connector/mrs":     {"columnar", "plan/catalog", "plan/eval", "connector", "shuffle/file"},
-	"connector/files":   {"columnar", "connector"},
+	"connector/files":   {"columnar", "connector", "cache/front"},
 	"exec/driver/dag":   {},
 	"exec/driver/task":  {"exec"},
 	"exec/event":        {},
@@ -60,6 +61,7 @@ var arrows = map[string][]string{
 // modules lists the third-party modules that a folder may use.
 var modules = map[string][]string{
 	".":                 {"github.com/apache/arrow-go/v18"},
+	"cache/front":       {"github.com/dgraph-io/ristretto/v2"},
 	"shuffle/service":   {"github.com/cespare/xxhash/v2"},
 	"bench/chaos":       {"golang.org/x/sys/unix"},
 	"artifacts/wasm":    {"github.com/tetratelabs/wazero"},

@@ -37,6 +37,7 @@ const (
 	SpillLimit        = "spill.limit"
 	ShuffleKeep       = "shuffle.keep"
 	CachePolicy       = "cache.policy"
+	CacheFront        = "cache.front"
 	CheckpointDir     = "checkpoint.dir"
 	CollectLimit      = "driver.collect.limit"
 	ResultBuffer      = "driver.result.buffer"
@@ -100,6 +101,7 @@ func All() []Setting {
 		{SpillLimit, "none", "the most that may lie there at a time: a size as 100GiB, or none", func(v string) error { _, err := SpillBytes(v); return err }},
 		{ShuffleKeep, "", "directory where the outputs of exchanges are kept as .mrs files, for millrace shuffle cat; empty for none", func(string) error { return nil }},
 		{CheckpointDir, "", "directory for the files of checkpoints, which stay there; on a cluster all hosts must see it; empty for one of the system's place for temporary files, which goes with the session", func(string) error { return nil }},
+		{CacheFront, "on", "whether footers and page indexes of files that were read stay in memory that nobody else needs: on, off; lossy, which drops them at once, is for tests", oneOf("on", "off", "lossy")},
 		{CachePolicy, "s3fifo", "which blocks of cached tables leave memory first: s3fifo, what is read once only; lru, what was read longest ago; cost, what is cheapest to make again", oneOf("s3fifo", "lru", "cost")},
 		{Transport, "local", "what carries bytes between processes: local (sockets of one host, and between hosts of a cluster quic, else tcp), quic or tcp (TLS 1.3)", oneOf("local", "quic", "tcp")},
 		{FetchTask, "48MiB", "exchange output that a task may have asked other executors for and not used up", size(64 << 10)},

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/millrace-engine/millrace/cache"
+	"github.com/millrace-engine/millrace/cache/front"
 	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/connector"
 	"github.com/millrace-engine/millrace/exec"
@@ -74,6 +75,8 @@ type Program struct {
 	Fetch service.Options
 	// CachePolicy is for executor.Config.CachePolicy; nil: the spec names one.
 	CachePolicy func() cache.Policy
+	// Front is what Tables keep footers in; nil: they keep none.
+	Front *front.Cache
 }
 
 // Child is the life of an executor that Spawn made: it reads its spec from stdin
@@ -127,6 +130,10 @@ func (s *Spec) run(ctx context.Context, p Program) error {
 	keep, err := executor.OpenKeep(s.Keep)
 	if err != nil {
 		return err
+	}
+	if p.Front != nil {
+		p.Front.Attach(broker, front.Mode(s.CacheFront))
+		defer p.Front.Close()
 	}
 	if p.CachePolicy == nil {
 		p.CachePolicy = cache.Policies[s.CachePolicy]

@@ -43,6 +43,7 @@ type Config struct {
 	ArtifactDir   string
 	ArtifactLimit int64
 	CachePolicy   string // as Spec.CachePolicy
+	CacheFront    string // as Spec.CacheFront
 	Keep          string // directory where each application keeps its exchange output; "" = none
 	Results       executor.ResultSink
 	Functions     expr.Lookup // of the program; nil stands for expr.Builtins
@@ -146,7 +147,7 @@ func (b *Backend) spawn(ended func(error)) error {
 	}
 	c := b.config
 	s := Spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), Host: loopback, Dir: b.dir,
-		Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Fetch: c.Fetch, Keep: b.keep, CachePolicy: c.CachePolicy, ArtifactDir: c.ArtifactDir, ArtifactLimit: c.ArtifactLimit}
+		Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Fetch: c.Fetch, Keep: b.keep, CachePolicy: c.CachePolicy, CacheFront: c.CacheFront, ArtifactDir: c.ArtifactDir, ArtifactLimit: c.ArtifactLimit}
 	if s.Credential, err = credential.Encode(); err != nil {
 		return err
 	}

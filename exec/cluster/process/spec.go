@@ -36,6 +36,8 @@ type Spec struct {
 	Binary *Binary `json:",omitempty"`
 	// CachePolicy names one of cache.Policies, for programs that do not bring their own.
 	CachePolicy string
+	// CacheFront is a front.Mode.
+	CacheFront string
 	// Dir is for sockets. The executor removes it when it has lost whoever started
 	// it, and Parents, from the inside out, if nothing is left in them.
 	Dir     string

@@ -171,6 +171,8 @@ type ExecutorSpec struct {
 	Binary        *process.Binary `json:",omitempty"`
 	// CachePolicy is as process.Spec.CachePolicy.
 	CachePolicy string
+	// CacheFront is as process.Spec.CacheFront.
+	CacheFront string
 }
 
 // UpBody tells the master that an executor has reached its driver, or that its

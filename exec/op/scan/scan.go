@@ -100,6 +100,8 @@ func (s *scan) finish() error {
 	c.RowGroupsPruned.Add(st.RowGroupsPruned)
 	c.PagesPruned.Add(st.PagesPruned)
 	c.RowsPruned.Add(st.RowsPruned)
+	c.FrontHits.Add(st.FrontHits)
+	c.FrontMisses.Add(st.FrontMisses)
 	return err
 }
 

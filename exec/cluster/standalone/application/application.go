@@ -42,6 +42,7 @@ type Config struct {
 	SpillLimit  int64
 	Fetch       service.Limits // of each executor
 	CachePolicy string         // as process.Spec.CachePolicy
+	CacheFront  string         // as process.Spec.CacheFront
 	Keep        string         // directory on workers where the application keeps its exchange output; "" = none
 	// Wait bounds the time until there is an executor.
 	Wait    time.Duration
@@ -229,7 +230,7 @@ func (b *Backend) placed(p standalone.PlacedBody) error {
 		keep = filepath.Join(b.want.Keep, b.app)
 	}
 	b.line.Send(standalone.Spec, standalone.SpecBody{N: p.N, Spec: standalone.ExecutorSpec{Credential: encoded, Transport: b.want.Schemes,
-		Driver: string(b.Addr()), SpillLimit: b.want.SpillLimit, Fetch: b.want.Fetch, Keep: keep, CachePolicy: b.want.CachePolicy, WorkDir: b.workDir,
+		Driver: string(b.Addr()), SpillLimit: b.want.SpillLimit, Fetch: b.want.Fetch, Keep: keep, CachePolicy: b.want.CachePolicy, CacheFront: b.want.CacheFront, WorkDir: b.workDir,
 		ArtifactDir: b.want.ArtifactDir, ArtifactLimit: b.want.ArtifactLimit, Binary: b.binary}})
 	return nil
 }

@@ -77,7 +77,7 @@ func (w *worker) executor(b *standalone.StartExecutorBody) (*child, error) {
 	}
 	cmd.Dir = workDir(b.Spec.WorkDir)
 	spec := process.Spec{Name: credential.Name, Credential: b.Spec.Credential, Transport: b.Spec.Transport, Driver: transport.Addr(b.Spec.Driver), Host: w.Host,
-		Slots: b.Size.Cores, Memory: b.Size.Memory, SpillDir: c.dir, SpillLimit: b.Spec.SpillLimit, Fetch: b.Spec.Fetch, Keep: b.Spec.Keep, CachePolicy: b.Spec.CachePolicy,
+		Slots: b.Size.Cores, Memory: b.Size.Memory, SpillDir: c.dir, SpillLimit: b.Spec.SpillLimit, Fetch: b.Spec.Fetch, Keep: b.Spec.Keep, CachePolicy: b.Spec.CachePolicy, CacheFront: b.Spec.CacheFront,
 		ArtifactDir: b.Spec.ArtifactDir, ArtifactLimit: b.Spec.ArtifactLimit, Binary: b.Spec.Binary, Dir: c.dir, Parents: w.orphans(c)}
 	return c, w.start(Key{Executor: b.ID}, c, cmd, spec, nil)
 }
