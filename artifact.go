@@ -3,6 +3,7 @@ package millrace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"slices"
@@ -55,6 +56,23 @@ func (s *Session) Artifacts() []Artifact {
 		out = append(out, artifactOf(r))
 	}
 	return out
+}
+
+// ArtifactBytes is how many bytes of artifacts this session has sent to executors, its
+// own program among them, and how many the artifacts have: executors pass on what they
+// have, keep it for the next session, and of a changed artifact get what changed.
+func (s *Session) ArtifactBytes() (sent, size int64) {
+	if b, ok := s.driver.Backend.(cluster.Sharing); ok {
+		return b.Shared()
+	}
+	return 0, 0
+}
+
+// report says that on standard error, where artifact.report asks for it.
+func (s *Session) report() {
+	if sent, size := s.ArtifactBytes(); size > 0 && s.conf.Get(settings.ArtifactReport).Text == "on" {
+		fmt.Fprintf(os.Stderr, "artifacts: sent %d bytes to executors; the artifacts have %d\n", sent, size)
+	}
 }
 
 // ArtifactPath is where a function finds an artifact of its session: by its name, of

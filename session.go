@@ -237,6 +237,7 @@ func (s *Session) Close() error {
 	defer s.artifacts.close()
 	defer s.libraries.Close()
 	defer s.front.Close()
+	s.report()
 	err := s.driver.Close(ctx)
 	s.mu.Lock()
 	scratch := s.scratch

@@ -28,6 +28,9 @@ type Chunk struct {
 type Manifest struct {
 	Size   int64
 	Chunks []Chunk
+	// Bases are artifacts that the server has and this one may be a version of; they
+	// are added as it is sent.
+	Bases []ID `json:",omitempty"`
 }
 
 // errManifest is wrapped by what check finds.
@@ -38,6 +41,9 @@ var errManifest = errors.New("artifacts: malformed list of chunks")
 func (m *Manifest) check(size int64) error {
 	if len(m.Chunks) > maxChunks {
 		return fmt.Errorf("%w: %d chunks", errManifest, len(m.Chunks))
+	}
+	if len(m.Bases) > maxBases {
+		return fmt.Errorf("%w: %d bases", errManifest, len(m.Bases))
 	}
 	sum := int64(0)
 	for _, c := range m.Chunks {

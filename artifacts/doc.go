@@ -21,13 +21,14 @@
 //   - A2 An artifact has its name only when all of it is there and has its hash; it is
 //     never changed then.
 //   - A3 Chunks end where their content says (a rolling hash), so that a changed file
-//     shares chunks with the one before, which are copied from it.
+//     shares chunks with the one before, which are copied from it; what else changed
+//     comes as what it adds to that one (delta.go).
 //   - A4 Who is not of the application, by its certificate, or does not know the
 //     session's token gets nothing.
 //   - A5 What is in use (Hold) is not evicted; the store stays below its limit, or
 //     refuses.
 //   - A6 A session without artifacts has no server, no store and no goroutine.
 //
-// It imports diag and internal/identity. Tests damage, cut and hang transfers, and
+// It imports diag, internal/identity and a compressor. Tests damage, cut and hang transfers, and
 // ask for ten thousand hostile names.
 package artifacts

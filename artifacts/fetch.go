@@ -141,7 +141,9 @@ func (f *Fetcher) fetch(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
-	if err := f.store.reserve(ref.Size); err != nil {
+	base := f.store.base(m)
+	defer base.close()
+	if err := f.store.reserve(ref.Size); err != nil { // which may evict the base: it is open
 		return err
 	}
 	name := ref.ID.String() + ".part"
@@ -154,7 +156,7 @@ func (f *Fetcher) fetch(ctx context.Context, ref Ref) error {
 		f.server.add(ref.ID, source{m, p.read})
 	}
 	defer file.Close()
-	if err := f.chunks(ctx, ref, p); err != nil {
+	if err := f.chunks(ctx, ref, p, base); err != nil {
 		return err
 	}
 	if err := file.Truncate(ref.Size); err != nil {
@@ -171,7 +173,7 @@ func (f *Fetcher) fetch(ctx context.Context, ref Ref) error {
 // chunks fills a partial artifact: with what is there from an attempt before, what
 // other artifacts have (A3), and the rest over the network. It begins anywhere, so
 // that executors that start together soon have different chunks to offer.
-func (f *Fetcher) chunks(ctx context.Context, ref Ref, p *partial) error {
+func (f *Fetcher) chunks(ctx context.Context, ref Ref, p *partial, base base) error {
 	offsets := make([]int64, len(p.manifest.Chunks))
 	at := int64(0)
 	for i, c := range p.manifest.Chunks {
@@ -193,7 +195,7 @@ func (f *Fetcher) chunks(ctx context.Context, ref Ref, p *partial) error {
 			continue
 		}
 		if from, ok := known[c.Hash]; !ok || !f.store.copyOf(from, c, b) {
-			if err := f.chunk(ctx, ref, c, at, b[:c.Size]); err != nil {
+			if err := f.chunk(ctx, ref, c, at, b[:c.Size], &base); err != nil {
 				return err
 			}
 		}
@@ -209,11 +211,14 @@ func (f *Fetcher) chunks(ctx context.Context, ref Ref, p *partial) error {
 // errRefused says that asking again is no use.
 var errRefused = errors.New("401: the token of the session is missing or wrong")
 
+// errDelta says that the base may be damaged: chunks are asked for whole from then on.
+var errDelta = errors.New("a delta that does not help")
+
 // attempts is how often a chunk is asked for, with pauses that double.
 const attempts = 5
 
 // chunk gets a chunk that has its hash: of the driver, or of executors that it names.
-func (f *Fetcher) chunk(ctx context.Context, ref Ref, c Chunk, at int64, b []byte) error {
+func (f *Fetcher) chunk(ctx context.Context, ref Ref, c Chunk, at int64, b []byte, over *base) error {
 	pause := 50 * time.Millisecond
 	insist := false
 	var err error
@@ -229,7 +234,7 @@ func (f *Fetcher) chunk(ctx context.Context, ref Ref, c Chunk, at int64, b []byt
 			}
 		}
 		var peers []Peer
-		peers, err = f.ask(ctx, f.driver(), f.offer.Server, ref.ID, c, at, b, insist)
+		peers, err = f.ask(ctx, f.driver(), f.offer.Server, ref.ID, c, at, b, insist, *over)
 		if err == nil && peers == nil {
 			return nil
 		}
@@ -242,11 +247,14 @@ func (f *Fetcher) chunk(ctx context.Context, ref Ref, c Chunk, at int64, b []byt
 			if who == f.self.Name {
 				continue
 			}
-			if _, err = f.ask(ctx, who, peers[k].At, ref.ID, c, at, b, false); err == nil {
+			if _, err = f.ask(ctx, who, peers[k].At, ref.ID, c, at, b, false, *over); err == nil {
 				return nil
 			}
 		}
 		insist = n >= 1 // they had time to get it
+		if errors.Is(err, errDelta) {
+			*over = base{}
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -273,13 +281,16 @@ func (f *Fetcher) request(ctx context.Context, who identity.Name, at, path strin
 }
 
 // ask gets one chunk, or who has it, and checks its hash.
-func (f *Fetcher) ask(ctx context.Context, who identity.Name, at string, id ID, c Chunk, from int64, b []byte, insist bool) ([]Peer, error) {
+func (f *Fetcher) ask(ctx context.Context, who identity.Name, at string, id ID, c Chunk, from int64, b []byte, insist bool, over base) ([]Peer, error) {
 	header := map[string]string{"Range": fmt.Sprintf("bytes=%d-%d", from, from+int64(c.Size)-1)}
 	if f.server != nil {
 		header[serveHeader] = f.server.Addr()
 	}
 	if insist {
 		header[insistHeader] = "1"
+	}
+	if over.file != nil {
+		header[baseHeader] = over.id.String()
 	}
 	r, err := f.request(ctx, who, at, id.String(), header)
 	if err != nil {
@@ -299,12 +310,27 @@ func (f *Fetcher) ask(ctx context.Context, who identity.Name, at string, id ID, 
 	default:
 		return nil, fmt.Errorf("%s answers %s", who, r.Status)
 	}
-	n, err := io.ReadFull(r.Body, b)
-	f.Got.Add(int64(n))
-	if err != nil {
-		return nil, fmt.Errorf("%s sent %d of %d bytes: %w", who, n, len(b), err)
+	shrunk := over.file != nil && r.Header.Get(baseHeader) == over.id.String()
+	if shrunk {
+		delta, err := io.ReadAll(io.LimitReader(r.Body, int64(len(b))))
+		f.Got.Add(int64(len(delta)))
+		if err == nil {
+			err = over.expand(delta, b, from)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s sent %w: %w", who, errDelta, err)
+		}
+	} else {
+		n, err := io.ReadFull(r.Body, b)
+		f.Got.Add(int64(n))
+		if err != nil {
+			return nil, fmt.Errorf("%s sent %d of %d bytes: %w", who, n, len(b), err)
+		}
 	}
 	if sha256.Sum256(b) != c.Hash {
+		if shrunk {
+			return nil, fmt.Errorf("%s sent %w: it makes other bytes", who, errDelta)
+		}
 		return nil, fmt.Errorf("%s sent other bytes than the hash of the chunk says", who)
 	}
 	return nil, nil

@@ -22,7 +22,8 @@ import (
 // The requests:
 //
 //	GET /v1/<id>/chunks                    the manifest
-//	GET /v1/<id>      Range: bytes=a-b     one chunk
+//	GET /v1/<id>      Range: bytes=a-b     one chunk; with baseHeader, the id of another
+//	                                       artifact, perhaps as a delta over that
 //
 // Who asks says with serveHeader where it serves itself. The driver sends each chunk
 // to copies of those who do; the others get a conflict with a list of these, and come
@@ -32,6 +33,7 @@ const (
 	prefix       = "/v1/"
 	serveHeader  = "Millrace-Serve"
 	insistHeader = "Millrace-Insist"
+	baseHeader   = "Millrace-Base"
 	copies       = 2
 	idle         = 20 * time.Second
 )
@@ -51,6 +53,7 @@ type Server struct {
 	http     *http.Server
 	done     chan struct{}
 	sent     atomic.Int64
+	shrinks  chan struct{} // one for each delta that is made, which takes memory
 
 	mu      sync.Mutex
 	serving map[ID]source
@@ -75,7 +78,7 @@ func Serve(store *Store, self *identity.Credential, host, token string, spread b
 	if err != nil {
 		return nil, failed("artifacts cannot be served on %s: %v", host, err)
 	}
-	s := &Server{store: store, token: token, spread: spread, listener: l, done: make(chan struct{}), serving: map[ID]source{}, given: map[chunkAt][]Peer{}}
+	s := &Server{store: store, token: token, spread: spread, listener: l, done: make(chan struct{}), shrinks: make(chan struct{}, 2), serving: map[ID]source{}, given: map[chunkAt][]Peer{}}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: idle, WriteTimeout: 4 * idle, IdleTimeout: idle, MaxHeaderBytes: 16 << 10,
 		ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { // ends with Close
@@ -142,7 +145,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if list {
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(from.manifest)
+		m := *from.manifest
+		if s.spread {
+			m.Bases = s.store.bases(id, m.Size)
+		}
+		json.NewEncoder(w).Encode(m)
 		return
 	}
 	at, n, err := span(r.Header.Get("Range"), from.manifest.Size)
@@ -158,12 +165,43 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	b = s.delta(w, r, b, at)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", at, at+int64(n)-1, from.manifest.Size))
-	w.Header().Set("Content-Length", strconv.Itoa(n))
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(http.StatusPartialContent)
 	k, _ := w.Write(b)
 	s.sent.Add(int64(k))
+}
+
+// delta returns what is sent of a chunk: what it adds to a base that was asked for and
+// is here, or all of it.
+func (s *Server) delta(w http.ResponseWriter, r *http.Request, chunk []byte, at int64) []byte {
+	base, err := ParseID(r.Header.Get(baseHeader))
+	if err != nil {
+		return chunk
+	}
+	f, err := s.store.root.Open(base.String())
+	if err != nil {
+		return chunk
+	}
+	defer f.Close()
+	select {
+	case s.shrinks <- struct{}{}:
+	case <-r.Context().Done():
+		return chunk
+	}
+	defer func() { <-s.shrinks }()
+	dict, err := around(f, at, len(chunk))
+	if err != nil {
+		return chunk
+	}
+	small, err := shrink(dict, chunk)
+	if err != nil || small == nil {
+		return chunk
+	}
+	w.Header().Set(baseHeader, base.String())
+	return small
 }
 
 // mine decides whether the driver sends a chunk itself.

@@ -41,7 +41,7 @@ the driver: submit prints its id and returns, and the application goes on withou
 
 An application written in Go, whose main begins with millrace.Main, is run here as the driver; its sessions take the
 master and the settings from the flags, and executors on the workers run a copy of the same binary, which they get by its
-hash. What follows -- is for the application.
+hash: of a changed one they get what changed. What was sent is said at the end. What follows -- is for the application.
 
 Files that statements read must be where the workers find them, as on a shared file system; --file and --artifact send
 along what functions need.`,
@@ -122,7 +122,7 @@ func (o *submission) source(cmd *cobra.Command, args []string) (string, error) {
 
 // settings are the application's, as key=value.
 func (o *submission) settings() []string {
-	conf := append([]string{}, o.conf...)
+	conf := append([]string{settings.ArtifactReport + "=on"}, o.conf...)
 	put := func(key, value string) { conf = append(conf, key+"="+value) }
 	put(settings.AppName, o.name)
 	if o.executors != 0 {

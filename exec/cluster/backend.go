@@ -94,6 +94,9 @@ func (m *Move) Block() cache.BlockID {
 type Sharing interface {
 	Backend
 	Share(*artifacts.Store, []artifacts.Ref) (artifacts.Offer, error)
+	// Shared is how many bytes of artifacts the driver has sent, and how many the
+	// artifacts have that it was asked to share.
+	Shared() (sent, size int64)
 }
 
 // Executor is an executor as the scheduler sees it.

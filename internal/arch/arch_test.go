@@ -64,6 +64,7 @@ var modules = map[string][]string{
 	"cache/front":       {"github.com/dgraph-io/ristretto/v2"},
 	"shuffle/service":   {"github.com/cespare/xxhash/v2"},
 	"bench/chaos":       {"golang.org/x/sys/unix"},
+	"artifacts":         {"github.com/klauspost/compress/zstd"},
 	"artifacts/wasm":    {"github.com/tetratelabs/wazero"},
 	"bench/shuffle":     {"github.com/pierrec/lz4/v4", "github.com/quic-go/quic-go"},
 	"columnar/memory":   {"golang.org/x/sys/unix"},

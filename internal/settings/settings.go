@@ -56,6 +56,7 @@ const (
 	AppName           = "app.name"
 	ArtifactDir       = "artifact.dir"
 	ArtifactLimit     = "artifact.limit"
+	ArtifactReport    = "artifact.report"
 	ClusterHost       = "cluster.host"
 	ClusterToken      = "cluster.token"
 	ClusterWait       = "cluster.wait"
@@ -77,6 +78,7 @@ func All() []Setting {
 		{AppName, "millrace", "name of the application, as a cluster shows it", func(string) error { return nil }},
 		{ArtifactDir, "", "directory of the host where files, libraries and programs of sessions are kept; empty for one of the user in the system's place for temporary files", func(string) error { return nil }},
 		{ArtifactLimit, "10GiB", "the most that may lie there; what nobody uses makes room", size(1 << 20)},
+		{ArtifactReport, "off", "whether a session says at its end, on standard error, how many bytes of artifacts it sent: on or off; millrace submit turns it on", oneOf("on", "off")},
 		{ClusterHost, "", "address of this machine that a cluster's workers reach; empty for the one that leads to the master", func(string) error { return nil }},
 		{ClusterToken, "", "file with the token that lets a process into a cluster; empty for millrace/token in the user's configuration directory", func(string) error { return nil }},
 		{ClusterWait, "5m", "how long an application waits for its first executor", duration},

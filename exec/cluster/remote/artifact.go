@@ -15,7 +15,8 @@ type sharing struct {
 	mu     sync.Mutex
 	server *artifacts.Server
 	offer  artifacts.Offer
-	epoch  atomic.Int64 // of the offer; 0: there is none
+	sizes  map[artifacts.ID]int64 // of all that was ever offered
+	epoch  atomic.Int64           // of the offer; 0: there is none
 }
 
 // Share serves artifacts that the store holds, and offers refs to the executors
@@ -30,27 +31,32 @@ func (b *Backend) Share(store *artifacts.Store, refs []artifacts.Ref) (artifacts
 		if err != nil {
 			return artifacts.Offer{}, err
 		}
-		s.server = server
+		s.server, s.sizes = server, map[artifacts.ID]int64{}
 		s.offer = artifacts.Offer{Server: server.Addr(), Token: token}
 	}
 	for _, r := range refs {
 		if err := s.server.Add(r.ID); err != nil {
 			return artifacts.Offer{}, err
 		}
+		s.sizes[r.ID] = r.Size
 	}
 	s.offer.Refs = refs
 	s.epoch.Add(1)
 	return s.offer, nil
 }
 
-// SharedBytes is how many bytes of artifacts the driver has sent.
-func (b *Backend) SharedBytes() int64 {
-	b.sharing.mu.Lock()
-	defer b.sharing.mu.Unlock()
-	if b.sharing.server == nil {
-		return 0
+// Shared implements cluster.Sharing.
+func (b *Backend) Shared() (sent, size int64) {
+	s := &b.sharing
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.sizes {
+		size += n
 	}
-	return b.sharing.server.Sent()
+	if s.server != nil {
+		sent = s.server.Sent()
+	}
+	return sent, size
 }
 
 // tell sends an executor the offer if it is new to it. The backend's mu is held.
