@@ -11,6 +11,8 @@
 //     is the same in every process and version: golden values guard it.
 //   - K2 Outputs come from the caller's Scratch and live as long as it says.
 //   - K3 Kernels never fail on the value under a null.
+//   - K4 What is assembly has a twin in Go that tests compare it with. Other
+//     processors do without.
 //
-// It imports columnar, memory and diag.
+// It imports columnar, memory, diag and invariants.
 package kernel

@@ -18,7 +18,9 @@ import (
 // Each partition has one open slot. The first ones are small; each is twice as large
 // as what its partition has so far, up to slotBytes. A full one becomes a Piece. A
 // column is gathered while it is in the first cache, and what is written goes to its
-// place for good: no row is moved again. It is used by one goroutine at a time.
+// place for good: no row is moved again. Slots of the largest regions, more than
+// caches hold, are written line by line past them (spread_lines.go). It is used by one
+// goroutine at a time.
 type Spread struct {
 	schema *columnar.Schema
 	types  []columnar.Type // the last is of the hash, if that goes along
@@ -28,7 +30,12 @@ type Spread struct {
 	spread []int   // rows, by partition
 	full   []*slot
 	runs   []run
+	rows   int   // of runs
 	need   []int // bytes of a run's strings, by column
+
+	lines   *memory.Scratch // where lines of slots wait; nil: slots have none
+	idle    [][]byte        // lines of slots that are full
+	strokes []stroke        // of a column
 
 	region *memory.Region // that slots are cut from
 	block  []byte         // what is left of it
@@ -63,6 +70,7 @@ type spreadColumn struct {
 	width int                  // of a value; 0: bits or strings
 	dict  *columnar.Dictionary // codes instead of strings
 	plain bool                 // strings came that are not of dict
+	nulls bool                 // an open slot has some
 	rows  int                  // so far, and the bytes of their strings
 	bytes int
 }
@@ -74,6 +82,7 @@ type slot struct {
 	mem       []byte
 	cap, rows int
 	places    []place // by column
+	lines     []byte  // the last, not yet full line of each column; nil: rows are written as they come
 }
 
 // place is where a slot has a column.
@@ -104,6 +113,9 @@ func NewSpread(schema *columnar.Schema, hashOf columnar.KeySet, parts int, r mem
 		x.types = append(x.types, columnar.Type{Kind: columnar.Uint64})
 	}
 	x.cols, x.need = make([]spreadColumn, len(x.types)), make([]int, len(x.types))
+	if streams && parts > 1 && parts*x.linesBytes() <= mostLines {
+		x.lines = memory.NewScratch(r)
+	}
 	return x
 }
 
@@ -125,7 +137,10 @@ func (x *Spread) Add(b *columnar.Batch, rows []uint16, ends []uint32, s *memory.
 	}
 	x.plan(cols, rows, ends)
 	for i := range cols {
-		x.column(i, &cols[i])
+		x.column(i, cols[i:])
+	}
+	if x.lines != nil {
+		fence()
 	}
 	x.runs = x.runs[:0]
 	x.build()
@@ -144,6 +159,9 @@ func (x *Spread) Flush() {
 	x.closeAll()
 	x.drop()
 	clear(x.spread)
+	for i := range x.cols {
+		x.cols[i].nulls = false
+	}
 	x.size, x.short = firstRegion, false
 }
 
@@ -170,6 +188,8 @@ func (x *Spread) Finish() {
 // Close drops what was not taken.
 func (x *Spread) Close() {
 	x.Flush()
+	x.idle = nil
+	x.lines.Close()
 	for _, p := range x.Take() {
 		if p.Region != nil {
 			p.Region.Release()
@@ -220,6 +240,7 @@ func (x *Spread) plan(cols []columnar.Vector, rows []uint16, ends []uint32) {
 		}
 	}
 	from := 0
+	x.rows = len(rows)
 	for p, end := range ends {
 		for from < int(end) {
 			s := x.open[p]
@@ -317,6 +338,9 @@ func (x *Spread) next(p, n int) *slot {
 	}
 	clear(x.need)
 	s.mem, s.region = x.cut(size)
+	if x.lines != nil && s.region.Size() >= mostRegion {
+		s.lines = x.newLines()
+	}
 	for i := range x.cols {
 		if x.cols[i].plain {
 			columnar.View[int32](s.mem[s.places[i].data:], 1)[0] = 0
@@ -355,91 +379,6 @@ func (x *Spread) drop() {
 	x.region, x.block = nil, nil
 }
 
-// column writes a column of a batch to the runs' places.
-func (x *Spread) column(i int, v *columnar.Vector) {
-	c, t := &x.cols[i], x.types[i]
-	if t.Kind == columnar.Null {
-		return
-	}
-	x.valid(i, v)
-	switch {
-	case c.dict != nil:
-		spreadFixed[uint32](x.runs, i, v.Data, v.Len)
-	case c.plain:
-		for _, r := range x.runs {
-			r.strings(i, v)
-		}
-	case t.Kind == columnar.Bool:
-		for _, r := range x.runs {
-			gatherBits(columnar.Bitmap(r.slot.mem[r.slot.places[i].data:]), r.at, v.Bits(), r.rows)
-		}
-	case c.width != int(v.Width):
-		for _, r := range x.runs {
-			narrow, p := columnar.Values[int64](v), &r.slot.places[i]
-			for k, row := range r.rows {
-				columnar.View[columnar.Int128](r.slot.mem[p.data:], r.slot.cap)[r.at+k] = columnar.Int128Of(narrow[row])
-			}
-		}
-	case c.width == 8:
-		spreadFixed[uint64](x.runs, i, v.Data, v.Len)
-	case c.width == 4:
-		spreadFixed[uint32](x.runs, i, v.Data, v.Len)
-	case c.width == 16:
-		spreadFixed[columnar.Int128](x.runs, i, v.Data, v.Len)
-	case c.width == 2:
-		spreadFixed[uint16](x.runs, i, v.Data, v.Len)
-	default:
-		spreadFixed[uint8](x.runs, i, v.Data, v.Len)
-	}
-}
-
-// spreadFixed writes values as wide as T.
-func spreadFixed[T columnar.Fixed](runs []run, i int, data []byte, n int) {
-	src := columnar.View[T](data, n)
-	for k := range runs {
-		r := &runs[k]
-		s := r.slot
-		dst := columnar.View[T](s.mem[s.places[i].data:], s.cap)[r.at:]
-		if r.from >= 0 {
-			copy(dst, src[r.from:r.from+len(r.rows)])
-		} else {
-			gather(dst, src, r.rows)
-		}
-	}
-}
-
-// valid writes which rows are null. A slot has bits from its first null on.
-func (x *Spread) valid(i int, v *columnar.Vector) {
-	for _, r := range x.runs {
-		p := &r.slot.places[i]
-		if v.Valid == nil && !p.nulls {
-			continue
-		}
-		to := columnar.Bitmap(r.slot.mem[p.valid:])
-		if !p.nulls {
-			p.nulls = true
-			FillBits(to, 0, r.at, true)
-		}
-		if v.Valid == nil {
-			FillBits(to, r.at, len(r.rows), true)
-		} else {
-			gatherBits(to, r.at, v.Valid, r.rows)
-		}
-	}
-}
-
-// strings writes the run's strings behind those that the slot has.
-func (r *run) strings(i int, v *columnar.Vector) {
-	s, p, off := r.slot, &r.slot.places[i], v.Offsets()
-	ends := columnar.View[int32](s.mem[p.data:], s.cap+1)[r.at : r.at+len(r.rows)+1]
-	at := ends[0]
-	for k, row := range r.rows {
-		at += off[int(row)+1] - off[row]
-		ends[k+1] = at
-	}
-	copyStrings(s.mem[p.bytes:p.bytes+p.room+slack], int(ends[0]), v.Bytes, off, r.rows)
-}
-
 // close takes the open slot of a partition for full.
 func (x *Spread) close(p int) {
 	if s := x.open[p]; s != nil {
@@ -460,6 +399,7 @@ func (x *Spread) closeAll() {
 func (x *Spread) build() {
 	x.closed = x.closed || len(x.full) > 0
 	for i, s := range x.full {
+		x.settleLines(s)
 		b := &columnar.Batch{Schema: x.schema, Rows: s.rows, Cols: make([]columnar.Vector, len(x.types))}
 		for c := range x.types {
 			b.Cols[c] = x.vector(s, c)

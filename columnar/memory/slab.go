@@ -19,8 +19,9 @@ const (
 	classes = 9 // 64 KiB … 16 MiB
 
 	// maxIdle bounds the bytes of freed slabs that stay with the process, which
-	// are an eighth of its budget too.
-	maxIdle = 128 << 20
+	// are an eighth of its budget too: for a fresh page the system takes longer than
+	// copying it does.
+	maxIdle = 256 << 20
 )
 
 type slabPool struct {
