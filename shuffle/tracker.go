@@ -92,6 +92,15 @@ func (t *Tracker) Move(job, exch int, s MapStatus, to string) bool {
 	return true
 }
 
+// Moved reports whether outputs lie elsewhere than they did in an epoch of the same
+// contents.
+func (t *Tracker) Moved(job, exch int, epoch uint64) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e, ok := t.exch[key{job, exch}]
+	return ok && Contents(e.epoch) == Contents(epoch) && e.epoch > epoch
+}
+
 // Outputs returns the epoch and the outputs in the order of their map tasks.
 func (t *Tracker) Outputs(job, exch int) (uint64, []MapStatus) {
 	t.mu.RLock()

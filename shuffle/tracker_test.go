@@ -41,3 +41,25 @@ func TestTracker(t *testing.T) {
 		t.Fatal("another job lost its outputs")
 	}
 }
+
+// An output that moves is known to have moved to those who were told before, and is no
+// other output (S2); after a loss nobody's view is of the same contents.
+func TestMoved(t *testing.T) {
+	tr := NewTracker()
+	tr.Register(1, 1, MapStatus{Map: 0, Executor: "x"})
+	tr.Register(1, 1, MapStatus{Map: 1, Executor: "x"})
+	before, out := tr.Outputs(1, 1)
+	if tr.Moved(1, 1, before) || tr.Moved(1, 2, before) {
+		t.Fatal("nothing has moved yet")
+	}
+	if !tr.Move(1, 1, out[0], "y") || tr.Move(1, 1, out[0], "z") {
+		t.Fatal("an output moves once from where it lies")
+	}
+	after, _ := tr.Outputs(1, 1)
+	if !tr.Moved(1, 1, before) || tr.Moved(1, 1, after) || Contents(after) != Contents(before) {
+		t.Fatalf("epochs %x and %x", before, after)
+	}
+	if tr.Unregister(1, 1, 1); tr.Moved(1, 1, before) {
+		t.Fatal("an epoch of other contents has moved")
+	}
+}

@@ -67,6 +67,7 @@ func (d *Driver) leave(backend cluster.Migrating, id exec.ExecutorID) {
 		}
 	})
 	d.leaving[id] = l
+	d.turnAway(id)
 }
 
 // left forgets an executor that is lost, and what was on the way to it.
@@ -75,6 +76,12 @@ func (d *Driver) left(id exec.ExecutorID) {
 		l.over.Stop()
 		delete(d.leaving, id)
 	}
+	d.turnAway(id)
+}
+
+// turnAway forgets what is on the way to an executor: who leaves, too, may be gone when
+// word of it comes.
+func (d *Driver) turnAway(id exec.ExecutorID) {
 	for _, l := range d.leaving {
 		maps.DeleteFunc(l.moves, func(_ cache.BlockID, to exec.ExecutorID) bool { return to == id })
 	}

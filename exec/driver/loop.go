@@ -40,24 +40,27 @@ func (d *Driver) loop() {
 }
 
 // drain carries out what is queued, and what that leads to (R1), then completes
-// the jobs that ended.
+// the jobs that ended. It leaves nothing queued: what is to be done on an executor must
+// not be done after word that it is lost.
 func (d *Driver) drain() {
-	for len(d.queue) > 0 {
-		f := d.queue[0]
-		d.queue = d.queue[1:]
-		f()
-	}
-	for _, j := range d.inOrder() {
-		if j.ended && len(j.running) == 0 { // R3
-			delete(d.jobs, j.id)
-			d.Backend.EndJob(j.id)
-			d.Tracker.Drop(j.id)
-			j.keys.close()
-			d.ended(j)
-			close(j.done)
+	for again := true; again; again = len(d.queue) > 0 {
+		for len(d.queue) > 0 {
+			f := d.queue[0]
+			d.queue = d.queue[1:]
+			f()
 		}
+		for _, j := range d.inOrder() {
+			if j.ended && len(j.running) == 0 { // R3
+				delete(d.jobs, j.id)
+				d.Backend.EndJob(j.id)
+				d.Tracker.Drop(j.id)
+				j.keys.close()
+				d.ended(j)
+				close(j.done)
+			}
+		}
+		d.watchLeaving()
 	}
-	d.watchLeaving()
 	d.watchIdle()
 	d.watchPlaces()
 	d.watchSize()
@@ -245,6 +248,9 @@ func (d *Driver) taskAction(r *cluster.Report, a task.Action) {
 			if st.Out != nil && st.Out.Exchange == a.Fetch.Failure.Exchange {
 				f.Writer = st.ID
 			}
+		}
+		if d.Tracker.Moved(j.id, a.Fetch.Failure.Exchange, a.Fetch.Failure.Epoch) { // it looked where outputs had been
+			f.Map, f.More = -1, nil
 		}
 		d.dagStep(j, dag.Event{FetchFailed: f})
 	case a.Failed != nil:

@@ -53,8 +53,10 @@ func (s *sim) crash(id exec.ExecutorID) {
 
 // vanish ends an executor. It returns what ran there.
 func (s *sim) vanish(id exec.ExecutorID) []*attempt {
-	s.kills--
-	s.tally.lost++
+	if s.retired[id] == nil {
+		s.kills--
+		s.tally.lost++
+	}
 	s.log("%s dies", id)
 	delete(s.alive, id)
 	n := s.nodes[id]
@@ -97,8 +99,9 @@ func (s *sim) read(a *attempt) {
 	j := s.jobs[a.id.Job-1]
 	a.read = lineage{}
 	for i, in := range j.graph.Stages[a.id.Stage].Inputs {
-		epoch, maps := s.d.Tracker.Outputs(a.id.Job, in.Exchange)
-		if epoch != a.task.Epochs[i].Epoch {
+		epoch, _ := s.d.Tracker.Outputs(a.id.Job, in.Exchange)
+		maps := a.told[i]
+		if shuffle.Contents(epoch) != shuffle.Contents(a.task.Epochs[i].Epoch) {
 			s.tally.stale++
 			a.fail = &exec.Failure{Kind: exec.FetchFailed, Exchange: in.Exchange, Map: -1, Cause: errors.New("stale")}
 			return
@@ -109,8 +112,9 @@ func (s *sim) read(a *attempt) {
 				s.tally.damaged++
 			}
 			if bad || !s.alive[exec.ExecutorID(m.Executor)] {
+				s.checkRead(a, outKey{a.id.Job, in.Stage, m.Map, m.Attempt}, exec.ExecutorID(m.Executor))
 				s.tally.fetch++
-				a.fail = &exec.Failure{Kind: exec.FetchFailed, Exchange: in.Exchange, Map: m.Map, Cause: errors.New("gone")}
+				a.fail = &exec.Failure{Kind: exec.FetchFailed, Exchange: in.Exchange, Map: m.Map, Epoch: a.task.Epochs[i].Epoch, Cause: errors.New("gone")}
 				return
 			}
 			for k, v := range s.outputs[outKey{a.id.Job, in.Stage, m.Map, m.Attempt}] {
@@ -165,7 +169,7 @@ func (s *sim) outcome(a *attempt) cluster.Report {
 	case s.strikes("user", 150):
 		r.Failure = exec.Classify(diag.New(diag.DivideByZero, "division by zero"))
 	default:
-		r.Updates = []exec.Update{{Accumulator: a.id.Job, Values: []byte{byte(a.id.Stage), byte(a.id.Task)}}}
+		r.Updates = []exec.Update{{Accumulator: a.id.Job, Values: append([]byte{byte(a.id.Stage), byte(a.id.Task)}, bytesOf(a.task.Leaves[0].Part)...)}}
 		if s.jobs[a.id.Job-1].graph.Stages[a.id.Stage].Out != nil {
 			r.Status = s.status(a, s.make(a))
 		}
@@ -285,6 +289,10 @@ func (s *sim) Launch(ex exec.ExecutorID, id exec.TaskID, encoded, _ []byte) {
 		return
 	}
 	a := &attempt{ex: ex, id: id, task: t}
+	for _, in := range j.graph.Stages[id.Stage].Inputs {
+		_, maps := s.d.Tracker.Outputs(id.Job, in.Exchange)
+		a.told = append(a.told, maps)
+	}
 	s.running = append(s.running, a)
 	s.log("%s starts on %s", id, ex)
 	busy := 0
@@ -321,7 +329,7 @@ func (s *sim) Discard(ex exec.ExecutorID, o cache.BlockID) {
 		return k.job == o.Job && k.task == o.Map && k.attempt == o.Attempt && s.jobs[k.job-1].graph.Stages[k.stage].Out.Exchange == o.Exchange
 	})
 	for _, m := range func() []shuffle.MapStatus { _, maps := s.d.Tracker.Outputs(o.Job, o.Exchange); return maps }() {
-		if m.Map == o.Map && m.Attempt == o.Attempt {
+		if m.Map == o.Map && m.Attempt == o.Attempt && m.Executor == string(ex) {
 			s.fail("an output that counts is dropped: %v", o)
 		}
 	}

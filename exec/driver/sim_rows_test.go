@@ -100,6 +100,7 @@ func (s *sim) check(j *job) {
 			}
 		}
 	}
+	s.checkParts(j, needed)
 	s.take(j, math.MaxInt)
 	got := s.taken[j.id]
 	if len(got) != rowsPerTask*len(j.tasks[j.graph.Result]) {

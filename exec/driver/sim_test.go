@@ -23,7 +23,8 @@ import (
 // The simulation drives the real loop (without its goroutine), both schedulers, the
 // tracker and the brokers of memory over a fake cluster that loses executors at any
 // moment, damages outputs, fails tasks, delivers launches late and reports late,
-// twice or never, and lets time jump. Outputs carry their lineage: which run of each
+// twice or never, drains executors, has more and fewer of them as tasks need
+// (sim_leave_test.go), and lets time jump. Outputs carry their lineage: which run of each
 // task they stem from. At each step it must hold that
 //
 //   - no task is planned on outputs that are not all there (D2);
@@ -32,6 +33,8 @@ import (
 //   - outputs are given up only when they are gone, or their stage must run anew (D6);
 //   - a second attempt runs on another executor, and only what does not count is
 //     dropped (T6);
+//   - an executor that leaves runs nothing, and loses nothing that was not given up: no
+//     fetch fails and no task runs again because of draining or shrinking alone (R7);
 //   - memory granted is within the budget, but for A6 of columnar/memory;
 //
 // and at the end that
@@ -43,12 +46,13 @@ import (
 //   - what a task adds to an accumulator is added once (R6);
 //   - nothing is reserved any more, neither here nor on any executor;
 //   - all of that holds, too, when stages that have not begun are planned again, with
-//     other tasks, other inputs, and new stages before them (sim_replan_test.go).
+//     other tasks, other inputs, and new stages before them, and each row of an input
+//     that is read in parts was read by one task (sim_replan_test.go).
 //
 // All of it comes out of a seed: the same one leads to the same events (trace_test.go).
 
 // tally counts what happened, so that a fault that never strikes is noticed.
-type tally struct{ ok, failed, lost, fetch, stale, transient, late, rollbacks, parked, given, hurried, waited, near, twice, discarded, jumps, damaged, crashed, delayed, waiting, refused, over, replanned, inserted, dropped, unneeded int }
+type tally struct{ ok, failed, lost, fetch, stale, transient, late, rollbacks, parked, given, hurried, waited, near, twice, discarded, jumps, damaged, crashed, delayed, waiting, refused, over, replanned, inserted, dropped, unneeded, parted, drained, moved, unmoved, grown, shrunk int }
 
 func (a *tally) add(b tally) {
 	a.ok += b.ok
@@ -77,6 +81,12 @@ func (a *tally) add(b tally) {
 	a.inserted += b.inserted
 	a.dropped += b.dropped
 	a.unneeded += b.unneeded
+	a.parted += b.parted
+	a.drained += b.drained
+	a.moved += b.moved
+	a.unmoved += b.unmoved
+	a.grown += b.grown
+	a.shrunk += b.shrunk
 }
 
 type outKey struct{ job, stage, task, attempt int }
@@ -95,8 +105,11 @@ type sim struct {
 	late    []cluster.Report // reports still under way
 	outputs map[outKey]lineage
 	rows    map[*columnar.Batch]row
-	taken   map[int][]row  // by job: what the consumer had
-	added   map[[3]int]int // by job, stage and task: how often it was accumulated
+	taken   map[int][]row                       // by job: what the consumer had
+	added   map[[3]int]int                      // by job, stage and task: how often it was accumulated
+	parts   map[[3]int]stage.Part               // what it had read then
+	moves   []cluster.Move                      // under way
+	retired map[exec.ExecutorID]map[outKey]bool // executors that left, and what they could not give away
 	version uint64
 	now     time.Duration
 	kills   int
@@ -113,7 +126,8 @@ type attempt struct {
 	ex     exec.ExecutorID
 	id     exec.TaskID
 	task   *wire.TaskDescription
-	late   bool // the launch is still under way
+	told   [][]shuffle.MapStatus // by input: where the outputs lay when it was launched
+	late   bool                  // the launch is still under way
 	memory *stay
 	killed bool
 	parked bool
@@ -133,17 +147,22 @@ type row struct {
 const rowsPerTask = 3
 
 func newSim(t *testing.T, seed uint64, without faults) *sim {
-	s := &sim{t: t, seed: seed, without: without, nodes: map[exec.ExecutorID]*node{}, damaged: map[outKey]bool{}, r: rand.New(rand.NewPCG(seed, 7)), alive: map[exec.ExecutorID]bool{}, outputs: map[outKey]lineage{}, rows: map[*columnar.Batch]row{}, taken: map[int][]row{}, added: map[[3]int]int{}}
+	s := &sim{t: t, seed: seed, without: without, nodes: map[exec.ExecutorID]*node{}, damaged: map[outKey]bool{}, r: rand.New(rand.NewPCG(seed, 7)), alive: map[exec.ExecutorID]bool{}, outputs: map[outKey]lineage{}, rows: map[*columnar.Batch]row{}, taken: map[int][]row{}, added: map[[3]int]int{}, parts: map[[3]int]stage.Part{}, retired: map[exec.ExecutorID]map[outKey]bool{}}
 	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Datasets: NewDatasets(), Memory: memory.NewBroker(1 << 30), Patience: -1}, dag: dag.New(), task: task.New(50 * time.Millisecond), sizes: map[exec.ExecutorID]int{}, asked: map[exec.ExecutorID]bool{}, leaving: map[exec.ExecutorID]*leaving{}, jobs: map[int]*job{}, done: make(chan struct{})}
 	s.d.look = time.NewTimer(time.Hour) // it is the simulation that lets time pass
 	s.d.look.Stop()
 	s.d.task.Speculation = task.Speculation{Quantile: 0.4, Factor: 1.5, Least: 5 * time.Millisecond}
 	s.d.clock = func() time.Duration { return s.now }
 	s.d.Accumulate = func(n *physical.Accumulate, values []byte) error {
-		s.added[[3]int{n.ID, int(values[0]), int(values[1])}]++
+		at := [3]int{n.ID, int(values[0]), int(values[1])}
+		s.added[at]++
+		s.parts[at] = partOf(values[2:])
 		return nil
 	}
 	s.kills = s.r.IntN(6)
+	if s.r.IntN(2) == 0 {
+		s.allocate()
+	}
 	return s
 }
 
@@ -161,6 +180,9 @@ func (s *sim) addExecutor() {
 // stages that must run anew.
 func (s *sim) deliver(r cluster.Report) {
 	var before []registered
+	if r.Lost && s.retired[r.Executor] != nil {
+		s.checkLeft(r.Executor)
+	}
 	if careful := r.Lost || r.Failure != nil && r.Failure.Kind == exec.FetchFailed; careful {
 		before = s.registered()
 	}
@@ -272,6 +294,9 @@ func (s *sim) run() {
 	}
 	for steps := 0; len(s.d.jobs)+len(s.doors) > 0; steps++ {
 		if steps > 20000 {
+			for _, j := range s.d.inOrder() {
+				s.log("job %d ended: %t, on the driver's books: %v", j.id, j.ended, j.running)
+			}
 			s.fail("jobs do not end: %d running, %d waiting, %d for memory", len(s.running), s.d.task.Pending(), len(s.doors))
 		}
 		s.step()
@@ -315,6 +340,10 @@ func (s *sim) act() {
 		if len(s.alive) < 4 {
 			s.addExecutor()
 		}
+	case n < 7:
+		s.resize()
+	case n < 12 && len(s.moves) > 0:
+		s.carry(s.r.IntN(len(s.moves)))
 	case n < 20 && len(s.late) > 0:
 		i := s.r.IntN(len(s.late))
 		r := s.late[i]

@@ -24,7 +24,7 @@ var (
 type faults map[string]bool
 
 // sortsOfFaults are those that -sim.without can name.
-var sortsOfFaults = []string{"kill", "crash", "damage", "delay", "twice", "jump", "transient", "user", "large"}
+var sortsOfFaults = []string{"kill", "crash", "damage", "delay", "twice", "jump", "transient", "user", "large", "drain", "unmoved"}
 
 func (f faults) String() string { return strings.Join(slices.Sorted(maps.Keys(f)), ",") }
 
@@ -142,5 +142,6 @@ func once(t *testing.T, seed uint64) tally {
 // missing reports whether something never happened.
 func (a *tally) missing() bool {
 	return slices.Contains([]int{a.ok, a.failed, a.lost, a.fetch, a.stale, a.transient, a.late, a.rollbacks, a.parked, a.given, a.hurried, a.waited, a.near,
-		a.twice, a.discarded, a.jumps, a.damaged, a.crashed, a.delayed, a.waiting, a.refused, a.over, a.replanned, a.inserted, a.dropped, a.unneeded}, 0)
+		a.twice, a.discarded, a.jumps, a.damaged, a.crashed, a.delayed, a.waiting, a.refused, a.over, a.replanned, a.inserted, a.dropped, a.unneeded,
+		a.parted, a.drained, a.moved, a.unmoved, a.grown, a.shrunk}, 0)
 }

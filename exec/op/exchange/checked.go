@@ -39,7 +39,7 @@ type read struct {
 func (r *Reader) begin(exchange int, epoch uint64, parts []stage.Part, n int) *read {
 	x := &read{reader: r, exchange: exchange, epoch: epoch, open: n, parts: parts}
 	for _, p := range parts {
-		s := shuffle.Read{Exchange: exchange, Partition: p.From, More: p.To - p.From - 1, Maps: p.Maps, Epoch: epoch}
+		s := shuffle.Read{Exchange: exchange, Partition: p.From, More: p.To - p.From - 1, Maps: p.Maps, Epoch: shuffle.Contents(epoch)}
 		if p.To == math.MaxInt {
 			s.Partition, s.More = shuffle.All, 0
 		}

@@ -126,7 +126,7 @@ func (r *Reader) outputs(exchange int) (uint64, []shuffle.MapStatus, error) {
 		return 0, nil, &exec.Failure{Kind: exec.FetchFailed, Exchange: exchange, Map: -1, Epoch: want,
 			Cause: fmt.Errorf("exchange %d is in epoch %d, the task was planned on %d", exchange, epoch, want)}
 	}
-	return shuffle.Contents(epoch), maps, nil
+	return epoch, maps, nil
 }
 
 // lost is the failure of a reader that found outputs gone.
