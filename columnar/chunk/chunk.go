@@ -41,6 +41,7 @@ import (
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
+	"github.com/millrace-engine/millrace/columnar/memory"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/invariants"
 )
@@ -137,8 +138,8 @@ func based(off []int32) []int32 {
 
 // expand appends a column and, behind it, what it is nested of. Validity without a
 // null is left out.
-func expand(dst []columnar.Vector, v *columnar.Vector) []columnar.Vector {
-	x := small(v)
+func expand(dst []columnar.Vector, v *columnar.Vector, s *memory.Scratch) []columnar.Vector {
+	x := small(v, s)
 	if n := x.Len; x.Valid != nil && x.Type.Kind != columnar.Null && x.Enc != columnar.Const && x.Valid.Count(n) == n {
 		x.Valid = nil
 	}
@@ -146,7 +147,7 @@ func expand(dst []columnar.Vector, v *columnar.Vector) []columnar.Vector {
 		return append(dst, x)
 	}
 	if x.Enc != columnar.Flat {
-		x = kernel.Flatten(&x, nil)
+		x = kernel.Flatten(&x, s)
 	}
 	dst = append(dst, x)
 	from, n := 0, x.Len
@@ -155,17 +156,17 @@ func expand(dst []columnar.Vector, v *columnar.Vector) []columnar.Vector {
 		from, n = int(off[0]), int(off[n]-off[0])
 	}
 	for i := range x.Kids {
-		kid := kernel.Slice(&x.Kids[i], from, n, nil)
-		dst = expand(dst, &kid)
+		kid := kernel.Slice(&x.Kids[i], from, n, s)
+		dst = expand(dst, &kid, s)
 	}
 	return dst
 }
 
 // small replaces a dictionary that has more values than the column has rows by
 // the values themselves.
-func small(v *columnar.Vector) columnar.Vector {
+func small(v *columnar.Vector, s *memory.Scratch) columnar.Vector {
 	if v.Enc == columnar.Dict && (v.Len == 0 || v.Dict.Values.Len > max(v.Len, 16)) {
-		return kernel.Flatten(v, nil)
+		return kernel.Flatten(v, s)
 	}
 	return *v
 }
@@ -185,10 +186,12 @@ func Encode(b *columnar.Batch) ([]byte, error) { return Append(nil, b, LZ4) }
 
 // Append is Encode by a codec, behind what dst holds.
 func Append(dst []byte, b *columnar.Batch, codec Codec) ([]byte, error) {
-	b = kernel.Compact(b, nil)
+	s := memory.NewScratch(nil) // off the heap: a batch's worth for each chunk is much garbage
+	defer s.Close()
+	b = kernel.Compact(b, s)
 	cols := make([]columnar.Vector, 0, len(b.Cols))
 	for i := range b.Cols {
-		cols = expand(cols, &b.Cols[i])
+		cols = expand(cols, &b.Cols[i], s)
 	}
 	var all []buffer
 	counts := make([]int, len(cols))

@@ -106,6 +106,16 @@ func (a *Appender) Bytes() int64 {
 	return n
 }
 
+// Growing returns what n more rows like those that are there may take on top of Bytes
+// while they are appended: buffers without room for them are copied into twice as
+// large ones.
+func (a *Appender) Growing(n int) (bytes int64) {
+	for i := range a.columns {
+		bytes += a.columns[i].growing(n)
+	}
+	return bytes
+}
+
 // Held returns the bytes that the appender has charged for what it holds now.
 func (a *Appender) Held() int64 { return a.held }
 

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/internal/invariants"
@@ -94,6 +95,25 @@ func (c *column) size() int64 {
 		n += c.kids[i].size()
 	}
 	return n
+}
+
+// growing is Appender.Growing for a column.
+func (c *column) growing(n int) int64 {
+	b := doubling(c.data, c.n, n) + doubling(c.off, c.n, n) + doubling(c.bytes, c.n, n) + doubling(c.valid, c.n, n)
+	for i := range c.kids {
+		b += c.kids[i].growing(n)
+	}
+	return b
+}
+
+// doubling returns the bytes of the buffer that a buffer of some rows is copied into
+// when n more come, 0 if it has room for them, and for a quarter more.
+func doubling[T byte | int32](s []T, rows, n int) int64 {
+	if rows == 0 || cap(s)-len(s) >= int(int64(len(s))*int64(n)/int64(rows)*5/4) {
+		return 0
+	}
+	var z T
+	return 2 * int64(cap(s)) * int64(unsafe.Sizeof(z))
 }
 
 // appendTo adds rows of a vector of the column's type, or of nulls.

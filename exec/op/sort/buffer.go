@@ -37,7 +37,7 @@ func (b *buffer) add(ctx context.Context, rows *columnar.Batch) (short bool, err
 		return false, err
 	}
 	size := b.appender.Bytes()
-	need := size + size/2 + int64(b.appender.Len())*b.keys.rowBytes() // columns double one at a time
+	need := size + b.appender.Growing(rows.Selected()) + int64(b.appender.Len())*b.keys.rowBytes()
 	if need > b.held {
 		err := b.memory.Grow(ctx, need-b.held)
 		if errors.Is(err, memory.ErrSpill) {
@@ -49,6 +49,36 @@ func (b *buffer) add(ctx context.Context, rows *columnar.Batch) (short bool, err
 		b.held = need
 	}
 	return size > mostRun || b.held > leastRun && b.memory.Pressure() == memory.Critical, nil
+}
+
+// ordered returns all rows with their order, which is in s. They stay in the buffer.
+func (b *buffer) ordered(s *memory.Scratch) (*columnar.Batch, []uint32, error) {
+	all := b.appender.Batch(b.schema, 0, b.appender.Len())
+	k, err := b.keys.encodeLong(all, s) // paid for as the rows came
+	if err != nil {
+		return nil, nil, err
+	}
+	return all, k.Sort(s), nil
+}
+
+// empty forgets all rows, for others to come: their memory stays unless it is
+// critical.
+func (b *buffer) empty() {
+	if b.memory.Pressure() == memory.Critical {
+		b.drop()
+		return
+	}
+	b.appender.Reset()
+	if more := b.held - b.appender.Bytes(); more > 0 {
+		b.memory.Shrink(more)
+		b.held -= more
+	}
+}
+
+// drop gives back the memory of all rows.
+func (b *buffer) drop() {
+	b.appender = kernel.NewAppender(types(b.schema), nil)
+	b.release()
 }
 
 // take returns all rows with their order and empties the buffer. What they take

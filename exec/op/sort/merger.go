@@ -68,7 +68,7 @@ type segment struct {
 	keys    *keyer
 	rows    *kernel.Appender // as the inputs have them, one stretch after the other
 	sorted  bool             // they come from one input
-	gather  *kernel.Appender
+	gather  *kernel.Appender // in order, unless they are
 	scratch *memory.Scratch
 	out     []*columnar.Batch
 	ready   chan struct{} // has a value once out is complete
@@ -235,33 +235,29 @@ func (m *merger) reach(i, last int) int {
 	return from
 }
 
-// arrange sorts a segment's rows and gathers them into batches that stay valid.
+// arrange sorts a segment's rows and makes batches of them that are valid until the
+// segment is filled again.
 func (m *merger) arrange(s *segment) error {
-	all := s.rows.Batch(m.schema, 0, s.rows.Len())
-	var order []uint16
+	from := s.rows
 	if !s.sorted {
+		all := s.rows.Batch(m.schema, 0, s.rows.Len())
 		k, err := s.keys.encodeLong(all, s.scratch)
 		if err != nil {
 			return err
 		}
 		sorted := k.Sort(s.scratch)
-		order = memory.Slice[uint16](s.scratch, len(sorted))
+		order := memory.Slice[uint16](s.scratch, len(sorted))
 		for i, r := range sorted {
 			order[i] = uint16(r)
 		}
-	}
-	for from := 0; from < all.Rows; from += m.size {
-		n := min(m.size, all.Rows-from)
-		var err error
-		if order == nil {
-			err = s.gather.Append(kernel.SliceBatch(all, from, n, s.scratch))
-		} else {
-			err = s.gather.AppendRows(all, order[from:from+n])
-		}
-		if err != nil {
+		s.gather.Reset()
+		if err := s.gather.AppendRows(all, order); err != nil {
 			return err
 		}
-		s.out = append(s.out, s.gather.Take(m.schema))
+		from = s.gather
+	}
+	for at := 0; at < from.Len(); at += m.size {
+		s.out = append(s.out, from.Batch(m.schema, at, min(m.size, from.Len()-at)))
 	}
 	return nil
 }

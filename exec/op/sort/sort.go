@@ -19,6 +19,7 @@ type sorter struct {
 	memory  memory.Reservation
 	size    int
 	buffer  *buffer
+	order   *memory.Scratch // of the buffer's rows and their keys; paid for with them
 	runs    *runs
 	sorted  op.BatchIterator
 }
@@ -35,7 +36,7 @@ func (s *sorter) Open(ctx context.Context, t *op.TaskContext) error {
 		return err
 	}
 	schema := s.node.Child.Schema()
-	s.buffer = newBuffer(keys, schema, s.memory)
+	s.buffer, s.order = newBuffer(keys, schema, s.memory), memory.NewScratch(nil)
 	s.runs = &runs{file: t.Spill, keys: keys, schema: schema, size: s.size, memory: s.memory}
 	return s.child.Open(ctx, t)
 }
@@ -70,7 +71,7 @@ func (s *sorter) consume(ctx context.Context) error {
 		}
 	}
 	if len(s.runs.list) == 0 {
-		all, order, err := s.buffer.take()
+		all, order, err := s.buffer.ordered(s.order)
 		s.sorted = newRows(all, order, s.size, s.scratch)
 		return err
 	}
@@ -79,6 +80,7 @@ func (s *sorter) consume(ctx context.Context) error {
 			return err
 		}
 	}
+	s.buffer.drop()
 	s.scratch.Close()
 	m, err := s.runs.merge(ctx)
 	if err == nil {
@@ -89,13 +91,14 @@ func (s *sorter) consume(ctx context.Context) error {
 
 // spill writes what the buffer holds as a run.
 func (s *sorter) spill(ctx context.Context) error {
-	all, order, err := s.buffer.take()
+	all, order, err := s.buffer.ordered(s.order)
 	if err != nil {
 		return err
 	}
 	err = s.runs.add(ctx, newRows(all, order, s.size, s.scratch))
 	s.scratch.Reset()
-	s.buffer.release()
+	s.order.Close()
+	s.buffer.empty()
 	return err
 }
 
@@ -120,6 +123,7 @@ func (s *sorter) Close() error {
 	}
 	if s.scratch != nil {
 		s.scratch.Close()
+		s.order.Close()
 		s.memory.Close()
 	}
 	s.buffer = nil
