@@ -151,7 +151,7 @@ func (s *Session) binary(b cluster.Sharing) (*process.Binary, error) {
 		return nil, err
 	}
 	offer.Refs = []artifacts.Ref{ref}
-	return &process.Binary{Offer: offer, OS: runtime.GOOS, Arch: runtime.GOARCH}, nil
+	return &process.Binary{Offer: offer, For: artifacts.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH}}, nil
 }
 
 // artifact carries out ADD FILE, ADD LIBRARY, LIST FILES and LIST LIBRARIES.

@@ -35,7 +35,7 @@ func newApp(t *testing.T, name string) *app {
 		t.Fatal(err)
 	}
 	a.store = newStore(t, 1<<30)
-	a.server, err = Serve(a.store, a.credential(identity.Driver, "driver"), "127.0.0.1", "secret", true)
+	a.server, err = Serve(a.store, a.credential(identity.Driver, "driver"), identity.Executor, "127.0.0.1", "secret", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (a *app) add(content []byte) Ref {
 func (a *app) executor(id string, store *Store) *Fetcher {
 	a.t.Helper()
 	self := a.credential(identity.Executor, id)
-	server, err := Serve(store, self, "127.0.0.1", a.offer.Token, false)
+	server, err := Serve(store, self, identity.Executor, "127.0.0.1", a.offer.Token, false)
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 //	GET /v1/<id>/chunks                    the manifest
 //	GET /v1/<id>      Range: bytes=a-b     one chunk; with baseHeader, the id of another
 //	                                       artifact, perhaps as a delta over that
+//	GET /v1/<id>/held                      says that who asks has all of it
 //
 // Who asks says with serveHeader where it serves itself. The driver sends each chunk
 // to copies of those who do; the others get a conflict with a list of these, and come
@@ -58,6 +59,7 @@ type Server struct {
 	mu      sync.Mutex
 	serving map[ID]source
 	given   map[chunkAt][]Peer
+	held    map[ID]chan struct{} // closed once somebody has said so
 }
 
 // source is what is served of one artifact.
@@ -71,19 +73,19 @@ type chunkAt struct {
 	at int64
 }
 
-// Serve starts a server on a free port of a host. Executors of the application of
-// self may ask it if they know the token. Spread says that it is the driver's.
-func Serve(store *Store, self *identity.Credential, host, token string, spread bool) (*Server, error) {
+// Serve starts a server on a free port of a host. Who has the role in the application
+// of self may ask it if it knows the token. Spread says that it is the driver's.
+func Serve(store *Store, self *identity.Credential, to identity.Role, host, token string, spread bool) (*Server, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, failed("artifacts cannot be served on %s: %v", host, err)
 	}
-	s := &Server{store: store, token: token, spread: spread, listener: l, done: make(chan struct{}), shrinks: make(chan struct{}, 2), serving: map[ID]source{}, given: map[chunkAt][]Peer{}}
+	s := &Server{store: store, token: token, spread: spread, listener: l, done: make(chan struct{}), shrinks: make(chan struct{}, 2), serving: map[ID]source{}, given: map[chunkAt][]Peer{}, held: map[ID]chan struct{}{}}
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: idle, WriteTimeout: 4 * idle, IdleTimeout: idle, MaxHeaderBytes: 16 << 10,
 		ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { // ends with Close
 		defer close(s.done)
-		s.http.Serve(tls.NewListener(l, self.Server(protocol, identity.Executor)))
+		s.http.Serve(tls.NewListener(l, self.Server(protocol, to)))
 	}()
 	return s, nil
 }
@@ -111,6 +113,25 @@ func (s *Server) Add(id ID) error {
 	return nil
 }
 
+// Held is closed once somebody has said that it has all of an artifact.
+func (s *Server) Held(id ID) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held[id] == nil {
+		s.held[id] = make(chan struct{})
+	}
+	return s.held[id]
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 func (s *Server) add(id ID, from source) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,6 +152,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, prefix)
 	name, list := strings.CutSuffix(path, "/chunks")
+	name, held := strings.CutSuffix(name, "/held")
 	id, err := ParseID(name)
 	if !ok || err != nil || r.URL.RawQuery != "" {
 		http.NotFound(w, r)
@@ -141,6 +163,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	if !ok {
 		http.NotFound(w, r)
+		return
+	}
+	if held {
+		s.Held(id)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if c := s.held[id]; !closed(c) {
+			close(c)
+		}
+		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	if list {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"text/tabwriter"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/cluster/process"
 	"github.com/millrace-engine/millrace/exec/cluster/standalone"
 	"github.com/millrace-engine/millrace/exec/cluster/standalone/worker"
+	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/internal/settings"
 	"github.com/millrace-engine/millrace/transport/message"
 )
@@ -44,13 +46,41 @@ func driverCommand() *cobra.Command {
 				}
 			}()
 			// What the worker says comes last: it counts.
-			opts, err := options(append(p.Spec.Conf, settings.Master+"="+p.Master, settings.ClusterToken+"="+p.Token, fmt.Sprintf("%s=%d", settings.Memory, p.Spec.Memory)), "")
+			conf := append(p.Spec.Conf, settings.Master+"="+p.Master, settings.ClusterToken+"="+p.Token, fmt.Sprintf("%s=%d", settings.Memory, p.Spec.Memory))
+			if p.Spec.Program != nil {
+				return driverProgram(ctx, &p, conf)
+			}
+			opts, err := options(conf, "")
 			if err != nil {
 				return err
 			}
 			return statements(ctx, p.Spec.SQL, "table", false, false, p.Master, opts)
 		},
 	}
+}
+
+// driverProgram fetches a program and runs it as the driver.
+func driverProgram(ctx context.Context, p *standalone.DriverProcess, conf []string) error {
+	own, err := settings.Load()
+	if err != nil {
+		return err
+	}
+	for _, kv := range conf {
+		k, v, _ := strings.Cut(kv, "=")
+		if err := own.Put(k, v, "submit"); err != nil {
+			return err
+		}
+	}
+	self, err := standalone.Load(p.Token, identity.Client, "")
+	if err != nil {
+		return err
+	}
+	store, path, err := p.Spec.Program.Fetch(ctx, self, own.Get(settings.ArtifactDir).Text, own.Size(settings.ArtifactLimit))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return runProgram(ctx, path, p.Spec.Args, conf, nil)
 }
 
 func printJSON(v any) error {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -39,8 +37,8 @@ With --deploy-mode client the driver is this process, and prints what the statem
 the driver: submit prints its id and returns, and the application goes on without it; --wait waits for its end.
 --status and --stop ask for a driver by its id, and show the last that it printed.
 
-An application written in Go, whose main begins with millrace.Main, is run here as the driver; its sessions take the
-master and the settings from the flags, and executors on the workers run a copy of the same binary, which they get by its
+An application written in Go, whose main begins with millrace.Main, is the driver, here or with cluster on a worker: submit
+serves it until a worker has it, and then returns. Its sessions take the master and the settings from the flags, and executors on the workers run a copy of the same binary, which they get by its
 hash: of a changed one they get what changed. What was sent is said at the end. What follows -- is for the application.
 
 Files that statements read must be where the workers find them, as on a shared file system; --file and --artifact send
@@ -176,77 +174,16 @@ func (o *submission) client(cmd *cobra.Command, text string) error {
 	return statements(cmd.Context(), text, "table", false, false, url, append(opts, o.added.options()...))
 }
 
-// program runs an application written in Go: its process is the driver.
-func (o *submission) program(cmd *cobra.Command, args []string) error {
-	switch {
-	case o.mode != "client" || o.wait:
-		return fmt.Errorf("%w: a program is its own driver, so it runs here: --deploy-mode client", errUsage)
-	case cmd.Flags().Changed("command"):
-		return fmt.Errorf("%w: a program takes no statements", errUsage)
-	case len(o.added.files)+len(o.added.libraries) > 0:
-		return fmt.Errorf("%w: a program adds files itself: Session.AddFile, AddLibrary", errUsage)
-	}
-	st, err := os.Stat(args[0])
-	if err != nil {
-		return diag.New(diag.PathNotFound, "there is no application %s", args[0]).WithPath(args[0])
-	}
-	if !st.Mode().IsRegular() || st.Mode()&0o111 == 0 {
-		return fmt.Errorf("%w: %s is neither a file of SQL (.sql) nor a program", errUsage, args[0])
-	}
-	if o.name == "" {
-		o.name = filepath.Base(args[0])
-	}
-	url, err := o.check()
-	if err != nil {
-		return err
-	}
-	path, err := filepath.Abs(args[0])
-	if err != nil {
-		return err
-	}
-	app := exec.CommandContext(cmd.Context(), path, args[1:]...)
-	app.Cancel = func() error { return app.Process.Signal(os.Interrupt) }
-	app.WaitDelay = 15 * time.Second
-	app.Stdin, app.Stdout, app.Stderr, app.Env = os.Stdin, os.Stdout, os.Stderr, os.Environ()
-	put := func(key, value string) { app.Env = append(app.Env, settings.EnvName(key)+"="+value) }
-	for _, kv := range o.settings() {
-		k, v, _ := strings.Cut(kv, "=")
-		put(k, v)
-	}
-	put(settings.Master, url)
-	if o.token != "" {
-		put(settings.ClusterToken, o.token)
-	}
-	if err := app.Run(); err != nil {
-		if app.ProcessState != nil {
-			return errShown // by the application
-		}
-		return diag.New(diag.ClusterFailed, "the application %s does not start: %v", args[0], err).WithPath(args[0]).
-			WithRemedy("it must be built for %s/%s", runtime.GOOS, runtime.GOARCH)
-	}
-	return nil
-}
-
 // cluster hands the driver to the master.
 func (o *submission) cluster(ctx context.Context, text string) error {
 	if len(o.added.files)+len(o.added.libraries) > 0 {
 		return fmt.Errorf("%w: with --deploy-mode cluster, ADD FILE and ADD LIBRARY name files of the worker", errUsage)
 	}
-	url, err := o.check()
+	spec, m, err := o.spec()
 	if err != nil {
 		return err
 	}
-	spec := standalone.DriverSpec{Name: o.name, SQL: text, Conf: o.settings()}
-	if spec.Memory, err = settings.Bytes(o.driverMemory); err != nil {
-		return err
-	}
-	if spec.WorkDir, err = os.Getwd(); err != nil {
-		return err
-	}
-	m, err := dialMaster(url, o.token)
-	if err != nil {
-		return err
-	}
+	spec.SQL = text
 	d, err := ask[standalone.DriverBody](ctx, m, standalone.Submit, spec, standalone.Submitted)
 	if err != nil {
 		return err
@@ -257,6 +194,23 @@ func (o *submission) cluster(ctx context.Context, text string) error {
 	}
 	fmt.Fprintln(os.Stderr, d.ID)
 	return await(ctx, m, d.ID)
+}
+
+// spec is what a master is told of a driver, but for what it runs.
+func (o *submission) spec() (spec standalone.DriverSpec, m dialled, err error) {
+	url, err := o.check()
+	if err != nil {
+		return spec, m, err
+	}
+	spec = standalone.DriverSpec{Name: o.name, Conf: o.settings()}
+	if spec.Memory, err = settings.Bytes(o.driverMemory); err != nil {
+		return spec, m, err
+	}
+	if spec.WorkDir, err = os.Getwd(); err != nil {
+		return spec, m, err
+	}
+	m, err = dialMaster(url, o.token)
+	return spec, m, err
 }
 
 // polling is how often a driver is asked for, and patience how long the master may

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"github.com/millrace-engine/millrace/artifacts"
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/shuffle/service"
 	"github.com/millrace-engine/millrace/transport"
@@ -9,12 +8,6 @@ import (
 
 // Environment is the variable that makes a process an executor.
 const Environment = "MILLRACE_EXECUTOR"
-
-// Binary is a program that its driver serves.
-type Binary struct {
-	Offer    artifacts.Offer // it is the only one
-	OS, Arch string
-}
 
 // Spec is all that an executor has to know.
 type Spec struct {

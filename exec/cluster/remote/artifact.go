@@ -27,7 +27,7 @@ func (b *Backend) Share(store *artifacts.Store, refs []artifacts.Ref) (artifacts
 	defer s.mu.Unlock()
 	if s.server == nil {
 		token := rand.Text()
-		server, err := artifacts.Serve(store, b.Self, b.Host, token, true)
+		server, err := artifacts.Serve(store, b.Self, identity.Executor, b.Host, token, true)
 		if err != nil {
 			return artifacts.Offer{}, err
 		}
@@ -153,7 +153,7 @@ func (f *fetching) fetch(ctx context.Context, o artifacts.Offer) (err error) {
 		}
 	}
 	if f.server == nil {
-		if f.server, err = artifacts.Serve(f.store, f.place.Self, f.place.Host, o.Token, false); err != nil {
+		if f.server, err = artifacts.Serve(f.store, f.place.Self, identity.Executor, f.place.Host, o.Token, false); err != nil {
 			f.server = nil
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // Version is of the messages; all parts of a cluster must have the same.
-const Version = 2
+const Version = 3
 
 // MaxMessage bounds a message: the text of a driver, or the state of a cluster.
 const MaxMessage = 16 << 20
@@ -214,13 +214,16 @@ type ExecutorEndedBody struct {
 	Reason string
 }
 
-// DriverSpec is an application to be run on a worker.
+// DriverSpec is an application to be run on a worker: SQL text, or a program with its
+// arguments, which who submits it serves until a worker has it.
 type DriverSpec struct {
 	Name    string
 	SQL     string
-	Conf    []string // key=value
-	Memory  int64    // bytes
-	WorkDir string   // its working directory, if the host has one of that name
+	Program *process.Binary `json:",omitempty"`
+	Args    []string        `json:",omitempty"`
+	Conf    []string        // key=value
+	Memory  int64           // bytes
+	WorkDir string          // its working directory, if the host has one of that name
 }
 
 // StartDriverBody has a worker start a driver.

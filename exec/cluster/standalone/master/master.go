@@ -329,7 +329,11 @@ func (m *Master) submit(_ context.Context, _ string, body []byte, _ transport.St
 	if err != nil {
 		return err
 	}
-	if len(spec.SQL) > maxSQL || len(spec.Name) > maxName || spec.Memory < minMemory {
+	size := len(spec.SQL)
+	for _, a := range spec.Args {
+		size += len(a) + 1
+	}
+	if size > maxSQL || len(spec.Name) > maxName || spec.Memory < minMemory {
 		return diag.New(diag.InvalidArgument, "the application is too long, or its memory of %d bytes too small", spec.Memory)
 	}
 	id := "driver-" + strings.ToLower(rand.Text()[:12])
