@@ -9,8 +9,13 @@ import (
 	"github.com/millrace-engine/millrace/plan/stage"
 )
 
-// tasksPerSlot is how many tasks a slot gets at least, so that they even out.
-const tasksPerSlot = 4
+// tasksPerSlot is how many tasks a slot gets at least, so that they even out; slicesPerSlot
+// how many of those that read what is skewed: they take longest, and the last of them
+// would run alone.
+const (
+	tasksPerSlot  = 4
+	slicesPerSlot = 8
+)
 
 // sizes chooses what the tasks of a stage read that reads partitions: small ones
 // together, skewed ones in parts.
@@ -105,12 +110,18 @@ func (r *rewriter) skewed(bytes []int64) int64 {
 	return max(int64(r.SkewFactor*float64(median)), r.SkewThreshold, 1)
 }
 
+// slice returns the bytes that a task is to read of a partition that is skewed, of all
+// that there is.
+func slice(total int64, o Options) int64 {
+	return max(total/int64(slicesPerSlot*max(1, o.Slots)), o.Advisory)
+}
+
 // plan returns the parts of each task and, in words, what is other than a task per
 // partition; nil: nothing.
 func (m *measured) plan(o Options, fixed bool) (parts [][]stage.Part, told []string) {
 	even := m.total / int64(tasksPerSlot*max(1, o.Slots))
 	together := min(even, o.Advisory)
-	slice := max(even, o.Advisory)
+	slice := slice(m.total, o)
 	skewed := make([]bool, len(m.bytes))
 	for p := range m.bytes {
 		for _, x := range m.sources {
@@ -155,7 +166,7 @@ func (m *measured) cut(p int, slice int64) [][]stage.Part {
 		choices := []stage.Part{stage.One(p)}
 		if x.least > 0 && x.bytes[p] > x.least && x.bytes[p] > slice+slice/2 {
 			choices = nil
-			for _, maps := range groups(x.out, p, x.bytes[p], slice) {
+			for _, maps := range groups(x.out, p, slice) {
 				choices = append(choices, stage.Part{From: p, To: p + 1, Maps: maps})
 			}
 		}
@@ -170,16 +181,15 @@ func (m *measured) cut(p int, slice int64) [][]stage.Part {
 	return tasks
 }
 
-// groups cuts the map tasks into groups that have about so many bytes each of a
-// partition of so many bytes.
-func groups(out Output, p int, bytes, slice int64) (list [][]int) {
-	n := max(1, (bytes+slice-1)/slice)
+// groups cuts the map tasks into groups of up to about so many bytes of a partition:
+// rather more of them than some with twice as much as others.
+func groups(out Output, p int, slice int64) (list [][]int) {
 	sum := int64(0)
 	var maps []int
 	for t := range out.Maps() {
 		size := out.Bytes(t, p)
-		if at := int64(len(list) + 1); len(maps) > 0 && at < n && sum+size/2 > bytes*at/n {
-			list, maps = append(list, maps), nil
+		if len(maps) > 0 && sum+size > slice+slice/8 {
+			list, maps, sum = append(list, maps), nil, 0
 		}
 		maps = append(maps, t)
 		sum += size

@@ -41,7 +41,7 @@ func (r *rewriter) split(s *stage.Stage) (bool, error) {
 			}
 			total += bytes[p]
 		}
-		slice := max(total/int64(tasksPerSlot*max(1, r.Slots)), r.Advisory)
+		slice := slice(total, r.Options)
 		if most := slices.Max(bytes); most <= r.skewed(bytes) || most <= slice+slice/2 {
 			continue
 		}
