@@ -2,11 +2,17 @@ package millrace_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/exec/cluster/standalone"
 	"github.com/millrace-engine/millrace/exec/event"
 )
@@ -18,6 +24,60 @@ func (c *standaloneCluster) drain(id string) {
 	_, err := standalone.Request[standalone.StateBody](context.Background(), standalone.Control(self), standalone.MasterAt(self, c.at), standalone.DrainWorker, standalone.WorkerBody{ID: id}, standalone.State)
 	if err != nil {
 		c.t.Error(err)
+	}
+}
+
+// TestStandaloneDrainCache: what a worker that is drained holds of cached tables goes to
+// others; nothing is computed again. Checkpoints survive the loss of all executors.
+func TestStandaloneDrainCache(t *testing.T) {
+	c := newCluster(t)
+	c.startWorker("w1", 1)
+	c.startWorker("w2", 1)
+	s := openTPCH(t, c.url(), c.options(millrace.WithSetting("checkpoint.dir", t.TempDir()))...)
+	run(t, s, "CACHE TABLE lineitem", "CACHE TABLE orders OPTIONS ('storageLevel' 'DISK_ONLY')")
+	q := "SELECT o_orderpriority, count(*), sum(l_tax) FROM lineitem JOIN orders ON l_orderkey = o_orderkey GROUP BY 1 ORDER BY 1"
+	want := run(t, s, q)
+	c.startWorker("w3", 1)
+	c.drain("w1")
+	c.settle("w1 does not leave", func(b standalone.StateBody) bool { return len(b.Workers) == 2 })
+	if d := cmp.Diff(want, run(t, s, q)); d != "" {
+		t.Error(d)
+	}
+	if n := cachedIn(t, s, q); n.CacheMisses != 0 || n.CacheHits+n.CacheDisk+n.CacheFetched == 0 {
+		t.Errorf("%d blocks were in memory, %d on disk, %d fetched, %d computed", n.CacheHits, n.CacheDisk, n.CacheFetched, n.CacheMisses)
+	}
+	df, err := s.SQL(t.Context(), "SELECT o_orderkey AS k, o_totalprice AS p FROM orders")
+	if err == nil {
+		df, err = df.Checkpoint(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := df.Agg("count(*)", "sum(p)")
+	before, err := shown(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, stop := s.Events(1 << 12)
+	defer stop()
+	for _, pid := range children(t) { // that of w1 may be there still
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Fatal(err)
+		}
+	}
+	late := time.After(30 * time.Second)
+	for n := 0; n < 2; {
+		select {
+		case e := <-events:
+			if e.Kind == event.ExecutorLost {
+				n++
+			}
+		case <-late:
+			t.Fatal("executors that were killed are not noticed")
+		}
+	}
+	if after, err := shown(sum); err != nil || after != before {
+		t.Errorf("%v\n%s, before %s", err, after, before)
 	}
 }
 

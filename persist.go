@@ -281,17 +281,17 @@ func (s *Session) showCache() *DataFrame {
 	defer s.keeping.Unlock()
 	var rows [][]string
 	for _, x := range s.persisted {
-		name, held, count, bytes, rate := x.name, "0 of 0", "0", "0", hits(0, 0)
+		name, held, count, bytes, rate, copies := x.name, "0 of 0", "0", "0", hits(0, 0), "0"
 		if x.table != nil {
 			n := s.datasets.Registry.Size(x.table.ID)
 			name, held = x.table.Label, strconv.Itoa(n.Held)+" of "+strconv.Itoa(n.Partitions)
 			count, bytes = strconv.FormatInt(n.Rows, 10), strconv.FormatInt(n.Bytes, 10)
-			rate = hits(n.Hits, n.Reads)
+			rate, copies = hits(n.Hits, n.Reads), strconv.Itoa(n.Copies)
 		}
-		rows = append(rows, []string{name, x.level.String(), strconv.Itoa(x.level.Priority), held, count, bytes, rate})
+		rows = append(rows, []string{name, x.level.String(), strconv.Itoa(x.level.Priority), held, count, bytes, rate, copies})
 	}
 	for _, x := range s.front.Stats() {
-		rows = append(rows, []string{"(" + string(x.Kind) + ")", "FRONT", "", strconv.FormatInt(x.Items, 10), "", strconv.FormatInt(x.Bytes, 10), hits(x.Hits, x.Hits+x.Misses)})
+		rows = append(rows, []string{"(" + string(x.Kind) + ")", "FRONT", "", strconv.FormatInt(x.Items, 10), "", strconv.FormatInt(x.Bytes, 10), hits(x.Hits, x.Hits+x.Misses), ""})
 	}
-	return s.table([]string{"name", "level", "priority", "partitions", "rows", "bytes", "hits"}, rows)
+	return s.table([]string{"name", "level", "priority", "partitions", "rows", "bytes", "hits", "copies"}, rows)
 }

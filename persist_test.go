@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -321,13 +322,13 @@ func TestCacheStatements(t *testing.T) {
 
 // Levels are read as they are printed.
 func TestStorageLevel(t *testing.T) {
-	for _, name := range []string{"MEMORY_AND_DISK", "MEMORY_ONLY", "DISK_ONLY"} {
+	for _, name := range []string{"MEMORY_AND_DISK", "MEMORY_ONLY", "DISK_ONLY", "DISK_ONLY_3", "MEMORY_AND_DISK_2"} {
 		l, err := millrace.ParseStorageLevel(strings.ToLower(name))
 		if err != nil || l.String() != name {
 			t.Errorf("%s is read as %s: %v", name, l, err)
 		}
 	}
-	for _, name := range []string{"MEMORY_ONLY_SER", "MEMORY_AND_DISK_SER_2", "DISK_ONLY_3"} {
+	for _, name := range []string{"MEMORY_ONLY_SER", "MEMORY_AND_DISK_SER_2"} {
 		if l, err := millrace.ParseStorageLevel(name); diag.ClassOf(err) != diag.Unsupported || l.String() != name {
 			t.Errorf("%s is read as %s: %v", name, l, err)
 		}
@@ -411,6 +412,77 @@ func TestCacheOnExecutors(t *testing.T) {
 	}
 	if n := cachedIn(t, s, q); n.CacheMisses != 0 {
 		t.Errorf("%d blocks were computed, though all had been before", n.CacheMisses)
+	}
+}
+
+// copied waits until datasets have n copies of partitions together.
+func copied(t *testing.T, s *millrace.Session, events <-chan event.Event, n int) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	for {
+		have := 0
+		for _, r := range cachedTables(t, s) {
+			k, err := strconv.Atoi(r[7])
+			if err != nil {
+				t.Fatal(err)
+			}
+			have += k
+		}
+		if have == n {
+			return
+		}
+		select {
+		case <-events:
+		case <-ctx.Done():
+			t.Fatalf("after 30 s there are %d copies, not %d", have, n)
+		}
+	}
+}
+
+// With two replicas the loss of an executor has nothing computed again, twice in a row:
+// who is left makes up for what was lost. Tasks run where their partitions are.
+func TestCacheReplicas(t *testing.T) {
+	s := openTPCH(t, "local-cluster[4,1,1024]")
+	events, stop := s.Events(1 << 16)
+	defer stop()
+	run(t, s, "CACHE TABLE lineitem OPTIONS ('storageLevel' 'MEMORY_AND_DISK_2')",
+		"CACHE TABLE counts OPTIONS ('storageLevel' 'MEMORY_ONLY_2') AS SELECT o_orderkey AS k, count(*) AS n FROM '"+tpchDir(t)+"/orders.parquet' GROUP BY o_orderkey")
+	all := 0
+	for _, r := range cachedTables(t, s) {
+		var held, of int
+		if _, err := fmt.Sscanf(r[3], "%d of %d", &held, &of); err != nil || held != of {
+			t.Fatalf("%v, %v", r, err)
+		}
+		all += held
+	}
+	queries := []string{"SELECT l_returnflag, count(*), sum(l_quantity), max(l_comment) FROM lineitem GROUP BY l_returnflag ORDER BY 1",
+		"SELECT count(*), sum(n), max(k) FROM counts"}
+	want := [][][]string{run(t, s, queries[0]), run(t, s, queries[1])}
+	copied(t, s, events, 2*all)
+	for kill := range 3 {
+		for i, q := range queries {
+			if d := cmp.Diff(want[i], run(t, s, q)); d != "" {
+				t.Error(d)
+			}
+			n := cachedIn(t, s, q)
+			reads := n.CacheHits + n.CacheDisk + n.CacheFetched + n.CacheMisses
+			if n.CacheMisses != 0 || reads == 0 || (n.CacheHits+n.CacheDisk)*10 < reads*8 {
+				t.Errorf("after %d kills, of %d blocks %d were in memory, %d on disk, %d fetched, %d computed", kill, reads, n.CacheHits, n.CacheDisk, n.CacheFetched, n.CacheMisses)
+			}
+		}
+		if kill == 2 {
+			break
+		}
+		if err := syscall.Kill(children(t)[0], syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		for e := range events {
+			if e.Kind == event.ExecutorLost {
+				break
+			}
+		}
+		copied(t, s, events, 2*all)
 	}
 }
 

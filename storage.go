@@ -10,8 +10,9 @@ import (
 
 // StorageLevel says where the rows of a persisted frame may lie. With Memory and
 // Disk, what memory has no room for goes to disk; with Memory alone it is computed
-// again. Serialized, rows encoded in memory, and Replicas above 1, copies on other
-// executors, are refused as not there yet. What has a higher Priority leaves memory later.
+// again. Replicas is how many executors hold each partition, as far as there are so
+// many: others copy it once it is computed, and again when one is lost. Serialized, rows
+// encoded in memory, is refused as not there yet. What has a higher Priority leaves memory later.
 type StorageLevel struct {
 	Memory, Disk, Serialized bool
 	Replicas, Priority       int
@@ -55,8 +56,6 @@ func (l StorageLevel) check() error {
 		return diag.New(diag.InvalidArgument, "a dataset has 1 to 10 replicas, not %d", l.Replicas)
 	case l.Serialized:
 		return diag.New(diag.Unsupported, "rows cannot be kept encoded in memory yet").WithRemedy("use MEMORY_AND_DISK, whose blocks are encoded on disk")
-	case l.Replicas > 1:
-		return diag.New(diag.Unsupported, "a dataset cannot have replicas yet").WithRemedy("use a level without _%d; what is lost is computed again, and Checkpoint needs no executor", l.Replicas)
 	}
 	return nil
 }

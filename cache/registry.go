@@ -104,6 +104,21 @@ func (r *Registry) Lose(executor string) {
 	}
 }
 
+// Held counts the partitions of a dataset that each executor holds.
+func (r *Registry) Held(dataset int) map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[string]int{}
+	if s := r.sets[dataset]; s != nil {
+		for _, p := range s.parts {
+			for _, e := range p.executors {
+				out[e]++
+			}
+		}
+	}
+	return out
+}
+
 // Alone reports whether an executor holds what no other one does.
 func (r *Registry) Alone(executor string) bool {
 	r.mu.Lock()

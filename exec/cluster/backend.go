@@ -10,6 +10,7 @@ import (
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/event"
+	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/shuffle"
 )
 
@@ -61,7 +62,8 @@ type Discarding interface {
 // whoever schedules.
 type Migrating interface {
 	Backend
-	// Move copies a map output to another executor. It ends with one report, which has
+	// Move copies a map output, or a partition of a dataset (the report's Kept tells what
+	// is held then), to another executor. It ends with one report, which has
 	// the Move in Moved, unless the executor that is to get it is lost before.
 	Move(Move)
 	// Retire ends an executor, which is then lost as any other.
@@ -76,10 +78,13 @@ type Elastic interface {
 	Want(n int)
 }
 
-// Move is a map output, on its Executor, that another one is to hold as well.
+// Move is a map output, on its Executor, that another one is to hold as well. With
+// Storage it is a partition of a cached dataset: Exchange is the dataset, Output.Map the
+// partition, and Job 0.
 type Move struct {
 	Job, Exchange int
 	Output        shuffle.MapStatus
+	Storage       *physical.Storage
 	Schema        *columnar.Schema // of its rows
 	To            exec.ExecutorID
 }

@@ -2,11 +2,14 @@ package driver
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/plan/eval"
+	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
 	"github.com/millrace-engine/millrace/plan/wire"
 )
@@ -24,6 +27,7 @@ type Datasets struct {
 // tasks are what the tasks of an origin read, and the least memory that one takes
 // for buffers. Leaves are numbered from the scan's.
 type tasks struct {
+	of      *physical.Dataset
 	list    [][]wire.LeafAssignment
 	buffers int64
 }
@@ -47,6 +51,21 @@ func (d *Driver) Forget(dataset int) {
 	d.Backend.EndDataset(dataset)
 }
 
+// all lists the datasets that have been listed, by id.
+func (d *Datasets) all() (out []*physical.Dataset) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(d.tasks)) {
+		out = append(out, d.tasks[id].of)
+	}
+	return out
+}
+
+// replicated lists those that several executors are to hold.
+func (d *Datasets) replicated() []*physical.Dataset {
+	return slices.DeleteFunc(d.all(), func(x *physical.Dataset) bool { return x.Storage.Replicas < 2 })
+}
+
 // partitions lists the tasks that scan a cached dataset: one per partition, which it
 // reads at the scan's leaf, with what its origin reads below.
 func (d *Driver) partitions(ctx context.Context, g stage.Driver, o eval.Options) ([][]wire.LeafAssignment, int64, error) {
@@ -55,7 +74,7 @@ func (d *Driver) partitions(ctx context.Context, g stage.Driver, o eval.Options)
 	t := d.Datasets.tasks[id]
 	d.Datasets.mu.Unlock()
 	if t == nil {
-		t = &tasks{}
+		t = &tasks{of: g.Scan.Dataset}
 		for _, k := range g.Origin {
 			list, n, err := d.assignments(ctx, k, o)
 			if err != nil {
@@ -100,6 +119,7 @@ func (d *Driver) kept(r *cluster.Report) {
 			d.Datasets.Registry.Read(o.Dataset, o.CacheHits, o.CacheHits+o.CacheDisk+o.CacheFetched+o.CacheMisses)
 		}
 	}
+	d.copies.due = d.copies.due || len(r.Kept) > 0
 	for _, k := range r.Kept {
 		if !d.Datasets.Registry.Add(k.Dataset, k.Partition, string(r.Executor), k.Attempt, k.Rows, k.Bytes) {
 			d.Backend.EndDataset(k.Dataset) // it was forgotten meanwhile

@@ -85,6 +85,7 @@ func (d *Driver) turnAway(id exec.ExecutorID) {
 	for _, l := range d.leaving {
 		maps.DeleteFunc(l.moves, func(_ cache.BlockID, to exec.ExecutorID) bool { return to == id })
 	}
+	d.lostCopies(id)
 }
 
 // watchLeaving does the next step for executors that leave.
@@ -184,7 +185,7 @@ func (d *Driver) move(backend cluster.Migrating, id exec.ExecutorID, l *leaving)
 			}
 		}
 	}
-	return false
+	return d.leaveDatasets(backend, id, l)
 }
 
 // moved takes in the end of a move. The output may have been lost, or the job have
@@ -192,10 +193,22 @@ func (d *Driver) move(backend cluster.Migrating, id exec.ExecutorID, l *leaving)
 func (d *Driver) moved(r cluster.Report) {
 	m := r.Moved
 	l := d.leaving[exec.ExecutorID(m.Output.Executor)]
+	if m.Storage != nil && (l == nil || l.moves[m.Block()] != m.To) {
+		d.copied(&r)
+		return
+	}
 	if l == nil || l.moves[m.Block()] != m.To {
 		return
 	}
 	delete(l.moves, m.Block())
+	if m.Storage != nil {
+		if r.Failure != nil {
+			l.tries[m.Block()]++
+		} else {
+			d.held(&r)
+		}
+		return
+	}
 	j := d.jobs[m.Job]
 	switch {
 	case j == nil || j.ended:

@@ -24,6 +24,7 @@ type Event struct {
 	Error    string          `json:"error,omitempty"`
 	Millis   float64         `json:"ms,omitempty"`
 	Metrics  []OperatorStats `json:"operators,omitempty"`
+	Dataset  int             `json:"dataset,omitempty"`
 	Lost     int             `json:"lost,omitempty"` // events that this subscriber missed before
 	App      *App            `json:"app,omitempty"`  // of app_started
 
@@ -70,6 +71,8 @@ const (
 	ExecutorDraining Kind = "executor_draining"
 	// OutputMoved: what a task put into its exchange lies on another executor now.
 	OutputMoved Kind = "output_moved"
+	// PartitionCopied: one more executor holds a partition (Task) of a cached dataset.
+	PartitionCopied Kind = "partition_copied"
 )
 
 // OperatorStats is what one operator of one task (or of all tasks of a stage

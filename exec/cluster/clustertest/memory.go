@@ -250,8 +250,10 @@ func (m *Memory) Move(x cluster.Move) {
 		r := cluster.Report{Executor: x.To, Moved: &x}
 		if from == nil {
 			r.Failure = &exec.Failure{Kind: exec.ExecutorLost}
-		} else if err := n.Adopt(ctx, &x, from); err != nil {
+		} else if kept, err := n.Adopt(ctx, &x, from); err != nil {
 			r.Failure = exec.Classify(err)
+		} else {
+			r.Kept = kept
 		}
 		m.mu.Lock()
 		dead := n.dead

@@ -8,6 +8,7 @@ import (
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/event"
+	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/shuffle"
 	"github.com/millrace-engine/millrace/transport/message"
 )
@@ -101,10 +102,12 @@ type (
 		Output        shuffle.MapStatus
 		Schema        []byte // wire.EncodeSchema
 		Blocks        string
+		Storage       *physical.Storage `json:",omitempty"`
 	}
 	moved struct {
 		Block   cache.BlockID
-		Failure []byte `json:",omitempty"`
+		Kept    []exec.Kept `json:",omitempty"`
+		Failure []byte      `json:",omitempty"`
 	}
 )
 

@@ -33,7 +33,7 @@ func (b *Backend) Move(m cluster.Move) {
 		return
 	}
 	b.moves[moveID{m.Block(), m.To}] = m
-	to.send(kindMove, move{Job: m.Job, Exchange: m.Exchange, Output: m.Output, Schema: wire.EncodeSchema(m.Schema), Blocks: from.hello.Blocks})
+	to.send(kindMove, move{Job: m.Job, Exchange: m.Exchange, Output: m.Output, Schema: wire.EncodeSchema(m.Schema), Blocks: from.hello.Blocks, Storage: m.Storage})
 }
 
 // moved passes an executor's answer on, if it was asked (R4).
@@ -46,7 +46,7 @@ func (b *Backend) moved(executor exec.ExecutorID, a moved) {
 	if !ok {
 		return
 	}
-	r := cluster.Report{Executor: executor, Moved: &m}
+	r := cluster.Report{Executor: executor, Moved: &m, Kept: a.Kept}
 	if a.Failure != nil {
 		f, err := exec.DecodeFailure(a.Failure)
 		if err != nil {
@@ -68,15 +68,19 @@ func (b *Backend) Retire(id exec.ExecutorID) {
 
 // move copies a map output to this executor.
 func (a *agent) move(ctx context.Context, m move) {
-	x := &cluster.Move{Job: m.Job, Exchange: m.Exchange, Output: m.Output, To: a.Executor.ID}
-	err := m.Output.Check()
+	x := &cluster.Move{Job: m.Job, Exchange: m.Exchange, Output: m.Output, Storage: m.Storage, To: a.Executor.ID}
+	var err error
+	if m.Storage == nil {
+		err = m.Output.Check()
+	}
 	if err == nil {
 		x.Schema, err = wire.DecodeSchema(m.Schema)
 	}
+	var kept []exec.Kept
 	if err == nil {
-		err = a.executor.Adopt(ctx, x, holder{a.fetcher, a.peer(m.Output.Executor, m.Blocks)})
+		kept, err = a.executor.Adopt(ctx, x, holder{a.fetcher, a.peer(m.Output.Executor, m.Blocks)})
 	}
-	answer := moved{Block: x.Block()}
+	answer := moved{Block: x.Block(), Kept: kept}
 	if err != nil {
 		answer.Failure = exec.EncodeFailure(exec.Classify(err))
 	}
