@@ -88,7 +88,10 @@ type Split struct {
 	Bytes int64  // estimate of bytes read
 	// Memory is about the least that reading it takes in buffers, beside a batch.
 	Memory int64
-	Hosts  []string
+	// Hosts are those, by name, where reading it is best; nil: no matter where.
+	Hosts []string
+	// Alone says that it is a task of its own, however small.
+	Alone bool
 }
 
 // Reader yields the batches of one split; io.EOF ends. It is used by one

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"unsafe"
 
 	"github.com/millrace-engine/millrace/columnar"
@@ -265,6 +266,30 @@ func PartitionFunc[T, U any](r *Registry, f func(iter.Seq[T]) iter.Seq[U]) {
 			}) {
 				if !yield(row{value: to.Append(nil, u)}) {
 					return
+				}
+			}
+		}
+	})
+}
+
+// SourceFunc registers a function that reads a partition of a source.
+func SourceFunc[P, T any](r *Registry, f func(P) iter.Seq[T]) {
+	symbol, ok := r.register(f)
+	from, err1 := ValueOf[[]P]()
+	to, err2 := ValueOf[T]()
+	if !ok || !r.types(symbol, err1, err2) {
+		return
+	}
+	r.task("source", symbol, func(t task, in iter.Seq[row]) iter.Seq[row] {
+		return func(yield func(row) bool) {
+			partitions := must(from, t.args)
+			for x := range in {
+				i, err := strconv.Atoi(string(x.value))
+				check(err)
+				for v := range f(partitions[i]) {
+					if !yield(row{value: to.Append(nil, v)}) {
+						return
+					}
 				}
 			}
 		}

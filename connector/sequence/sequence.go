@@ -10,6 +10,7 @@ package sequence
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +24,12 @@ import (
 	"github.com/millrace-engine/millrace/plan/eval"
 )
 
-// Format is the connector's name.
-const Format = "range"
+// Format is the connector's name. HostsOption has a list of hosts for each partition,
+// as JSON.
+const (
+	Format      = "range"
+	HostsOption = "hosts"
+)
 
 const (
 	splitRows = 1 << 17 // of a split where no number of partitions is asked for
@@ -49,6 +54,9 @@ func (c *Connector) Extensions() []string { return nil }
 type numbers struct {
 	Start, End, Step int64
 	Partitions       int // 0: as many as seem right
+	// Hosts are where each partition is made best, for sources of datasets, whose
+	// partitions are tasks of their own; nil for others.
+	Hosts [][]string `json:",omitempty"`
 }
 
 // count is how many there are.
@@ -79,7 +87,12 @@ func (c *Connector) Open(_ context.Context, ref catalog.TableRef) (connector.Tab
 	if x[3] < 0 || x[3] > maxSplits {
 		return nil, diag.New(diag.InvalidArgument, "range() cannot have %d partitions", x[3]).WithRemedy("1 to %d, or none to let the engine choose", maxSplits)
 	}
-	d := numbers{x[0], x[1], x[2], int(x[3])}
+	d := numbers{Start: x[0], End: x[1], Step: x[2], Partitions: int(x[3])}
+	if text, ok := ref.Options[HostsOption]; ok {
+		if err := json.Unmarshal([]byte(text), &d.Hosts); err != nil || len(d.Hosts) != d.Partitions {
+			return nil, diag.New(diag.InvalidArgument, "range() has hosts for %d of %d partitions", len(d.Hosts), d.Partitions)
+		}
+	}
 	n := d.count()
 	stats := catalog.Statistics{Rows: float64(n), Bytes: 8 * float64(n)}
 	column := catalog.ColumnStatistics{Distinct: float64(n)}
@@ -107,7 +120,11 @@ func (c *Connector) Splits(_ context.Context, desc catalog.Descriptor, _ connect
 	for at, left := uint64(0), parts; left > 0; left-- {
 		rows := (n - at + left - 1) / left
 		data := binary.AppendUvarint(binary.AppendUvarint(nil, at), rows)
-		out = append(out, connector.Split{Data: data, Rows: int64(min(rows, 1<<62)), Bytes: 8 * int64(min(rows, 1<<59))})
+		s := connector.Split{Data: data, Rows: int64(min(rows, 1<<62)), Bytes: 8 * int64(min(rows, 1<<59))}
+		if d.Hosts != nil {
+			s.Alone, s.Hosts = true, d.Hosts[len(out)]
+		}
+		out = append(out, s)
 		at += rows
 	}
 	return out, nil

@@ -100,6 +100,8 @@ const ConfPool = "scheduler.pool"
 // Driver runs jobs on a backend. It is safe for concurrent use.
 type Driver struct {
 	Config
+	hosts map[exec.ExecutorID]string // that executors run on, "" where that is not known
+
 	slots atomic.Int64 // of the executors that there are, and how many these are
 	count atomic.Int64
 	inbox chan func()
@@ -338,13 +340,13 @@ func (d *Driver) splits(ctx context.Context, s *physical.Scan, o eval.Options) (
 	size := int64(0)
 	for _, x := range splits {
 		n := max(x.Bytes, 1)
-		if len(out) == 0 || size+n > limit+limit/4 || len(out[len(out)-1]) >= 256 {
+		if len(out) == 0 || x.Alone || size+n > limit+limit/4 || len(out[len(out)-1]) >= 256 {
 			out = append(out, nil)
 			size = 0
 		}
 		size += n
 		at := len(out) - 1
-		out[at] = append(out[at], wire.LeafAssignment{Leaf: s.Leaf, Split: x.Data})
+		out[at] = append(out[at], wire.LeafAssignment{Leaf: s.Leaf, Split: x.Data, Hosts: x.Hosts})
 	}
 	return out, buffers, nil
 }

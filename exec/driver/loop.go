@@ -388,6 +388,10 @@ func (d *Driver) added(e cluster.Executor) {
 
 // enlist counts an executor and gives it to the task scheduler.
 func (d *Driver) enlist(e cluster.Executor) {
+	if d.hosts == nil {
+		d.hosts = map[exec.ExecutorID]string{}
+	}
+	d.hosts[e.ID] = e.Host
 	if _, twice := d.sizes[e.ID]; !twice {
 		d.sizes[e.ID] = e.Slots
 		d.slots.Add(int64(e.Slots))
@@ -401,6 +405,7 @@ func (d *Driver) enlist(e cluster.Executor) {
 func (d *Driver) strike(id exec.ExecutorID) {
 	if n, ok := d.sizes[id]; ok {
 		delete(d.sizes, id)
+		delete(d.hosts, id)
 		d.slots.Add(int64(-n))
 		d.count.Add(-1)
 	}

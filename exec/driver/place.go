@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"slices"
+
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/driver/task"
 	"github.com/millrace-engine/millrace/plan/physical"
@@ -61,6 +63,10 @@ func (d *Driver) places(j *job, st int, tasks []int) []task.Place {
 	for i := range tasks {
 		out[i] = most(held[i])
 		for _, l := range j.tasks[st][tasks[i]] {
+			if len(l.Hosts) > 0 { // a split says where it lies
+				out[i] = d.on(l.Hosts)
+				break
+			}
 			if len(l.Holders) > 0 { // a dataset's partition, and all else is read only if that is gone
 				out[i] = nil
 				for _, h := range l.Holders {
@@ -74,6 +80,17 @@ func (d *Driver) places(j *job, st int, tasks []int) []task.Place {
 	if !cares {
 		return nil
 	}
+	return out
+}
+
+// on returns the executors that run on one of some hosts, in order of their ids.
+func (d *Driver) on(hosts []string) (out task.Place) {
+	for id, h := range d.hosts {
+		if h != "" && slices.Contains(hosts, h) {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 

@@ -24,6 +24,8 @@ type LeafAssignment struct {
 	// its rows, and the attempt that each has.
 	Holders  []string
 	Attempts []int
+	// Hosts are where the split is read best; they are the driver's and do not travel.
+	Hosts []string
 }
 
 // ShuffleEpoch says which state of an exchange's outputs the task was planned on.
