@@ -110,6 +110,42 @@ func TestAdaptive(t *testing.T) {
 	}
 }
 
+// TestStandaloneAdaptive: rewrites fire on a standalone cluster, too, over QUIC and TCP,
+// and change no answer.
+func TestStandaloneAdaptive(t *testing.T) {
+	c := newCluster(t)
+	c.startWorker("w1", 2)
+	c.startWorker("w2", 2)
+	for _, carrier := range []string{"quic", "tcp"} {
+		s := openTPCH(t, c.url(), c.options(with("transport", carrier, "executor.count", "2", "executor.cores", "1", "sql.broadcast.rows", "0", "sql.shuffle.partitions", "8", "sql.runtime.filters", "off",
+			"sql.adaptive.skew.threshold", "1KiB", "sql.adaptive.advisory.size", "1KiB", "sql.adaptive.coalesce.least", "1B")...)...)
+		register(t, s, "skewed", frame(t, s, "SELECT CASE WHEN l_linenumber < 7 THEN 1 ELSE l_orderkey END AS k, l_quantity AS v FROM lineitem").Repartition(6))
+		for _, x := range []struct{ broadcast, query, final string }{
+			{"0B", "SELECT k, count(*), sum(v), max(o_orderdate) FROM skewed JOIN orders ON k = o_orderkey GROUP BY k", `(?s)unites the states of stage \d.*is skewed and read by \d+ tasks`},
+			{"10MiB", "SELECT l_orderkey, l_quantity, o_orderdate FROM lineitem JOIN orders ON l_orderkey = o_orderkey", `is small: each executor reads it whole\n‣ \d+ tasks read exchange \d where it lies`},
+		} {
+			for _, set := range []string{"SET sql.adaptive.enabled = true", "SET sql.adaptive.broadcast.threshold = " + x.broadcast} {
+				if _, err := s.SQL(t.Context(), set); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if initial, final := plans(t, s, x.query); !regexp.MustCompile(x.final).MatchString(final) {
+				t.Errorf("over %s, initially\n%s\nin the end\n%s", carrier, initial, final)
+			}
+			on := sortedRows(t, s, x.query)
+			if _, err := s.SQL(t.Context(), "SET sql.adaptive.enabled = false"); err != nil {
+				t.Fatal(err)
+			}
+			if off := sortedRows(t, s, x.query); !reflect.DeepEqual(on, off) {
+				t.Errorf("over %s: %d rows with re-planning, %d without, or others", carrier, len(on), len(off))
+			}
+		}
+		if err := s.Close(); err != nil { // it makes room for the next one
+			t.Fatal(err)
+		}
+	}
+}
+
 // An aggregate that occurs twice is computed and exchanged once.
 func TestExchangeReuse(t *testing.T) {
 	s := openTPCH(t, "local[2]")
