@@ -3,6 +3,7 @@ package millrace_test
 import (
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"testing"
 
@@ -70,14 +71,24 @@ func TestArtifacts(t *testing.T) {
 	}
 }
 
-// A session without artifacts has no store.
+// A session without artifacts has no store, no server and no goroutine of one (A6).
 func TestNoArtifacts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
-	s := open(t, "local-cluster[1,1,256]", millrace.WithSetting("artifact.dir", dir))
-	if got := rendered(t, s, "SELECT 1"); got != "[1]" {
+	s := open(t, "local-cluster[2,1,256]", millrace.WithSetting("artifact.dir", dir))
+	if got := rendered(t, s, "SELECT sum(id) FROM range(1000)"); got != "[499500]" {
 		t.Error(got)
 	}
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("there is a store")
+	}
+	if sent, size := s.ArtifactBytes(); sent != 0 || size != 0 {
+		t.Errorf("%d bytes of %d are served", sent, size)
+	}
+	var stacks strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&stacks, 1); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(stacks.String(), "millrace/artifacts.") {
+		t.Errorf("a goroutine of artifacts:\n%s", stacks.String())
 	}
 }
