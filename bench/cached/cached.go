@@ -38,9 +38,10 @@ type Result struct {
 type Row struct {
 	Job    string  `json:"job"`
 	Way    string  `json:"way"`
-	Memory string  `json:"memory"` // the budget, as the setting has it
-	Millis float64 `json:"ms"`     // the least of all runs
-	CPU    float64 `json:"cpu_ms"` // of this process, the least of all runs
+	Memory string  `json:"memory"`                 // the budget, as the setting has it
+	Millis float64 `json:"ms"`                     // the least of all runs
+	CPU    float64 `json:"cpu_ms"`                 // of this process, the least of all runs
+	Hits   float64 `json:"hits_percent,omitempty"` // of the blocks of a hot table, those in memory
 	Same   bool    `json:"same_answer"`
 }
 

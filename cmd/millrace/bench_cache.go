@@ -19,6 +19,7 @@ import (
 type cacheRun struct {
 	data, master, memory, quarter, json string
 	runs, nodes, files                  int
+	hot                                 bool
 	conf                                []string
 }
 
@@ -28,11 +29,12 @@ func cacheCommand() *cobra.Command {
 		Use:   "cache",
 		Short: "Show what cached tables save: q1 and q6 over lineitem, PageRank and k-means",
 		Long: `Run q1 and q6 of TPC-H over lineitem as Parquet, as CSV and cached, with memory for
-all of it and for --quarter; --files small Parquet files with the cache of footers and page indexes on (cache.front) and
-off; then ten rounds of PageRank and k-means from CSV files,
-with their data persisted and without. Answers are compared. Times are the least of
---runs in turns, of whole jobs for PageRank and k-means; "cpu ms" is what processors
-worked for this process.
+all of it and for --quarter; a hot cached table while one of ten times the memory is
+scanned (--hot); --files small Parquet files with the cache of footers and page indexes
+(cache.front) on and off; then ten rounds of PageRank and k-means from CSV files, with
+their data persisted and without. Answers are compared. Times are the least of --runs in
+turns, of whole jobs for PageRank and k-means; "cpu ms" is what processors worked for
+this process.
 
 The exit status is 1 if an answer differs.`,
 		Example: "  millrace bench cache --data /data/tpch1 --memory 4GiB --quarter 200MiB",
@@ -44,6 +46,7 @@ The exit status is 1 if an answer differs.`,
 	f.StringVar(&o.quarter, "quarter", "192MiB", "the budget for runs in little memory")
 	f.IntVar(&o.runs, "runs", 5, "how often q1 and q6 run in each way")
 	f.IntVar(&o.nodes, "nodes", 100_000, "nodes of the graph; there are 5 times as many edges, and 10 times as many points; 0 leaves both out")
+	f.BoolVar(&o.hot, "hot", true, "scan a table of 10 times the memory over a hot cached one")
 	f.IntVar(&o.files, "files", 2000, "small Parquet files that are scanned with the cache of footers on and off; 0 leaves them out")
 	f.StringVar(&o.json, "json", "", "write the numbers to this file as JSON")
 	sessionFlags(c, &o.master, &o.conf, &o.memory)
@@ -71,6 +74,9 @@ func (o *cacheRun) run(ctx context.Context) (err error) {
 		},
 		Tell: func(r cached.Row) {
 			note := ""
+			if r.Hits > 0 {
+				note = fmt.Sprintf("  %.1f %% of blocks in memory", r.Hits)
+			}
 			if !r.Same {
 				note, same = "  ANSWERS DIFFER", false
 			}
@@ -81,6 +87,13 @@ func (o *cacheRun) run(ctx context.Context) (err error) {
 		if res.Rows, err = cached.Tables(ctx, m); err != nil {
 			return err
 		}
+	}
+	if o.hot {
+		rows, err := cached.Hot(ctx, m)
+		if err != nil {
+			return err
+		}
+		res.Rows = append(res.Rows, rows...)
 	}
 	if o.files > 0 {
 		rows, err := cached.Files(ctx, m, o.files)
