@@ -74,7 +74,7 @@ func TestRandom(t *testing.T) {
 	}
 	t.Logf("-seed %d -operations %d", *seed, *operations)
 	live, _ := memory.SlabBytes()
-	broker, space := memory.NewBroker(16<<20), spill.NewSpace(t.TempDir())
+	broker, space := memory.NewBroker(32<<20), spill.NewSpace(t.TempDir())
 	c := &crowd{t: t, store: cache.NewStore(broker, "blocks", disk{space}),
 		shared: &columnar.Dictionary{Values: columnar.Vector{Type: columnar.StringType, Len: 1, Data: make([]byte, 8), Bytes: make([]byte, 1<<10)}}}
 	for i := range c.workers {
@@ -202,7 +202,7 @@ func (w *worker) put() {
 	partitions := 1 + w.r.IntN(most)
 	out := w.store.NewWriter(id, partitions, level)
 	into := &lodging{}
-	if w.r.IntN(3) > 0 {
+	if w.r.IntN(8) == 0 {
 		into = w.lodge(partitions)
 	}
 	defer into.close()
