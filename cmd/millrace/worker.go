@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace-engine/millrace/exec/cluster/standalone"
 	"github.com/millrace-engine/millrace/exec/cluster/standalone/worker"
+	"github.com/millrace-engine/millrace/exec/tempdir"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/internal/settings"
@@ -78,9 +79,12 @@ by itself.`,
 			}
 			keep := dir != ""
 			if !keep {
-				if dir, err = os.MkdirTemp("", "millrace-worker-"); err != nil {
+				own, err := tempdir.Make("worker")
+				if err != nil {
 					return err
 				}
+				defer own.Remove()
+				dir = own.Path
 			} else if dir, err = filepath.Abs(dir); err != nil {
 				return err
 			}

@@ -19,8 +19,8 @@
 //   - P5 A file that fails to grow gives its error to whoever wrote, and stays
 //     usable for reading and closing.
 //
-// The package imports columnar, columnar/chunk, columnar/kernel, columnar/memory
-// and internal/diag. It is tested by random round trips, concurrent readers and
+// The package imports columnar, columnar/chunk, columnar/kernel, columnar/memory,
+// exec/tempdir and internal/diag. It is tested by random round trips, concurrent readers and
 // devices that fail: spilltest makes those, for tests of operators and queries
 // too.
 package spill

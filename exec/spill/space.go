@@ -2,16 +2,12 @@ package spill
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"regexp"
-	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
+	"github.com/millrace-engine/millrace/exec/tempdir"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -26,8 +22,9 @@ type Space struct {
 
 	dir     string // as asked for; "" = a fresh one below os.TempDir
 	mu      sync.Mutex
-	made    string // the directory in use, once there is one
-	mine    bool   // made by this space, so removed by it
+	made    string       // the directory in use, once there is one
+	mine    bool         // made by this space, so removed by it
+	fresh   *tempdir.Dir // if that is what it is
 	closed  bool
 	files   map[*File]struct{}
 	written atomic.Int64
@@ -80,6 +77,12 @@ func (s *Space) Close() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.fresh != nil {
+		if err := s.fresh.Remove(); first == nil {
+			first = err
+		}
+		s.fresh = nil
+	}
 	if s.mine {
 		s.mine = false
 		if err := os.Remove(s.made); err != nil && first == nil && !errors.Is(err, fs.ErrNotExist) {
@@ -113,12 +116,12 @@ func (s *Space) directory() (string, error) {
 		return s.made, nil
 	}
 	if s.dir == "" {
-		sweep(os.TempDir())
-		dir, err := os.MkdirTemp("", fmt.Sprintf("millrace-%d-", os.Getpid()))
-		if err == nil {
-			s.made, s.mine = dir, true
+		d, err := tempdir.Make("spill")
+		if err != nil {
+			return "", err
 		}
-		return dir, err
+		s.made, s.fresh = d.Path, d
+		return d.Path, nil
 	}
 	_, err := os.Stat(s.dir)
 	missing := errors.Is(err, fs.ErrNotExist)
@@ -127,25 +130,6 @@ func (s *Space) directory() (string, error) {
 	}
 	s.made, s.mine = s.dir, missing
 	return s.dir, nil
-}
-
-var ofProcess = regexp.MustCompile(`^millrace-(\d+)-\d+$`)
-
-// sweep removes directories of processes that died before they could. It removes
-// empty ones only, which they are unless files cannot be unlinked while open.
-func sweep(parent string) {
-	entries, err := os.ReadDir(parent)
-	if err != nil {
-		return // nobody is harmed by what stays
-	}
-	for _, e := range entries {
-		if m := ofProcess.FindStringSubmatch(e.Name()); m != nil && e.IsDir() {
-			pid, err := strconv.Atoi(m[1])
-			if err == nil && pid != os.Getpid() && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-				_ = os.Remove(filepath.Join(parent, e.Name()))
-			}
-		}
-	}
 }
 
 // device opens a new file in the directory, which somebody may have taken for one

@@ -18,6 +18,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/cluster/remote"
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/exec/op/exchange"
+	"github.com/millrace-engine/millrace/exec/tempdir"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/plan/expr"
@@ -56,7 +57,8 @@ type Config struct {
 type Backend struct {
 	*remote.Backend
 	config    Config
-	dir, keep string
+	dir       *tempdir.Dir // of sockets and of what executors spill
+	keep      string
 	authority *identity.Authority
 
 	mu       sync.Mutex
@@ -88,7 +90,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 		}
 		b.end()
 	}()
-	if b.dir, err = os.MkdirTemp("", "millrace-"); err != nil {
+	if b.dir, err = tempdir.Make("cluster"); err != nil {
 		return nil, err
 	}
 	app := "app-" + strings.ToLower(rand.Text()[:16])
@@ -106,7 +108,7 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: Address(c.Transport, b.dir, "driver", loopback), Self: self, Host: loopback, Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint, Joined: b.up})
+	b.Backend, err = remote.Listen(ctx, remote.Config{Transport: t, At: Address(c.Transport, b.dir.Path, "driver", loopback), Self: self, Host: loopback, Results: c.Results, Outputs: c.Outputs, Functions: c.Functions, Fingerprint: c.Fingerprint, Joined: b.up})
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +148,7 @@ func (b *Backend) spawn(ended func(error)) error {
 		return err
 	}
 	c := b.config
-	s := Spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), Host: loopback, Dir: b.dir,
+	s := Spec{Name: credential.Name, Transport: c.Transport, Driver: b.Addr(), Host: loopback, Dir: b.dir.Path,
 		Slots: c.Slots, Memory: c.Memory, SpillDir: c.SpillDir, SpillLimit: c.SpillLimit, Fetch: c.Fetch, Keep: b.keep, CachePolicy: c.CachePolicy, CacheFront: c.CacheFront, ArtifactDir: c.ArtifactDir, ArtifactLimit: c.ArtifactLimit}
 	if s.Credential, err = credential.Encode(); err != nil {
 		return err
@@ -229,7 +231,10 @@ func (b *Backend) end() error {
 	for _, x := range children {
 		x.End()
 	}
-	return os.RemoveAll(b.dir)
+	if b.dir == nil {
+		return nil
+	}
+	return b.dir.Remove()
 }
 
 // Executor is the command that runs an executor: this program's own binary.
