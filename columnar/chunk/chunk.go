@@ -18,7 +18,8 @@
 // Invariants:
 //
 //   - H1 Decode(Encode(b)) is b without Sel and Hash: rows that do not count are
-//     dropped; encodings and decimal widths are kept.
+//     dropped; decimal widths are kept, and encodings, but that flat strings of
+//     which few are different come back as a dictionary (few.go).
 //   - H2 Decoding never panics and allocates no more than the body's stored
 //     bytes can plausibly expand to (LZ4: 255 times; a repeated byte: a column of
 //     the schema) and the bounds allow.
@@ -192,6 +193,13 @@ func Append(dst []byte, b *columnar.Batch, codec Codec) ([]byte, error) {
 	cols := make([]columnar.Vector, 0, len(b.Cols))
 	for i := range b.Cols {
 		cols = expand(cols, &b.Cols[i], s)
+	}
+	if codec == LZ4 {
+		for i := range cols {
+			if f := fewOf(&cols[i]); f != nil {
+				defer f.release()
+			}
+		}
 	}
 	var all []buffer
 	counts := make([]int, len(cols))
