@@ -7,7 +7,7 @@
 //	           per buffer: raw length and flags, stored length and form
 //	         CRC32C of all that · xxh64 of the body
 //	body     the buffers, one after the other: raw, an LZ4 block, one byte that
-//	         stands for as many as the raw length, or numbers in fewer bytes
+//	         stands for as many as the raw length, or numbers in fewer bytes or bits
 //
 // A flat or constant column has the buffers validity (if it has nulls), data
 // and, for strings, bytes; a dictionary column has validity, codes and the
@@ -47,10 +47,10 @@ import (
 	"github.com/millrace-engine/millrace/internal/invariants"
 )
 
-// Version of the format. Decoders refuse others, but Version 2, which lacks numbers in
-// fewer bytes.
+// Version of the format. Decoders refuse others, but 2, which lacks numbers in fewer
+// bytes, and 3, which lacks them in bits.
 const (
-	Version = 3
+	Version = 4
 	oldest  = 2
 )
 
@@ -78,7 +78,7 @@ const (
 	formRaw = iota << 30
 	formLZ4
 	formFill   // one byte, repeated; at most maxFill times
-	formNarrow // values of 4 or 8 bytes in fewer (narrow.go); at most maxFill bytes
+	formNarrow // values of 4 or 8 bytes in fewer, or in bits (narrow.go); at most maxFill bytes
 	formMask   = 3 << 30
 )
 

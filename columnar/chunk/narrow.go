@@ -3,6 +3,7 @@ package chunk
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -14,10 +15,17 @@ import (
 
 // Numbers that lie close together are stored as their distance from the least one,
 // in as few bytes as the largest takes: what LZ4 makes of the zeros between them is
-// longer, and takes longer.
+// longer, and takes longer. Or in as few bits, where LZ4 does no better.
 //
-//	bytes of a value · bytes of a distance · 1 if LZ4 · least value u64 · distances
+//	bytes of a value · bytes of a distance · how · least value u64 · distances
 const narrowHead = 1 + 1 + 1 + 8
+
+// How distances are stored.
+const (
+	narrowBytes = iota
+	narrowLZ4
+	narrowBits // and their width is in bits
+)
 
 // narrowed are buffers for distances.
 var narrowed = sync.Pool{New: func() any { return new([]byte) }}
@@ -36,12 +44,12 @@ func appendNarrow(body []byte, x buffer) (_ []byte, ok bool) {
 	p := narrowed.Get().(*[]byte)
 	defer putNarrowed(p)
 	var least uint64
-	var w int
+	var w, width int
 	switch x.width {
 	case 8:
-		*p, least, w = distances((*p)[:0], columnar.View[int64](x.raw, len(x.raw)/8), 4)
+		*p, least, w, width = distances((*p)[:0], columnar.View[int64](x.raw, len(x.raw)/8), 4)
 	case 4:
-		*p, least, w = distances((*p)[:0], columnar.View[int32](x.raw, len(x.raw)/4), 2)
+		*p, least, w, width = distances((*p)[:0], columnar.View[int32](x.raw, len(x.raw)/4), 2)
 	}
 	if w == 0 {
 		return body, false
@@ -51,21 +59,30 @@ func appendNarrow(body []byte, x buffer) (_ []byte, ok bool) {
 	body = binary.LittleEndian.AppendUint64(body, least)
 	at, most := len(body), len(*p)-len(*p)/8
 	body = slices.Grow(body, len(*p))
-	if n, err := lz4.CompressBlock(*p, body[at:at+most], nil); err == nil && n > 0 {
-		body[flag] = 1
+	n, err := lz4.CompressBlock(*p, body[at:at+most], nil)
+	if err != nil || n == 0 {
+		n = most
+	}
+	if packedBytes(len(*p)/w, width) < n {
+		body[flag-1], body[flag] = byte(width), narrowBits
+		return pack(body, *p, w, width), true
+	}
+	if n < most {
+		body[flag] = narrowLZ4
 		return body[:at+n], true
 	}
 	return append(body, *p...), true
 }
 
 // distances writes how far values are from the least one, in w bytes of at most
-// most; w is 0 if they need more.
-func distances[T int32 | int64](dst []byte, values []T, most int) (_ []byte, least uint64, w int) {
+// most; w is 0 if they need more. The largest one has width bits, one at least.
+func distances[T int32 | int64](dst []byte, values []T, most int) (_ []byte, least uint64, w, width int) {
 	low, high := values[0], values[0]
 	for _, v := range values {
 		low, high = min(low, v), max(high, v)
 	}
-	switch d := uint64(high) - uint64(low); {
+	d := uint64(high) - uint64(low)
+	switch {
 	case d <= math.MaxUint8:
 		w = 1
 	case d <= math.MaxUint16:
@@ -74,7 +91,7 @@ func distances[T int32 | int64](dst []byte, values []T, most int) (_ []byte, lea
 		w = 4
 	}
 	if w == 0 || w > most {
-		return dst, 0, 0
+		return dst, 0, 0, 0
 	}
 	dst = slices.Grow(dst, w*len(values)+8)[:w*len(values)]
 	switch w {
@@ -85,7 +102,7 @@ func distances[T int32 | int64](dst []byte, values []T, most int) (_ []byte, lea
 	default:
 		subtract(columnar.View[uint32](dst, len(values)), values, low)
 	}
-	return dst, uint64(low), w
+	return dst, uint64(low), w, max(1, bits.Len64(d))
 }
 
 func subtract[D uint8 | uint16 | uint32, T int32 | int64](dst []D, values []T, low T) {
@@ -97,16 +114,30 @@ func subtract[D uint8 | uint16 | uint32, T int32 | int64](dst []D, values []T, l
 
 // widen is the reverse of appendNarrow, into a buffer of the values' length.
 func widen(out, src []byte) error {
-	width, w, packed := int(src[0]), int(src[1]), src[2]
+	width, w, how := int(src[0]), int(src[1]), src[2]
 	low, src := binary.LittleEndian.Uint64(src[3:]), src[narrowHead:]
-	if width != 4 && width != 8 || w != 1 && w != 2 && w != 4 || w >= width || packed > 1 || len(out)%width != 0 {
-		return corrupt("values of %d bytes in %d", width, w)
+	if width != 4 && width != 8 || len(out)%width != 0 || how > narrowBits {
+		return corrupt("values of %d bytes in %d", width, len(out))
 	}
 	n := len(out) / width
+	if how == narrowBits {
+		if w < 1 || w > 4*width || len(src) != packedBytes(n, w) {
+			return corrupt("%d bytes for %d distances of %d bits", len(src), n, w)
+		}
+		if width == 8 {
+			unpack(columnar.View[int64](out, n), src, w, int64(low))
+		} else {
+			unpack(columnar.View[int32](out, n), src, w, int32(low))
+		}
+		return nil
+	}
+	if w != 1 && w != 2 && w != 4 || w >= width {
+		return corrupt("values of %d bytes in %d", width, w)
+	}
 	p := narrowed.Get().(*[]byte)
 	defer putNarrowed(p)
 	*p = slices.Grow((*p)[:0], n*w+8)[:n*w]
-	if packed == 1 {
+	if how == narrowLZ4 {
 		if k, err := lz4.UncompressBlock(src, *p); err != nil || k != len(*p) {
 			return corrupt("an LZ4 block is damaged")
 		}

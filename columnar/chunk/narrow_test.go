@@ -29,7 +29,7 @@ func TestNarrow(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 1))
 	schema := columnar.NewSchema(columnar.Field{Name: "a", Type: columnar.Int64Type}, columnar.Field{Name: "b", Type: columnar.DateType})
-	for _, span := range []uint64{0, 1, 255, 256, 65535, 65536, math.MaxUint32, math.MaxUint32 + 1, math.MaxInt64, math.MaxUint64} {
+	for _, span := range []uint64{0, 1, 5, 31, 255, 256, 2500, 65535, 65536, 1 << 23, math.MaxUint32, math.MaxUint32 + 1, math.MaxInt64, math.MaxUint64} {
 		for _, low := range []int64{0, -1, math.MinInt64, 1 << 40} {
 			n := 64 + r.IntN(columnar.MaxRows-64)
 			b := &columnar.Batch{Schema: schema, Rows: n, Cols: []columnar.Vector{
@@ -49,8 +49,10 @@ func TestNarrow(t *testing.T) {
 					t.Fatalf("seed %d: column %d of span %d from %d on came back changed", seed, c, span, low)
 				}
 			}
-			if most := 3*n + 200; span == 255 && len(data) > most {
-				t.Errorf("seed %d: %d rows of span 255 take %d bytes", seed, n, len(data))
+			for width, s := range map[int]uint64{8: 255, 5: 31, 12: 2500} {
+				if most := n*width/4 + n/4 + 200; span == s && len(data) > most {
+					t.Errorf("seed %d: %d rows of span %d take %d bytes", seed, n, span, len(data))
+				}
 			}
 		}
 	}
@@ -58,10 +60,21 @@ func TestNarrow(t *testing.T) {
 
 // Distances that do not fit their values are refused.
 func TestWidenDamaged(t *testing.T) {
-	good, ok := appendNarrow(nil, buffer{raw: columnar.BytesOf(make([]int64, 100)), width: 8})
-	if !ok {
-		t.Fatal("zeros are not narrowed")
+	r := rand.New(rand.NewPCG(1, 1))
+	mixed := make([]int64, 100)
+	for i := range mixed {
+		mixed[i] = r.Int64N(1000)
 	}
+	for _, x := range [][]int64{make([]int64, 100), mixed} {
+		good, ok := appendNarrow(nil, buffer{raw: columnar.BytesOf(x), width: 8})
+		if !ok {
+			t.Fatal("numbers are not narrowed")
+		}
+		damage(t, good)
+	}
+}
+
+func damage(t *testing.T, good []byte) {
 	for _, at := range []int{0, 1, 2} {
 		for x := range 256 {
 			bad := bytes.Clone(good)
