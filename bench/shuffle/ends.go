@@ -101,6 +101,12 @@ func (e *ends) stream(ctx context.Context) (r io.Reader, stop func(), err error)
 		l.Close()
 	}
 	s, err := c.Open(ctx, transport.Normal)
+	return begun(s, end, err)
+}
+
+// begun writes the first byte of a stream, without which the other end does not learn
+// of it; where that fails, or opening it did, it calls end.
+func begun(s io.ReadWriter, end func(), err error) (io.Reader, func(), error) {
 	if err == nil {
 		_, err = s.Write([]byte{1})
 	}
@@ -144,14 +150,7 @@ func (e *ends) bareQUIC(ctx context.Context) (io.Reader, func(), error) {
 		return nil, nil, err
 	}
 	s, err := c.OpenStreamSync(ctx)
-	if err == nil {
-		_, err = s.Write([]byte{1})
-	}
-	if err != nil {
-		end()
-		return nil, nil, err
-	}
-	return s, end, nil
+	return begun(s, end, err)
 }
 
 // bareTLS is a connection of crypto/tls alone, into which the other end pours.
