@@ -20,7 +20,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/millrace-engine/millrace/internal/identity"
@@ -178,48 +177,21 @@ func (t *Transport) Listen(ctx context.Context, at transport.Addr, h transport.H
 	if err != nil {
 		return nil, failed("listen", string(at), err)
 	}
-	s := &listener{UnixListener: l.(*net.UnixListener), addr: at, self: t.self, roles: roles, server: link.NewServer(h, nil, 0), places: make(chan struct{}, maxConnections)}
-	s.running.Go(s.accept)
+	s := &listener{addr: at, self: t.self, roles: roles, server: link.NewServer(h, nil, 0)}
+	s.Door = link.Open(l, s.server, maxConnections, func(raw net.Conn) { s.serve(raw.(*net.UnixConn)) })
 	return s, nil
 }
 
 type listener struct {
-	*net.UnixListener
-	addr    transport.Addr
-	self    identity.Name
-	roles   []identity.Role
-	server  *link.Server
-	places  chan struct{}
-	running sync.WaitGroup
+	*link.Door
+	addr   transport.Addr
+	self   identity.Name
+	roles  []identity.Role
+	server *link.Server
 }
 
 // Addr implements transport.Listener.
 func (s *listener) Addr() transport.Addr { return s.addr }
-
-func (s *listener) accept() {
-	for {
-		raw, err := s.AcceptUnix()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) || s.server.Context().Err() != nil {
-				return
-			}
-			select { // out of descriptors, say
-			case <-time.After(10 * time.Millisecond):
-			case <-s.server.Context().Done():
-			}
-			continue
-		}
-		select {
-		case s.places <- struct{}{}:
-			s.running.Go(func() {
-				defer func() { <-s.places }()
-				s.serve(raw)
-			})
-		default:
-			raw.Close()
-		}
-	}
-}
 
 // serve lets a client in and serves it.
 func (s *listener) serve(raw *net.UnixConn) {
@@ -240,17 +212,6 @@ func (s *listener) serve(raw *net.UnixConn) {
 	if link.Welcome(socket) == nil {
 		s.server.Serve(socket, from)
 	}
-}
-
-// Close implements transport.Listener.
-func (s *listener) Close() error {
-	err := s.UnixListener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
-	}
-	s.server.Close()
-	s.running.Wait()
-	return err
 }
 
 var _ transport.Transport = (*Transport)(nil)

@@ -11,7 +11,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/millrace-engine/millrace/internal/identity"
@@ -135,48 +134,20 @@ func (t *Transport) Listen(ctx context.Context, at transport.Addr, h transport.H
 	}
 	config := t.self.Server(transport.Protocol, roles...)
 	config.DynamicRecordSizingDisabled = true
-	s := &listener{Listener: l, config: config, server: link.NewServer(h, t.o.Egress, t.o.Lost), places: make(chan struct{}, maxConnections)}
-	s.running.Go(s.accept)
+	s := &listener{addr: transport.Addr(Scheme + "://" + l.Addr().String()), config: config, server: link.NewServer(h, t.o.Egress, t.o.Lost)}
+	s.Door = link.Open(l, s.server, maxConnections, s.serve)
 	return s, nil
 }
 
 type listener struct {
-	net.Listener
-	config  *tls.Config
-	server  *link.Server
-	places  chan struct{}
-	running sync.WaitGroup
+	*link.Door
+	addr   transport.Addr
+	config *tls.Config
+	server *link.Server
 }
 
 // Addr implements transport.Listener.
-func (s *listener) Addr() transport.Addr {
-	return transport.Addr(Scheme + "://" + s.Listener.Addr().String())
-}
-
-func (s *listener) accept() {
-	for {
-		raw, err := s.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) || s.server.Context().Err() != nil {
-				return
-			}
-			select { // out of descriptors, say
-			case <-time.After(10 * time.Millisecond):
-			case <-s.server.Context().Done():
-			}
-			continue
-		}
-		select {
-		case s.places <- struct{}{}:
-			s.running.Go(func() {
-				defer func() { <-s.places }()
-				s.serve(raw)
-			})
-		default:
-			raw.Close()
-		}
-	}
-}
+func (s *listener) Addr() transport.Addr { return s.addr }
 
 // serve lets a client in and serves it.
 func (s *listener) serve(raw net.Conn) {
@@ -196,17 +167,6 @@ func (s *listener) serve(raw net.Conn) {
 	if link.Welcome(socket) == nil {
 		s.server.Serve(socket, from)
 	}
-}
-
-// Close implements transport.Listener.
-func (s *listener) Close() error {
-	err := s.Listener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
-	}
-	s.server.Close()
-	s.running.Wait()
-	return err
 }
 
 var _ transport.Transport = (*Transport)(nil)
