@@ -67,6 +67,11 @@ type visit struct {
 	Note   *string
 }
 
+type binaries struct {
+	Bytes []byte
+	More  *[]byte
+}
+
 func visitOf(v visit) visit {
 	v.Amount *= 2
 	return v
@@ -341,6 +346,14 @@ func TestDatasetFrame(t *testing.T) {
 			rows, err := millrace.ToFrame(millrace.Map(d, visitOf)).Filter("amount > 6").Collect(t.Context())
 			if err != nil || fmt.Sprint(rows) != "[[Oslo 8 <nil>]]" {
 				t.Errorf("%v, %v", rows, err)
+			}
+			raw, err := s.SQL(t.Context(), "SELECT CAST('Grün' AS BINARY) AS bytes, CAST(NULL AS BINARY) AS more")
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err = millrace.ToFrame(millrace.FromFrame[binaries](raw)).Collect(t.Context())
+			if err != nil || len(rows) != 1 || !reflect.DeepEqual(rows[0], millrace.Row{[]byte("Grün"), nil}) {
+				t.Errorf("%#v, %v", rows, err)
 			}
 			null, err := s.SQL(t.Context(), "SELECT CAST(NULL AS STRING) AS city, 1 AS amount, 'x' AS note")
 			if err != nil {

@@ -42,6 +42,8 @@ func SchemaOf(t reflect.Type) (*columnar.Schema, error) {
 			typ = columnar.Float64Type
 		case ft.Kind() == reflect.String:
 			typ = columnar.StringType
+		case ft == reflect.TypeFor[[]byte]():
+			typ = columnar.BinaryType
 		default:
 			return nil, bad(fmt.Sprintf("its field %s is of type %s", f.Name, f.Type))
 		}
@@ -142,7 +144,7 @@ func decodeColumn(t columnar.Type, n int, take func(func(int, []byte) ([]byte, e
 	v := columnar.Vector{Type: t, Width: uint8(t.FixedWidth()), Len: n}
 	var err error
 	switch t.Kind {
-	case columnar.String:
+	case columnar.String, columnar.Binary:
 		xs := make([]string, n)
 		if err = take(func(i int, b []byte) ([]byte, error) {
 			k, b, err := count(b, 1)

@@ -1,6 +1,7 @@
 package function
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -160,6 +161,10 @@ func coderOf(t reflect.Type, seen map[reflect.Type]*coder) (*coder, error) {
 		}
 		return c, structCoder(c, t, seen)
 	case reflect.Slice, reflect.Array, reflect.Pointer:
+		if t == reflect.TypeFor[[]byte]() {
+			bytesCoder(c)
+			return c, nil
+		}
 		e, err := coderOf(t.Elem(), seen)
 		if err != nil {
 			return nil, err
@@ -179,6 +184,22 @@ func coderOf(t reflect.Type, seen map[reflect.Type]*coder) (*coder, error) {
 			WithRemedy("use numbers, strings, times, and structs, slices, arrays, maps and pointers of these")
 	}
 	return c, nil
+}
+
+func bytesCoder(c *coder) {
+	c.least = 1
+	c.put = func(b []byte, p unsafe.Pointer) []byte {
+		x := *(*[]byte)(p)
+		return append(binary.AppendUvarint(b, uint64(len(x))), x...)
+	}
+	c.get = func(b []byte, p unsafe.Pointer) ([]byte, error) {
+		n, b, err := count(b, 1)
+		if err != nil || n == 0 {
+			return b, err
+		}
+		*(*[]byte)(p) = bytes.Clone(b[:n])
+		return b[n:], nil
+	}
 }
 
 func integer[T ~int8 | ~int16 | ~int32 | ~int64 | ~int | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uint](c *coder) {
