@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/bench/tpch"
@@ -362,16 +363,29 @@ func TestDataFrame(t *testing.T) {
 	}
 }
 
+// TestCancel: queries that would run for hours end soon after they are cancelled, be
+// that before they begin or in the midst of many pairs, and the session serves on.
 func TestCancel(t *testing.T) {
 	s := openTPCH(t, "local[2]")
-	ctx, cancel := context.WithCancel(context.Background())
-	df, err := s.SQL(ctx, "SELECT count(*) FROM lineitem a, lineitem b WHERE a.l_partkey < b.l_partkey + a.l_suppkey")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if _, err := df.Run(ctx); diag.ClassOf(err) != diag.Cancelled && !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+	for _, q := range []string{
+		"SELECT count(*) FROM lineitem a, lineitem b, lineitem c WHERE a.l_partkey < b.l_partkey + c.l_suppkey",
+		"SELECT sum(a.id % (b.id + 1)) FROM range(1000000) a JOIN range(1000000) b ON a.id % 1 = b.id % 1",
+		"SELECT sum(a.id % (b.id + 1)) FROM range(1000000) a LEFT JOIN range(1000000) b ON a.id % 1 = b.id % 1 AND a.id + b.id < 0",
+		"SELECT count(*) FROM range(1000000) a LEFT SEMI JOIN range(1000000) b ON a.id % 1 = b.id % 1 AND a.id + b.id < 0",
+		"SELECT count(*) FROM range(1000000000000000) WHERE id % 7 = 3",
+		"SELECT id FROM range(1000000000000000) ORDER BY id % 1000 LIMIT 3",
+	} {
+		for _, after := range []time.Duration{0, 300 * time.Millisecond} {
+			ctx, cancel := context.WithTimeout(context.Background(), after)
+			df, err := s.SQL(context.Background(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := df.Collect(ctx); diag.ClassOf(err) != diag.Cancelled && !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s, cancelled after %v: got %v", q, after, err)
+			}
+			cancel()
+		}
 	}
 	if rows, _, err := text(t, s, "SELECT 1"); err != nil || rows[0][0] != "1" {
 		t.Errorf("the session does not serve the next query: %v", err)

@@ -171,6 +171,44 @@ func TestHotKey(t *testing.T) {
 	}
 }
 
+// TestFewKeys: where very many pairs of few keys are expected, decimals, floating-point
+// numbers, and what is computed of both sides of a join, are told by groups, too, and
+// outer joins. The few rows of a key that the other table lacks come out as well.
+func TestFewKeys(t *testing.T) {
+	s := open(t, "local[2]", millrace.WithSetting("memory", "32MiB"))
+	cube(t, s, 64)
+	file := func(name, key string) string {
+		path := filepath.Join(t.TempDir(), name+".parquet")
+		q := "SELECT " + key + " AS key, k % 10 AS v, CAST(k % 100 AS DECIMAL(15, 2)) / 4 AS d, CAST(k % 7 AS DOUBLE) / 4 AS f, if(k % 5 = 0, NULL, CAST(k % 3 AS INT)) AS m FROM t"
+		if err := frame(t, s, q).Write().Parquet(context.Background(), path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	l, r := file("l", "if(k < 3, 1, 2)"), file("r", "if(k < 3, 3, 2)")
+	asked := "sum(l.d), sum(r.f), round(avg(l.d), 4), avg(r.f), sum(l.v * r.v), sum(l.f * r.f), sum(l.v + r.m), sum(l.m - r.m), sum(l.d - r.d), count(l.m * r.m), avg(l.v - r.v), max(r.d), count(*), sum(l.v + 1)"
+	for _, kind := range []string{"", "LEFT", "RIGHT", "FULL"} {
+		q := fmt.Sprintf("SELECT l.m, %s FROM '%s' l %s JOIN '%s' r ON l.key = r.key GROUP BY l.m ORDER BY l.m", asked, l, kind, r)
+		got, _, err := text(t, s, q)
+		if err != nil {
+			t.Fatal(kind, err)
+		}
+		// Each table in groups of equal rows, which few pairs stand for.
+		grouped := func(file string) string {
+			return "(SELECT key, v, d, f, m, count(*) n FROM '" + file + "' GROUP BY ALL)"
+		}
+		want, _, err := text(t, s, fmt.Sprintf(`SELECT lm, sum(ld * w), sum(rf * w), round(sum(ld * w) / sum(if(ld IS NULL, 0, w)), 4), sum(rf * w) / sum(if(rf IS NULL, 0, w)), sum(lv * rv * w), sum(lf * rf * w),
+			sum((lv + rm) * w), sum((lm - rm) * w), sum((ld - rd) * w), sum(if(lm * rm IS NULL, 0, w)), sum((lv - rv) * w) / sum(if(lv - rv IS NULL, 0, w)), max(rd), sum(w), sum((lv + 1) * w)
+			FROM (SELECT l.m lm, l.d ld, l.f lf, l.v lv, r.m rm, r.d rd, r.f rf, r.v rv, coalesce(l.n, 1) * coalesce(r.n, 1) w FROM %s l %s JOIN %s r ON l.key = r.key) GROUP BY lm ORDER BY lm`, grouped(l), kind, grouped(r)))
+		if err != nil {
+			t.Fatal(kind, err)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) || len(got) != 4 {
+			t.Errorf("%s: %v, want %v", kind, got, want)
+		}
+	}
+}
+
 // TestSpillLarge: group-by, sort and a list of many million rows in 96 MiB.
 func TestSpillLarge(t *testing.T) {
 	if !slow {

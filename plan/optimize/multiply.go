@@ -1,8 +1,6 @@
 package optimize
 
 import (
-	"math"
-
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
@@ -29,10 +27,10 @@ func (o *optimizer) multiply(p logical.Plan) (logical.Plan, error) {
 	est := NewEstimator()
 	return logical.Transform(p, func(p logical.Plan) (logical.Plan, error) {
 		if g, ok := p.(*logical.Aggregate); ok && g.Sets == nil {
-			if j, ok := g.Child.(*logical.Join); ok && j.Kind == logical.Inner {
+			if j, ok := g.Child.(*logical.Join); ok && j.Kind <= logical.Full {
 				l, r := est.Rows(j.Left), est.Rows(j.Right)
 				wholly := est.Rows(j) > many*(l+r)
-				if wholly || min(l, r) >= sizable {
+				if wholly || j.Kind == logical.Inner && min(l, r) >= sizable {
 					if out := o.multiplied(g, j, est, !wholly); out != nil {
 						return out, nil
 					}
@@ -48,6 +46,33 @@ type half struct {
 	in    logical.Plan
 	out   *logical.Aggregate
 	count *expr.Attr // rows of a group
+	// absent sides have no group for some of the other's rows: the join is outer.
+	absent bool
+}
+
+// above returns a column of a half as it is above the join.
+func (h *half) above(a *expr.Attr) *expr.Attr {
+	b := *a
+	b.Null = a.Null || h.absent
+	return &b
+}
+
+// tells reports whether an expression over a half's rows is the same above the join,
+// where a row of nulls may stand for them.
+func (h *half) tells(e expr.Expr) bool {
+	switch x := e.(type) {
+	case *expr.Cast:
+		return h.tells(x.Arg)
+	case *expr.Call:
+		name := x.Fn.Name
+		for _, a := range x.Args {
+			if _, ok := a.(*expr.Literal); !ok && !h.tells(a) {
+				return false
+			}
+		}
+		return !h.absent || name == "+" || name == "-" || name == "*"
+	}
+	return !h.absent || plain(e)
 }
 
 // group adds a key to a half, if it is not there, and returns what it comes out as.
@@ -87,7 +112,8 @@ func (h *half) once() bool {
 // multiplied returns what stands for an aggregate over a join, nil where it
 // cannot be told by groups, or, if it is only eager, one side has each key once.
 func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estimator, eager bool) logical.Plan {
-	left, right := &half{in: j.Left, out: &logical.Aggregate{Child: j.Left, Eager: eager}}, &half{in: j.Right, out: &logical.Aggregate{Child: j.Right, Eager: eager}}
+	left := &half{in: j.Left, out: &logical.Aggregate{Child: j.Left, Eager: eager}, absent: j.Kind == logical.Right || j.Kind == logical.Full}
+	right := &half{in: j.Right, out: &logical.Aggregate{Child: j.Right, Eager: eager}, absent: j.Kind == logical.Left || j.Kind == logical.Full}
 	lefts, rights := ids(j.Left), ids(j.Right)
 	side := func(e expr.Expr) (mine, other *half) {
 		switch of := expr.Attrs(e); {
@@ -118,59 +144,61 @@ func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estim
 	out := &logical.Aggregate{}
 	for _, k := range g.Keys {
 		h, _ := side(k)
-		if _, plain := k.(*expr.Attr); h == nil || !plain && expr.Fallible(k) {
+		if h == nil || !h.tells(k) || !plain(k) && expr.Fallible(k) {
 			return nil // also for rows that no other matches
 		}
-		out.Keys = append(out.Keys, o.group(h, k))
+		out.Keys = append(out.Keys, h.above(o.group(h, k)))
 	}
 	count, _ := expr.Builtins().Lookup("count")
 	sum, _ := expr.Builtins().Lookup("sum")
 	partial := func(h *half, a *expr.Agg) *expr.Attr {
 		al := &expr.Alias{Arg: a, Name: a.Fn.Name, ID: o.id()}
 		h.out.List = append(h.out.List, al)
-		return al.Attr()
+		return h.above(al.Attr())
 	}
 	for _, h := range []*half{left, right} {
 		h.count = partial(h, &expr.Agg{Fn: count, Args: []expr.Expr{expr.Lit(int64(1), columnar.Int64Type)}, Typ: columnar.Int64Type})
 	}
-	product := func(a, b *expr.Attr, like *expr.Agg) expr.Expr {
-		return &expr.Agg{Fn: sum, Args: []expr.Expr{expr.NewCall("*", columnar.Int64Type, a, b)}, Typ: columnar.Int64Type, Null: true, Place: like.Place}
-	}
+	t := &terms{est: est, left: left, right: right, side: side, partial: partial, wide: !eager}
 	known := true
 	whole := func(a *expr.Agg) expr.Expr {
-		if a.Distinct || a.Filter != nil || a.OrderBy != nil || len(a.Args) > 1 || len(a.Args) == 1 && expr.Fallible(a.Args[0]) {
+		if a.Distinct || a.Filter != nil || a.OrderBy != nil || len(a.Args) > 1 {
 			return nil
 		}
-		var h, other *half
-		if len(a.Args) == 1 {
-			if l, ok := a.Args[0].(*expr.Literal); !ok || l.Value == nil {
-				if h, other = side(a.Args[0]); h == nil {
-					return nil
-				}
-			}
+		added := func(term expr.Expr) expr.Expr {
+			return &expr.Agg{Fn: sum, Args: []expr.Expr{term}, Typ: term.Type(), Null: true, Place: a.Place}
 		}
-		switch {
-		case a.Fn.Name == "count":
-			n, m := left.count, right.count
-			if h != nil {
-				n, m = partial(h, a), other.count
+		like := *a
+		like.Fn, like.Typ, like.Null = count, columnar.Int64Type, false
+		switch a.Fn.Name {
+		case "count":
+			if n := t.pairs(like); n != nil {
+				return expr.NewCall("coalesce", columnar.Int64Type, added(n), expr.Lit(int64(0), columnar.Int64Type))
 			}
-			return expr.NewCall("coalesce", columnar.Int64Type, product(n, m, a), expr.Lit(int64(0), columnar.Int64Type))
-		case h == nil:
-			return nil
-		case a.Fn.Name == "min" || a.Fn.Name == "max":
-			d := *a
-			d.Args = []expr.Expr{partial(h, a)}
-			return &d
-		case a.Fn.Name == "avg" && a.Args[0].Type().IsInteger() && est.sumFits(h.in, other.in, a.Args[0]):
-			s := *a
-			s.Fn, s.Typ = sum, columnar.Int64Type
-			c := *a
-			c.Fn, c.Typ, c.Null = count, columnar.Int64Type, false
-			total := product(partial(h, &s), other.count, a)
-			return expr.NewCall("/", a.Typ, &expr.Cast{Arg: total, To: a.Typ}, &expr.Cast{Arg: product(partial(h, &c), other.count, a), To: a.Typ})
-		case a.Fn.Name == "sum" && a.Typ.Kind == columnar.Int64 && est.sumFits(h.in, other.in, a.Args[0]):
-			return product(partial(h, a), other.count, a)
+		case "min", "max":
+			if h, _ := side(a.Args[0]); h != nil && h.tells(a.Args[0]) && !expr.Fallible(a.Args[0]) {
+				d := *a
+				d.Args = []expr.Expr{partial(h, a)}
+				return &d
+			}
+		case "sum", "avg":
+			all := *a
+			all.Fn, all.Null = sum, true
+			s := t.sum(a.Args[0], all)
+			if s == nil {
+				return nil
+			}
+			if a.Fn.Name == "sum" {
+				return cast(added(s), a.Typ)
+			}
+			n := t.pairs(like)
+			switch {
+			case n == nil:
+				return nil
+			case a.Typ.Kind == columnar.Decimal:
+				return expr.NewCall("/", a.Typ, added(s), cast(added(n), counted))
+			}
+			return expr.NewCall("/", a.Typ, cast(added(s), a.Typ), cast(added(n), a.Typ))
 		}
 		return nil
 	}
@@ -210,20 +238,4 @@ func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estim
 	d.Left, d.Right, d.BuildLeft = left.out, right.out, d.BuildLeft && eager
 	out.Child = &d
 	return out
-}
-
-// sumFits reports whether no sum of a column of one side over any of the pairs
-// with the other can exceed a bigint, so that it does not matter in which order
-// they are added.
-func (s *Estimator) sumFits(mine, other logical.Plan, e expr.Expr) bool {
-	a, ok := e.(*expr.Attr)
-	if !ok {
-		return false
-	}
-	x, y := s.of(mine), s.of(other)
-	c, ok := x.cols[a.ID]
-	if !ok || !c.bounded {
-		return false
-	}
-	return math.Max(math.Abs(c.lo), math.Abs(c.hi))*math.Max(1, math.Max(x.base, x.rows))*math.Max(1, math.Max(y.base, y.rows)) < 1<<62
 }

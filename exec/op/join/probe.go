@@ -101,7 +101,7 @@ func (p *prober) close() {
 func (p *prober) next(ctx context.Context, read func(context.Context) (*columnar.Batch, error)) (*columnar.Batch, error) {
 	for {
 		for p.phase != idle {
-			if b, err := p.step(); b != nil || err != nil {
+			if b, err := p.step(ctx); b != nil || err != nil {
 				return b, err
 			}
 		}
@@ -155,7 +155,7 @@ func (p *prober) start(ctx context.Context, b *columnar.Batch) error {
 }
 
 // step makes the next output of the batch, nil when there was none.
-func (p *prober) step() (*columnar.Batch, error) {
+func (p *prober) step(ctx context.Context) (*columnar.Batch, error) {
 	p.pairScratch.Reset()
 	if p.phase == finishing {
 		p.phase = idle
@@ -164,9 +164,9 @@ func (p *prober) step() (*columnar.Batch, error) {
 	var n int
 	var err error
 	if p.once {
-		err = p.decide()
+		err = p.decide(ctx)
 	} else {
-		n, err = p.collect()
+		n, err = p.collect(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -187,8 +187,12 @@ func (p *prober) step() (*columnar.Batch, error) {
 
 // collect follows chains until they end or there is no room for another pair
 // of each; it returns the number of pairs that match and notes them.
-func (p *prober) collect() (n int, err error) {
+func (p *prober) collect(ctx context.Context) (n int, err error) {
 	for p.chains > 0 && n+p.chains <= columnar.MaxRows {
+		// The pairs of one batch may be any number, and none of them may match.
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		from := n
 		for p.chains > 0 && n+p.chains <= columnar.MaxRows {
 			n += p.round(n)
@@ -262,8 +266,11 @@ func (p *prober) note(n int) error {
 
 // decide finds out which probe rows match at all: chains of those that do are
 // not followed further.
-func (p *prober) decide() error {
+func (p *prober) decide(ctx context.Context) error {
 	for p.chains > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		n := 0
 		for p.chains > 0 && n < enough && n+p.chains <= columnar.MaxRows {
 			n += p.round(n)
