@@ -38,7 +38,8 @@ func TestBlocksSpill(t *testing.T) {
 		if tasks == 0 || tasks != stages || tasks != job.SpilledBytes {
 			t.Errorf("%d executors: %d bytes spilled by tasks, %d by stages, %d by the job", executors, tasks, stages, job.SpilledBytes)
 		}
-		if job.PeakBytes < 1<<20 || job.ReservedPeakBytes < job.PeakBytes || job.ReservedPeakBytes > b.broker.Budget() {
+		// What a task of each slot takes for a page may be above the budget (M1 of columnar/memory).
+		if most := b.broker.Budget() + 2<<20; job.PeakBytes < 1<<20 || job.ReservedPeakBytes < job.PeakBytes || job.ReservedPeakBytes > most {
 			t.Errorf("%d executors: the hungriest task had %d bytes, all had %d of %d", executors, job.PeakBytes, job.ReservedPeakBytes, b.broker.Budget())
 		}
 	}
