@@ -672,7 +672,7 @@ func testChurn(t *testing.T, f Fixture) {
 				b := noise(r.IntN(200_000), uint64(i))
 				if r.IntN(3) == 0 {
 					_, _ = x.Write(b[:len(b)/2])
-					if r.IntN(2) == 0 {
+					if r.IntN(2) == 0 && len(b) > 1 { // else there is nothing to come back
 						_, _ = x.Read(make([]byte, 1+r.IntN(1000)))
 					}
 					x.Cancel(uint32(20 + r.IntN(10)))
