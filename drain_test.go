@@ -34,6 +34,8 @@ func TestStandaloneDrainCache(t *testing.T) {
 	c.startWorker("w1", 1)
 	c.startWorker("w2", 1)
 	s := openTPCH(t, c.url(), c.options(millrace.WithSetting("checkpoint.dir", t.TempDir()))...)
+	both := func(standalone.StateBody) bool { return len(s.Backend().Executors()) == 2 }
+	c.settle("two executors do not come", both) // from a session that has one alone nothing could move
 	run(t, s, "CACHE TABLE lineitem", "CACHE TABLE orders OPTIONS ('storageLevel' 'DISK_ONLY')")
 	q := "SELECT o_orderpriority, count(*), sum(l_tax) FROM lineitem JOIN orders ON l_orderkey = o_orderkey GROUP BY 1 ORDER BY 1"
 	want := run(t, s, q)
@@ -58,6 +60,7 @@ func TestStandaloneDrainCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.settle("no executor comes for the one that left", both)
 	events, stop := s.Events(1 << 12)
 	defer stop()
 	for _, pid := range children(t) { // that of w1 may be there still

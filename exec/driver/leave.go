@@ -10,6 +10,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/driver/task"
 	"github.com/millrace-engine/millrace/exec/event"
+	"github.com/millrace-engine/millrace/plan/wire"
 )
 
 const (
@@ -32,6 +33,7 @@ type leaving struct {
 	tries   map[cache.BlockID]int
 	held    map[[2]int]bool      // jobs and exchanges of which outputs were here
 	readers map[exec.TaskID]bool // who may still read here; nil: outputs are to be moved
+	jobs    map[int]bool         // and whose tasks were told that partitions of datasets are here
 	retired bool
 	over    *time.Timer // ends it all
 }
@@ -109,7 +111,8 @@ func (d *Driver) watchLeaving() {
 		case l.retired:
 		case l.readers == nil:
 			if more := d.move(backend, id, l); !more && len(l.moves) == 0 && !d.busy(id) {
-				l.readers = d.readers(l.held)
+				l.readers, l.jobs = d.readers(l.held), d.told(id)
+				d.Datasets.Registry.Lose(string(id)) // new jobs are not told
 			}
 		}
 		if l.readers == nil || l.retired {
@@ -119,7 +122,8 @@ func (d *Driver) watchLeaving() {
 			j := d.jobs[t.Job]
 			return j == nil || j.running[t] == ""
 		})
-		if len(l.readers) == 0 {
+		maps.DeleteFunc(l.jobs, func(n int, _ bool) bool { return d.jobs[n] == nil || d.jobs[n].ended })
+		if len(l.readers)+len(l.jobs) == 0 {
 			l.retired = true
 			backend.Retire(id)
 		}
@@ -146,6 +150,22 @@ func (d *Driver) readers(held map[[2]int]bool) map[exec.TaskID]bool {
 			for _, in := range j.graph.Stages[t.Stage].Inputs {
 				if held[[2]int{j.id, in.Exchange}] {
 					out[t] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// told returns the jobs whose tasks were told that an executor holds partitions of
+// datasets.
+func (d *Driver) told(id exec.ExecutorID) map[int]bool {
+	out := map[int]bool{}
+	for n, j := range d.jobs {
+		for _, st := range j.tasks {
+			for _, leaves := range st {
+				if slices.ContainsFunc(leaves, func(l wire.LeafAssignment) bool { return slices.Contains(l.Holders, string(id)) }) {
+					out[n] = true
 				}
 			}
 		}
