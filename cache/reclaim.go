@@ -3,25 +3,7 @@ package cache
 import "context"
 
 // Wake implements memory.Reclaimer.
-func (s *Store) Wake() {
-	select {
-	case s.bell <- struct{}{}:
-	default:
-	}
-}
-
-// relieve gives bytes back in the background while they are wanted.
-func (s *Store) relieve(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.bell:
-		}
-		for n := s.broker.Wanted(); n > 0 && s.Reclaim(ctx, n) > 0; n = s.broker.Wanted() {
-		}
-	}
-}
+func (s *Store) Wake() { s.relief.Wake() }
 
 // Reclaim implements memory.Reclaimer: it writes blocks that nobody reads to disk,
 // or drops those of memory alone, until n bytes are free: those of datasets as their

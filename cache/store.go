@@ -30,9 +30,9 @@ type Store struct {
 
 	ranks *ranks // of the blocks of datasets
 
-	bell  chan struct{} // rings when bytes are wanted
-	stop  context.CancelFunc
-	ended sync.WaitGroup
+	relief memory.Relief
+	stop   context.CancelFunc
+	ended  sync.WaitGroup
 }
 
 type shard struct {
@@ -50,14 +50,14 @@ func NewStore(b *memory.Broker, name string, d Disk) *Store {
 
 // NewStoreWith is NewStore with a policy for what leaves memory of cached datasets.
 func NewStoreWith(b *memory.Broker, name string, d Disk, policy func() Policy) *Store {
-	s := &Store{broker: b, disk: d, ranks: newRanks(policy), shares: map[share]int{}, bell: make(chan struct{}, 1)}
+	s := &Store{broker: b, disk: d, ranks: newRanks(policy), shares: map[share]int{}, relief: memory.NewRelief()}
 	for i := range s.shards {
 		s.shards[i].blocks = map[BlockID]*block{}
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.memory = b.Store(name, s)
-	s.ended.Go(func() { s.relieve(ctx) })
+	s.ended.Go(func() { s.relief.Run(ctx, b, s) })
 	return s
 }
 

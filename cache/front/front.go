@@ -43,7 +43,7 @@ type Cache struct {
 	items  map[string]*item
 	counts map[Kind]*Stats
 	policy *ristretto.Cache[string, *item] // made by the first Put
-	bell   chan struct{}
+	relief memory.Relief
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
 }
@@ -72,7 +72,7 @@ func (c *Cache) Attach(b *memory.Broker, mode Mode) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mode, c.broker, c.items, c.counts, c.bell = mode, b, map[string]*item{}, map[Kind]*Stats{}, make(chan struct{}, 1)
+	c.mode, c.broker, c.items, c.counts, c.relief = mode, b, map[string]*item{}, map[Kind]*Stats{}, memory.NewRelief()
 }
 
 // count returns the statistics of a kind. c.mu is held.
@@ -150,7 +150,7 @@ func (c *Cache) begin() bool {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c.policy, c.stop, c.memory = policy, stop, c.broker.Store("front", c)
-	c.ended.Go(func() { c.relieve(ctx) })
+	c.ended.Go(func() { c.relief.Run(ctx, c.broker, c) })
 	return true
 }
 
@@ -175,24 +175,7 @@ func (c *Cache) remove(i *item) {
 }
 
 // Wake implements memory.Reclaimer.
-func (c *Cache) Wake() {
-	select {
-	case c.bell <- struct{}{}:
-	default:
-	}
-}
-
-func (c *Cache) relieve(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.bell:
-		}
-		for n := c.broker.Wanted(); n > 0 && c.Reclaim(ctx, n) > 0; n = c.broker.Wanted() {
-		}
-	}
-}
+func (c *Cache) Wake() { c.relief.Wake() }
 
 // Reclaim implements memory.Reclaimer: it drops items, whichever they are, since all of
 // them together are small.
