@@ -14,7 +14,7 @@ func Fresh(p logical.Plan, next *expr.ID) (logical.Plan, map[expr.ID]expr.ID) {
 		*next++
 		ids[id] = *next
 	}
-	return renumber(p, ids), ids
+	return logical.Renumber(p, ids), ids
 }
 
 // defined lists the ids that a plan defines, its subqueries included, each once,
@@ -72,90 +72,6 @@ func defined(p logical.Plan) []expr.ID {
 	return out
 }
 
-// renumber replaces ids, definitions and uses alike.
-func renumber(p logical.Plan, ids map[expr.ID]expr.ID) logical.Plan {
-	return mapAttrs(p, func(at *expr.Attr) *expr.Attr {
-		if id, ok := ids[at.ID]; ok {
-			d := *at
-			d.ID = id
-			return &d
-		}
-		return at
-	}, ids)
-}
-
-// mapAttrs rebuilds a plan with each attribute replaced by f of it and the ids
-// of aliases by those of ids, subqueries included.
-func mapAttrs(p logical.Plan, f func(*expr.Attr) *expr.Attr, ids map[expr.ID]expr.ID) logical.Plan {
-	list := func(as []*expr.Attr) []*expr.Attr {
-		out := make([]*expr.Attr, len(as))
-		for i, at := range as {
-			out[i] = f(at)
-		}
-		return out
-	}
-	rewrite := func(e expr.Expr) expr.Expr {
-		return expr.Rewrite(e, func(e expr.Expr) expr.Expr {
-			switch x := e.(type) {
-			case *expr.Attr:
-				return f(x)
-			case *expr.Alias:
-				if id, ok := ids[x.ID]; ok {
-					d := *x
-					d.ID = id
-					return &d
-				}
-			case *expr.Subquery:
-				d := *x
-				d.Plan, d.Outer = mapAttrs(x.Plan.(logical.Plan), f, ids), list(x.Outer)
-				return &d
-			}
-			return e
-		})
-	}
-	out, _ := logical.Transform(p, func(p logical.Plan) (logical.Plan, error) {
-		p, _ = logical.MapExprs(p, func(e expr.Expr) (expr.Expr, error) { return rewrite(e), nil })
-		switch x := p.(type) {
-		case *logical.Scan:
-			d := *x
-			d.Attrs = list(x.Attrs)
-			return &d, nil
-		case *logical.Values:
-			d := *x
-			d.Attrs = list(x.Attrs)
-			return &d, nil
-		case *logical.Union:
-			return &logical.Union{Inputs: x.Inputs, Attrs: list(x.Attrs)}, nil
-		case *logical.SetOp:
-			d := *x
-			d.Attrs = list(x.Attrs)
-			return &d, nil
-		case *logical.Apply:
-			d := *x
-			d.Attrs = list(x.Attrs)
-			return &d, nil
-		case *logical.Generate:
-			d := *x
-			d.Attrs = list(x.Attrs)
-			return &d, nil
-		case *logical.Expand:
-			d := *x
-			d.Attrs, d.GID = list(x.Attrs), f(x.GID)
-			return &d, nil
-		case *logical.Shared:
-			return &logical.Shared{ID: x.ID, Child: x.Child, Attrs: list(x.Attrs)}, nil
-		case *logical.Join:
-			if x.Mark != nil {
-				d := *x
-				d.Mark = f(x.Mark)
-				return &d, nil
-			}
-		}
-		return p, nil
-	})
-	return out
-}
-
 // replaceOuter replaces columns of the enclosing query in a subquery.
 func replaceOuter(s *expr.Subquery, to map[expr.ID]*expr.Attr) *expr.Subquery {
 	f := func(at *expr.Attr) *expr.Attr {
@@ -165,7 +81,7 @@ func replaceOuter(s *expr.Subquery, to map[expr.ID]*expr.Attr) *expr.Subquery {
 		return at
 	}
 	d := *s
-	d.Plan = mapAttrs(s.Plan.(logical.Plan), f, nil)
+	d.Plan = logical.MapAttrs(s.Plan.(logical.Plan), f, nil)
 	d.Outer = nil
 	for _, o := range s.Outer {
 		use(&d.Outer, f(o))

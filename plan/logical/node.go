@@ -358,16 +358,11 @@ func (a *Apply) WithExprs(es []expr.Expr) Plan {
 func (a *Apply) String() string { return fmt.Sprintf("Apply %s [%s]", a.Fn, join(a.List)) }
 
 func (g *Generate) Output() []*expr.Attr {
-	out := append([]*expr.Attr{}, g.Child.Output()...)
-	for _, a := range g.Attrs {
-		if g.Outer && !a.Null {
-			d := *a
-			d.Null = true
-			a = &d
-		}
-		out = append(out, a)
+	made := g.Attrs
+	if g.Outer {
+		made = nullable(made)
 	}
-	return out
+	return append(append([]*expr.Attr{}, g.Child.Output()...), made...)
 }
 func (g *Generate) Children() []Plan { return []Plan{g.Child} }
 func (g *Generate) WithChildren(k []Plan) Plan {
