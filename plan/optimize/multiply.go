@@ -152,14 +152,19 @@ func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estim
 	count, _ := expr.Builtins().Lookup("count")
 	sum, _ := expr.Builtins().Lookup("sum")
 	partial := func(h *half, a *expr.Agg) *expr.Attr {
+		for _, e := range h.out.List { // a sum and an average ask for the same
+			if al, ok := e.(*expr.Alias); ok && expr.Equal(al.Arg, a) {
+				return h.above(al.Attr())
+			}
+		}
 		al := &expr.Alias{Arg: a, Name: a.Fn.Name, ID: o.id()}
 		h.out.List = append(h.out.List, al)
 		return h.above(al.Attr())
 	}
+	t := &terms{est: est, left: left, right: right, side: side, partial: partial, adder: sum, counter: count, wide: !eager}
 	for _, h := range []*half{left, right} {
-		h.count = partial(h, &expr.Agg{Fn: count, Args: []expr.Expr{expr.Lit(int64(1), columnar.Int64Type)}, Typ: columnar.Int64Type})
+		h.count = partial(h, t.counts(expr.Lit(int64(1), columnar.Int64Type)))
 	}
-	t := &terms{est: est, left: left, right: right, side: side, partial: partial, wide: !eager}
 	known := true
 	whole := func(a *expr.Agg) expr.Expr {
 		if a.Distinct || a.Filter != nil || a.OrderBy != nil || len(a.Args) > 1 {
@@ -168,11 +173,9 @@ func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estim
 		added := func(term expr.Expr) expr.Expr {
 			return &expr.Agg{Fn: sum, Args: []expr.Expr{term}, Typ: term.Type(), Null: true, Place: a.Place}
 		}
-		like := *a
-		like.Fn, like.Typ, like.Null = count, columnar.Int64Type, false
 		switch a.Fn.Name {
 		case "count":
-			if n := t.pairs(like); n != nil {
+			if n := t.pairs(a.Args); n != nil {
 				return expr.NewCall("coalesce", columnar.Int64Type, added(n), expr.Lit(int64(0), columnar.Int64Type))
 			}
 		case "min", "max":
@@ -182,16 +185,14 @@ func (o *optimizer) multiplied(g *logical.Aggregate, j *logical.Join, est *Estim
 				return &d
 			}
 		case "sum", "avg":
-			all := *a
-			all.Fn, all.Null = sum, true
-			s := t.sum(a.Args[0], all)
+			s := t.sum(a.Args[0])
 			if s == nil {
 				return nil
 			}
 			if a.Fn.Name == "sum" {
 				return cast(added(s), a.Typ)
 			}
-			n := t.pairs(like)
+			n := t.pairs(a.Args)
 			switch {
 			case n == nil:
 				return nil

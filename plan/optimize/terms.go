@@ -17,6 +17,8 @@ type terms struct {
 	left, right *half
 	side        func(e expr.Expr) (mine, other *half)
 	partial     func(h *half, a *expr.Agg) *expr.Attr
+	adder       *expr.Function // sum
+	counter     *expr.Function // count
 	// wide terms are of decimals, of floating-point numbers and of what is computed of
 	// both sides, too. They are not worth a grouping that may not pay.
 	wide bool
@@ -31,40 +33,46 @@ func (t *terms) rows(h *half) expr.Expr {
 	return expr.NewCall("coalesce", columnar.Int64Type, h.count, expr.Lit(int64(1), columnar.Int64Type))
 }
 
-// of returns an aggregate like another of some argument.
-func of(like expr.Agg, arg expr.Expr, typ columnar.Type) *expr.Agg {
-	like.Args, like.Typ = []expr.Expr{arg}, typ
-	return &like
+// counts is what counts the values of an argument that are not null.
+func (t *terms) counts(arg expr.Expr) *expr.Agg {
+	return &expr.Agg{Fn: t.counter, Args: []expr.Expr{arg}, Typ: columnar.Int64Type}
 }
 
-// pairs returns in how many pairs the argument of a count is not null, nil where
-// groups cannot tell.
-func (t *terms) pairs(count expr.Agg) expr.Expr {
-	if len(count.Args) == 0 {
+// sums is what adds up the values of an argument, whose sums have the type.
+func (t *terms) sums(arg expr.Expr, typ columnar.Type) *expr.Agg {
+	return &expr.Agg{Fn: t.adder, Args: []expr.Expr{arg}, Typ: typ, Null: true}
+}
+
+// pairs returns in how many pairs the arguments of a count, one or none, are not null,
+// nil where groups cannot tell.
+func (t *terms) pairs(args []expr.Expr) expr.Expr {
+	all := len(args) == 0
+	if !all {
+		l, ok := args[0].(*expr.Literal)
+		all = ok && l.Value != nil
+	}
+	if all {
 		return t.times(t.rows(t.left), t.rows(t.right), columnar.Int64Type)
 	}
-	e := count.Args[0]
-	if l, ok := e.(*expr.Literal); ok && l.Value != nil {
-		return t.times(t.rows(t.left), t.rows(t.right), columnar.Int64Type)
-	}
+	e := args[0]
 	if h, other := t.side(e); h != nil {
 		if !h.tells(e) || !t.safe(h, e) {
 			return nil
 		}
-		return t.times(t.partial(h, &count), t.rows(other), columnar.Int64Type)
+		return t.times(t.partial(h, t.counts(e)), t.rows(other), columnar.Int64Type)
 	}
 	x, y, ok := t.both(e)
 	if !ok {
 		return nil
 	}
-	return t.times(t.partial(x.half, of(count, x.arg, columnar.Int64Type)), t.partial(y.half, of(count, y.arg, columnar.Int64Type)), columnar.Int64Type)
+	return t.times(t.partial(x.half, t.counts(x.arg)), t.partial(y.half, t.counts(y.arg)), columnar.Int64Type)
 }
 
 // sum returns the sum of an expression over the pairs, null if it is null in all, nil
 // where groups cannot tell, or where the sum may not fit its type whatever the order in
 // which it is added up. Decimals come with all digits that there can be.
-func (t *terms) sum(e expr.Expr, like expr.Agg) expr.Expr {
-	typ, ok := summed(e.Type())
+func (t *terms) sum(e expr.Expr) expr.Expr {
+	typ, ok := t.summed(e)
 	if !ok || !t.wide && (typ.Kind != columnar.Int64 || !plain(e)) {
 		return nil
 	}
@@ -72,28 +80,22 @@ func (t *terms) sum(e expr.Expr, like expr.Agg) expr.Expr {
 		if !h.tells(e) || !t.safe(h, e) || !t.fits(h, e) {
 			return nil
 		}
-		return t.times(t.partial(h, of(like, e, typ)), t.rows(other), typ)
+		return t.times(t.partial(h, t.sums(e, typ)), t.rows(other), typ)
 	}
 	x, y, ok := t.both(e)
 	if !ok || !t.fits(nil, e) {
 		return nil
 	}
 	part := func(o operand) *expr.Attr {
-		typ, _ := summed(o.arg.Type())
-		return t.partial(o.half, of(like, o.arg, typ))
+		typ, _ := t.summed(o.arg)
+		return t.partial(o.half, t.sums(o.arg, typ))
 	}
 	sx, sy := part(x), part(y)
 	op := e.(*expr.Call).Fn.Name
 	if op == "*" {
 		return t.times(sx, sy, typ)
 	}
-	number := func(o operand) *expr.Attr {
-		count, _ := expr.Builtins().Lookup("count")
-		c := of(like, o.arg, columnar.Int64Type)
-		c.Fn, c.Null = count, false
-		return t.partial(o.half, c)
-	}
-	return expr.NewCall(op, wide(typ), t.times(sx, number(y), typ), t.times(sy, number(x), typ))
+	return expr.NewCall(op, wide(typ), t.times(sx, t.partial(y.half, t.counts(y.arg)), typ), t.times(sy, t.partial(x.half, t.counts(x.arg)), typ))
 }
 
 // operand is a side of a binary operation, and the side of the join that it is of.
@@ -140,16 +142,15 @@ func wide(typ columnar.Type) columnar.Type {
 	return typ
 }
 
-// summed is the type of sums of a type, false for those that are not multiplied:
-// intervals, and floating-point numbers of 32 bits, whose operations round anew.
-func summed(typ columnar.Type) (columnar.Type, bool) {
-	switch {
-	case typ.Kind == columnar.Decimal:
-		return columnar.DecimalType(min(int(typ.Precision)+10, columnar.MaxPrecision), int(typ.Scale)), true
-	case typ.IsInteger():
-		return columnar.Int64Type, true
+// summed is the type of sums of an expression, false for those that are not multiplied:
+// of intervals, and of floating-point numbers of 32 bits, whose operations round anew.
+func (t *terms) summed(e expr.Expr) (columnar.Type, bool) {
+	typ := e.Type()
+	if typ.Kind != columnar.Decimal && !typ.IsInteger() && typ.Kind != columnar.Float64 {
+		return typ, false
 	}
-	return columnar.Float64Type, typ.Kind == columnar.Float64
+	s, err := t.adder.Resolve([]expr.Expr{e})
+	return s.Result, err == nil
 }
 
 func cast(e expr.Expr, to columnar.Type) expr.Expr {
@@ -223,8 +224,8 @@ func (t *terms) most(h *half, e expr.Expr) (float64, bool) {
 		}
 		a, ok := t.most(h, x.Args[0])
 		b, ok2 := t.most(h, x.Args[1])
-		if x.Fn.Name == "*" {
-			a *= b
+		if x.Fn.Name == "*" { // the sum of one operand must fit though the other is less than one
+			a = math.Max(1, a) * math.Max(1, b)
 		} else {
 			a += b
 		}
