@@ -28,10 +28,12 @@ const (
 	plain variant = iota
 	kept          // all exchange output lies in files
 	lean          // so little memory that queries spill
+	tcp           // connections as between hosts
+	quic          // the same over UDP
 	variants
 )
 
-func (v variant) String() string { return [...]string{"plain", "kept", "lean"}[v] }
+func (v variant) String() string { return [...]string{"plain", "kept", "lean", "tcp", "quic"}[v] }
 
 // cluster is where the executors are that faults strike.
 type cluster struct {
@@ -144,6 +146,9 @@ func (c *cluster) open(ctx context.Context, v variant, more ...millrace.Option) 
 	}
 	if c.token != "" {
 		opts = append(opts, millrace.WithSetting("cluster.token", c.token))
+	}
+	if v == tcp || v == quic {
+		opts = append(opts, millrace.WithSetting("transport", v.String()))
 	}
 	if v == kept {
 		opts = append(opts, millrace.WithSetting("shuffle.keep", c.keep()))

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -13,8 +15,8 @@ import (
 type fault struct {
 	kind  Kind
 	after time.Duration // of the query's start
-	lasts time.Duration // of those that end: stop and fill
-	all   bool          // cut: all connections; kill: half of the executors
+	lasts time.Duration // of those that end: stop, sever and fill
+	all   bool          // cut: all connections; kill: half of the executors; sever: for good
 	seed  uint64        // of what it chooses
 }
 
@@ -40,11 +42,13 @@ func plan(r *rand.Rand, kinds []Kind, v variant, took time.Duration) (out []faul
 			odds = 0.7
 		case k == Stop:
 			odds = 0.12
-		case k == Cut:
+		case k == Cut && v != quic:
 			odds = 0.25
-		case k == Damage && v != plain:
+		case k == Sever && v == quic:
 			odds = 0.5
-		case k == Fill && v != plain:
+		case k == Damage && (v == kept || v == lean):
+			odds = 0.5
+		case k == Fill && (v == kept || v == lean):
 			odds = 0.25
 		}
 		draw, f := r.Float64(), fault{kind: k, seed: r.Uint64(), all: r.IntN(4) == 0}
@@ -52,6 +56,9 @@ func plan(r *rand.Rand, kinds []Kind, v variant, took time.Duration) (out []faul
 		f.lasts = time.Duration(20+r.IntN(800)) * time.Millisecond
 		if k == Stop && r.IntN(8) == 0 { // longer than the driver waits
 			f.lasts = time.Duration(11+r.IntN(4)) * time.Second
+		}
+		if k == Sever && f.all { // longer than anybody waits for a sign of life
+			f.lasts = silence
 		}
 		if draw < odds {
 			out = append(out, f)
@@ -72,7 +79,7 @@ func (i *imp) run(ctx context.Context, faults []fault, ended <-chan struct{}) {
 	}()
 	start := time.Now()
 	for _, f := range faults {
-		if !sleep(ctx, f.after-time.Since(start), ended) && (f.kind == Damage || f.kind == Fill) {
+		if !sleep(ctx, f.after-time.Since(start), ended) && (f.kind == Sever || f.kind == Damage || f.kind == Fill) {
 			continue
 		}
 		u, n, err := i.strike(ctx, f, start, ended)
@@ -141,6 +148,14 @@ func (i *imp) strike(ctx context.Context, f fault, since time.Time, ended <-chan
 		}
 		if _, err = cut(pids[0], f.all, r); err == nil && !i.c.renews() {
 			i.c.given[pids[0]] = true // one of them may have been to the driver
+		}
+	case Sever:
+		if len(pids) <= spare {
+			return nil, 0, errMissed
+		}
+		undo, err = sever(pids[0], append(slices.Clone(pids[1:]), os.Getpid()))
+		if err == nil && f.lasts > patience {
+			i.c.given[pids[0]] = true
 		}
 	case Damage:
 		err = i.again(ctx, ended, func() error {

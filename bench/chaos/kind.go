@@ -15,12 +15,13 @@ const (
 	Kill   Kind = "kill"
 	Stop   Kind = "stop"
 	Cut    Kind = "cut"
+	Sever  Kind = "sever"
 	Damage Kind = "damage"
 	Fill   Kind = "fill"
 )
 
 // Kinds lists all kinds.
-func Kinds() []Kind { return []Kind{Kill, Stop, Cut, Damage, Fill} }
+func Kinds() []Kind { return []Kind{Kill, Stop, Cut, Sever, Damage, Fill} }
 
 // ParseKinds reads a list as kill,stop; "" stands for all.
 func ParseKinds(list string) ([]Kind, error) {

@@ -19,6 +19,7 @@ func stat(int) (string, int)                         { return "", 0 }
 func kill(int) error                                 { return supported }
 func stop(int) (func(), error)                       { return nil, supported }
 func cut(int, bool, *rand.Rand) (int, error)         { return 0, supported }
+func sever(int, []int) (func(), error)               { return nil, supported }
 func mount(string, int64) (*disk, error)             { return nil, supported }
 func (d *disk) unmount() error                       { return nil }
 func (d *disk) fill() (func(), error)                { return nil, supported }

@@ -95,7 +95,7 @@ func Run(ctx context.Context, o Options) (rep *Report, err error) {
 			said = time.Now()
 			o.Say("%5.0f s, %s", time.Since(began).Seconds(), x.rep.Line())
 		}
-		v := []variant{plain, kept, plain, lean, plain}[n%5]
+		v := []variant{plain, kept, quic, lean, tcp}[n%5]
 		if err := x.session(ctx, v); err != nil {
 			return x.rep, err
 		}

@@ -26,14 +26,16 @@ func chaosCommand() *cobra.Command {
 		Short: "Kill executors, cut connections, fill and damage disks, and check that answers stay right",
 		Long: `Run TPC-H, whose answers are known at scale factors 0.01, 0.1 and 1, while faults
 strike: executors are killed (SIGKILL) and stopped (SIGSTOP, later SIGCONT), their
-connections are shut, files that they spill to or keep exchange output in are
+connections are shut, what goes over QUIC between them is lost for a moment or
+for good, files that they spill to or keep exchange output in are
 damaged, and the file system that these lie in has no room left. All of it comes
 from the outside, and each fault counts when it was seen to strike.
 
 It goes on until --kills executors were killed, or --for is over. Without --master
 it starts four executors of 1 GiB itself: on local-cluster[4,1,1024], or with
 --cluster standalone on a master and four workers. In some of its sessions exchange
-output lies in files, in others executors have so little memory that queries spill.
+output lies in files, in others executors have so little memory that queries spill, or
+speak TCP or QUIC with each other as if on several hosts.
 With --master the cluster must run on this machine, and nothing else on it: all
 executors that are found here are struck. Disks are filled where a file system in
 memory can be mounted, which root can.
@@ -57,7 +59,7 @@ fault never struck.`,
 	f.Uint64Var(&x.o.Seed, "seed", 0, "what chooses queries and faults (default: another one each time)")
 	f.StringVar(&x.o.Data, "data", "", "directory with TABLE.parquet files (default: they are made first)")
 	f.StringVar(&x.queries, "queries", "", "queries to run, as 1,6 (default: all)")
-	f.StringVar(&x.faults, "faults", "", "faults: kill, stop, cut, damage, fill (default: all)")
+	f.StringVar(&x.faults, "faults", "", "faults: kill, stop, cut, sever, damage, fill (default: all)")
 	x.flags(c)
 	c.AddCommand(halfCommand(), lastCommand(), accumulateCommand(), stragglerCommand())
 	return c
