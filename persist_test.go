@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -361,6 +362,34 @@ func TestCacheStaysHot(t *testing.T) {
 	if hits*10 < all*9 || all == 0 {
 		t.Errorf("%d of %d blocks were in memory", hits, all)
 	}
+}
+
+// Columns that have left memory hold none of it, whichever columns of the same rows stay.
+func TestCacheLeavesHeap(t *testing.T) {
+	const memory = 32 << 20
+	before := live()
+	s := open(t, "local[2]", millrace.WithSetting("memory", "32MiB"))
+	q := "CACHE TABLE wide AS SELECT id"
+	for i := range 15 {
+		q += fmt.Sprintf(", id * %d AS v%d", i+3, i)
+	}
+	run(t, s, q+" FROM range(1000000)")
+	for range 2 {
+		run(t, s, "SELECT sum(v1), sum(v3) FROM wide")
+	}
+	if now := live(); now > before+memory {
+		t.Errorf("%d MiB of the heap are in use, before there were %d; the store has %d", now>>20, before>>20, store(s).Bytes()>>20)
+	}
+}
+
+// live returns the bytes of the Go heap that are in use.
+func live() int64 {
+	var m runtime.MemStats
+	for range 2 { // what had finalizers goes with the second
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // Queries that need the memory that a cache fills get it.

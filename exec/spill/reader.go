@@ -19,6 +19,7 @@ type Reader struct {
 	scratch *memory.Scratch
 	charge  memory.Reservation
 	held    int64
+	dicts   chunk.Dictionaries
 }
 
 // newReader opens what a run has now; its lock is held.
@@ -54,7 +55,11 @@ func (d *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
 	if errors.Is(err, chunk.ErrCorrupt) {
 		err = d.file.unreadable(err)
 	}
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	d.dicts.Share(b)
+	return b, nil
 }
 
 // NextStored is Next without decoding: the chunk as it is stored, which carries its

@@ -244,6 +244,7 @@ type Reader struct {
 	held      int64
 	sum, want shuffle.Sum
 	skipped   bool // some rows were passed on without being looked at
+	dicts     chunk.Dictionaries
 }
 
 // Next returns the next batch, valid until the next call or Close. io.EOF ends,
@@ -267,6 +268,7 @@ func (r *Reader) Next(ctx context.Context) (*columnar.Batch, error) {
 		return nil, corrupt("a chunk of %d rows, the directory has %d", b.Rows, rows)
 	}
 	r.sum.Add(b)
+	r.dicts.Share(b)
 	return b, nil
 }
 

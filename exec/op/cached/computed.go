@@ -124,7 +124,7 @@ func (k *keeper) flush(ctx context.Context) bool {
 		v.Dict = nil // it is counted by the store, once
 		n := v.MemoryBytes()
 		k.part.Bytes += n
-		if err := k.writer.Append(ctx, k.as[i], &columnar.Batch{Schema: k.schemas[c], Rows: b.Rows, Cols: b.Cols[c : c+1 : c+1]}, n); err != nil {
+		if err := k.writer.Append(ctx, k.as[i], &columnar.Batch{Schema: k.schemas[c], Rows: b.Rows, Cols: []columnar.Vector{b.Cols[c]}}, n); err != nil {
 			k.o.task.Datasets.Refused(k.o.node.Dataset.ID, k.partition, k.part.Bytes)
 			return false
 		}
