@@ -32,15 +32,18 @@ type ScanCounters struct {
 // reserved at most and those that it spilled, also after Close.
 type Accountant interface{ Usage() (peak, spilled int64) }
 
-// Measured wraps an operator and counts into Metrics.
+// Measured wraps an operator and counts into Metrics. After each batch it lets tasks
+// that wait for the processor have it, if its own has had its turn.
 type Measured struct {
 	Operator
-	M *Metrics
+	M    *Metrics
+	turn *Turn
 }
 
 // Open opens the operator, timed.
 func (m *Measured) Open(ctx context.Context, t *TaskContext) error {
 	start := time.Now()
+	m.turn = &t.Turn
 	err := m.Operator.Open(ctx, t)
 	m.M.Nanos.Add(int64(time.Since(start)))
 	return err
@@ -50,7 +53,9 @@ func (m *Measured) Open(ctx context.Context, t *TaskContext) error {
 func (m *Measured) Next(ctx context.Context) (*columnar.Batch, error) {
 	start := time.Now()
 	b, err := m.Operator.Next(ctx)
-	m.M.Nanos.Add(int64(time.Since(start)))
+	took := time.Since(start)
+	m.M.Nanos.Add(int64(took))
+	m.turn.Pass(start.Add(took))
 	if err == nil {
 		m.M.Rows.Add(int64(b.Selected()))
 		m.M.Batches.Add(1)

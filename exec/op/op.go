@@ -58,6 +58,7 @@ type TaskContext struct {
 	Task    int      // task index within the stage
 	Tasks   int      // tasks of the stage
 	Attempt int
+	Turn    Turn // at the processor
 }
 
 // EvalOptions returns what expressions need to know of the task.

@@ -105,7 +105,7 @@ func (s *Scheduler) within(x *set, i, end int, may func(exec.TaskID) bool) (at i
 			continue
 		}
 		p, picky := x.prefer[id.Task]
-		will := s.will(x, id)
+		will := s.brisk(stageOf(id), end-i, s.will(x, id))
 		if !picky {
 			if e := s.free(p, anywhere, will); e != nil {
 				at, on, best = k, e, process // as good as at its place

@@ -1,7 +1,6 @@
 package task
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -10,8 +9,8 @@ import (
 
 // Speculation says when a task that takes long gets a second attempt elsewhere.
 type Speculation struct {
-	// Quantile is the part of a set's tasks that must be done before; 0: there are no
-	// second attempts. Suggested: 0.9.
+	// Quantile is the part of a set's tasks that must be done before, rounded down to
+	// whole tasks; 0: there are no second attempts. Suggested: 0.9.
 	Quantile float64
 	// Factor is how many times as long as the median of those the task must have run
 	// already. Suggested: 3.
@@ -27,15 +26,15 @@ var Standard = Speculation{Quantile: 0.9, Factor: 3, Least: 100 * time.Milliseco
 // false: as long as it likes.
 func (s *Scheduler) limit(x *set) (time.Duration, bool) {
 	q := s.Speculation.Quantile
-	if q <= 0 || !x.twice || len(x.took) == 0 || len(x.took) < int(math.Ceil(q*float64(x.tasks))) || len(s.executors) < 2 {
+	if q <= 0 || !x.twice || len(x.took) == 0 || len(x.took) < int(q*float64(x.tasks)) || len(s.executors) < 2 {
 		return 0, false
 	}
 	median := x.took[len(x.took)/2]
 	return max(time.Duration(s.Speculation.Factor*float64(median)), s.Speculation.Least), true
 }
 
-// suspects calls f for each running task that takes too long and has no second
-// attempt, in a fixed order. It returns when the next one will, if nothing happens.
+// suspects calls f for each running task that takes too long, or runs on a slow executor
+// while its set has no others to start, and has no second attempt, in a fixed order. It returns when the next one will, if nothing happens.
 func (s *Scheduler) suspects(f func(exec.TaskID)) (next time.Duration, ok bool) {
 	if s.Speculation.Quantile <= 0 {
 		return 0, false
@@ -46,14 +45,25 @@ func (s *Scheduler) suspects(f func(exec.TaskID)) (next time.Duration, ok bool) 
 			limits[st] = l
 		}
 	}
-	if len(limits) == 0 {
+	if len(limits) == 0 && len(s.slow) == 0 {
 		return 0, false
 	}
-	for _, id := range s.sorted(func(id exec.TaskID, _ exec.ExecutorID) bool { _, may := limits[stageOf(id)]; return may }) {
-		due := s.started[id] + limits[stageOf(id)]
-		x := s.sets[stageOf(id)]
-		switch {
-		case x.done[id.Task] || s.attempts(id) > 1:
+	waits := map[exec.StageID]bool{}
+	for _, id := range s.pending {
+		waits[stageOf(id)] = true
+	}
+	for _, id := range s.sorted(func(exec.TaskID, exec.ExecutorID) bool { return true }) {
+		st := stageOf(id)
+		x := s.sets[st]
+		if x == nil || !x.twice || x.done[id.Task] || s.attempts(id) > 1 {
+			continue
+		}
+		l, may := limits[st]
+		if s.isSlow(s.running[id]) && !waits[st] {
+			l, may = 0, true
+		}
+		switch due := s.started[id] + l; {
+		case !may:
 		case due <= s.now:
 			f(id)
 		case !ok || due < next:
@@ -73,7 +83,7 @@ func (s *Scheduler) speculate() {
 	s.suspects(func(id exec.TaskID) { slow = append(slow, id) })
 	for _, id := range slow {
 		x := s.sets[stageOf(id)]
-		if s.free(nil, anywhere, func(e *executor) bool { return e.id != s.running[id] && !s.bad(x, id.Task, e) }) != nil {
+		if s.free(nil, anywhere, func(e *executor) bool { return e.id != s.running[id] && !s.isSlow(e.id) && !s.bad(x, id.Task, e) }) != nil {
 			s.pending = append(s.pending, x.next(id))
 		}
 	}
@@ -104,16 +114,20 @@ func same(a, b exec.TaskID) bool {
 }
 
 // won takes in the first success of a task: its other attempts are of no use.
-func (s *Scheduler) won(x *set, id exec.TaskID, took time.Duration) []Action {
+func (s *Scheduler) won(x *set, id exec.TaskID, on exec.ExecutorID, took time.Duration) []Action {
 	x.done[id.Task] = true
 	i, _ := slices.BinarySearch(x.took, took)
 	x.took = slices.Insert(x.took, i, took)
+	s.heal(x, on, took)
 	acts := []Action{{Succeeded: &id}}
 	if _, more := x.attempt[id.Task]; !more {
 		return acts
 	}
 	s.pending = slices.DeleteFunc(s.pending, func(other exec.TaskID) bool { return same(other, id) })
 	for _, other := range s.sorted(func(other exec.TaskID, _ exec.ExecutorID) bool { return same(other, id) }) {
+		if other.Attempt < id.Attempt {
+			s.compare(took, other)
+		}
 		acts = append(acts, Action{Kill: &other})
 	}
 	return acts

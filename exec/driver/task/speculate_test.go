@@ -45,6 +45,62 @@ func TestSecondAttempt(t *testing.T) {
 	}
 }
 
+// An executor on which a task takes longer than its second attempt elsewhere gets
+// tasks last, and second attempts at once, until it is tried again; a task there that
+// takes as long as others heals it. That a task is as long everywhere says nothing.
+func TestSlowExecutor(t *testing.T) {
+	begin := func(took time.Duration) *Scheduler { // took: by the second attempt of a task on b
+		s := New(0)
+		s.Speculation = Speculation{Quantile: 0.75, Factor: 3, Least: 100 * ms}
+		s.Step(Event{Added: &ExecutorAdded{ID: "a", Slots: 2}})
+		s.Step(Event{Added: &ExecutorAdded{ID: "b", Slots: 1}})
+		s.expect(t, Event{Set: twice(4)}, "launch job 1 stage 0.0 task 0.0 on a", "launch job 1 stage 0.0 task 1.0 on b", "launch job 1 stage 0.0 task 2.0 on a")
+		s.expect(t, at(100*ms, ended(1, 0, 0, 0, 0)), "succeeded job 1 stage 0.0 task 0.0", "launch job 1 stage 0.0 task 3.0 on a")
+		s.expect(t, ended(1, 0, 2, 0, 0), "succeeded job 1 stage 0.0 task 2.0")
+		s.expect(t, at(200*ms, ended(1, 0, 3, 0, 0)), "succeeded job 1 stage 0.0 task 3.0")
+		s.expect(t, at(300*ms, Event{}), "launch job 1 stage 0.0 task 1.1 on a")
+		s.expect(t, at(300*ms+took, ended(1, 0, 1, 1, 0)), "succeeded job 1 stage 0.0 task 1.1", "kill job 1 stage 0.0 task 1.0")
+		s.Step(ended(1, 0, 1, 0, exec.Killed))
+		return s
+	}
+	set := func(job, n int) Event {
+		x := twice(n)
+		x.Stage.Job = job
+		return Event{Set: x}
+	}
+	s := begin(350 * ms) // 650 ms on b
+	s.expect(t, set(2, 2), "launch job 2 stage 0.0 task 0.0 on a", "launch job 2 stage 0.0 task 1.0 on b")
+
+	s = begin(100 * ms) // at least four times as slow
+	s.expect(t, set(2, 2), "launch job 2 stage 0.0 task 0.0 on a", "launch job 2 stage 0.0 task 1.0 on a")
+	s.expect(t, set(3, 1), "launch job 3 stage 0.0 task 0.0 on b") // better than to wait for others' tasks
+	s.expect(t, ended(2, 0, 0, 0, 0), "succeeded job 2 stage 0.0 task 0.0", "launch job 3 stage 0.0 task 0.1 on a")
+	s.expect(t, ended(3, 0, 0, 1, 0), "succeeded job 3 stage 0.0 task 0.1", "kill job 3 stage 0.0 task 0.0")
+	s.Step(ended(3, 0, 0, 0, exec.Killed))
+	s.Step(ended(2, 0, 1, 0, 0))
+	s.expect(t, set(4, 11), "launch job 4 stage 0.0 task 0.0 on a", "launch job 4 stage 0.0 task 1.0 on a", "launch job 4 stage 0.0 task 2.0 on b") // nine wait: more than 4 · 2
+	s.expect(t, ended(4, 0, 2, 0, 0), "succeeded job 4 stage 0.0 task 2.0")                                                                         // too short to say anything, and eight wait
+	for i := range 2 {
+		s.Step(at(time.Second, ended(4, 0, i, 0, 0)))
+	}
+	for i := 3; i < 11; i++ {
+		s.Step(at(time.Second+time.Duration(i)*200*ms, ended(4, 0, i, 0, 0)))
+	}
+	s.expect(t, at(29*time.Second, set(5, 2)), "launch job 5 stage 0.0 task 0.0 on a", "launch job 5 stage 0.0 task 1.0 on a")
+	for i := range 2 {
+		s.Step(at(29*time.Second, ended(5, 0, i, 0, 0)))
+	}
+	s.expect(t, at(31*time.Second, set(6, 2)), "launch job 6 stage 0.0 task 0.0 on a", "launch job 6 stage 0.0 task 1.0 on b") // tried again
+
+	s = begin(100 * ms)
+	s.expect(t, set(2, 3), "launch job 2 stage 0.0 task 0.0 on a", "launch job 2 stage 0.0 task 1.0 on a")
+	s.Step(at(time.Second, ended(2, 0, 0, 0, 0)))
+	s.Step(ended(2, 0, 1, 0, 0))
+	s.Step(ended(2, 0, 2, 0, 0))
+	s.expect(t, set(3, 11), "launch job 3 stage 0.0 task 0.0 on a", "launch job 3 stage 0.0 task 1.0 on a", "launch job 3 stage 0.0 task 2.0 on b")
+	s.expect(t, at(1200*ms, ended(3, 0, 2, 0, 0)), "succeeded job 3 stage 0.0 task 2.0", "launch job 3 stage 0.0 task 3.0 on b") // healed
+}
+
 // One of two attempts that fails or is lost leaves the other; the task starts anew
 // only when both are gone. A loser that fails is nobody's failure.
 func TestSecondAttemptFails(t *testing.T) {

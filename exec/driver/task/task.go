@@ -24,6 +24,8 @@
 //   - T8 Free slots go to the set that the policy says: FIFO, Fair, Priority, Deadline or
 //     the user's
 //     (pool.go).
+//   - T9 Executors that were found slow get tasks last, and only while others have
+//     enough to do (slow.go).
 package task
 
 import (
@@ -128,6 +130,7 @@ type Scheduler struct {
 	served      map[share]int         // when each was last given a slot
 	turn        int
 	banned      map[exec.ExecutorID]ban
+	slow        map[exec.ExecutorID]pace
 	sets        map[exec.StageID]*set
 	wait        time.Duration // for a better place (T5)
 	now         time.Duration
@@ -159,7 +162,7 @@ type executor struct {
 // New returns a scheduler without executors. Tasks wait for a better place for as
 // long as wait: for their executors, and as long again for their hosts.
 func New(wait time.Duration) *Scheduler {
-	return &Scheduler{wait: wait, running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, started: map[exec.TaskID]time.Duration{}, holds: map[exec.TaskID]share{}, shares: map[share]int{}, served: map[share]int{}, spent: map[share]time.Duration{}, banned: map[exec.ExecutorID]ban{}, sets: map[exec.StageID]*set{}}
+	return &Scheduler{wait: wait, running: map[exec.TaskID]exec.ExecutorID{}, parked: map[exec.TaskID]bool{}, started: map[exec.TaskID]time.Duration{}, holds: map[exec.TaskID]share{}, shares: map[share]int{}, served: map[share]int{}, spent: map[share]time.Duration{}, banned: map[exec.ExecutorID]ban{}, slow: map[exec.ExecutorID]pace{}, sets: map[exec.StageID]*set{}}
 }
 
 // Running returns the number of attempts that have not ended.
@@ -284,7 +287,7 @@ func (s *Scheduler) ended(e *Ended) []Action {
 		return nil
 	}
 	if e.Failure == nil {
-		return s.won(x, e.ID, took)
+		return s.won(x, e.ID, on, took)
 	}
 	switch e.Failure.Kind {
 	case exec.FetchFailed:
@@ -373,6 +376,7 @@ func (s *Scheduler) lost(id exec.ExecutorID) []Action {
 // retire takes an executor off the list of those that get tasks.
 func (s *Scheduler) retire(id exec.ExecutorID) {
 	s.executors = slices.DeleteFunc(s.executors, func(e *executor) bool { return e.id == id })
+	delete(s.slow, id)
 }
 
 // offer gives free slots to waiting tasks.
