@@ -323,16 +323,10 @@ func (p *Program) convert(b *builder, i int, v *columnar.Vector, to columnar.Typ
 		default:
 			x = columnar.Int128Of(v.Int64At(i))
 		}
-		z := x.Big()
-		if up := int(to.Scale) - scale; up >= 0 {
-			z.Mul(z, bigTen(up))
-		} else {
-			z = roundDiv(z, bigTen(-up))
-		}
-		if z.CmpAbs(bigTen(int(to.Precision))) >= 0 {
+		y, ok := rescale128(x, int(to.Scale)-scale)
+		if !ok || !within(y, int(to.Precision)) {
 			return errOverflow
 		}
-		y, _ := columnar.Int128FromBig(z)
 		b.decimal(i, y)
 		return nil
 	}
