@@ -141,7 +141,7 @@ func (g *groups[S, A, R]) States(from, n int) (columnar.Vector, error) {
 		b = g.state.Append(b[:0], g.states[from+i])
 		xs[i] = string(b)
 	}
-	v, err := storeBytes(columnar.BinaryType, xs, nil)
+	v, err := storeTexts(columnar.BinaryType, xs, nil)
 	v.Stable = true
 	return v, err
 }

@@ -1,9 +1,11 @@
 package function
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -15,7 +17,8 @@ import (
 // engine's own, in ns per row.
 func BenchmarkStrings(b *testing.B) {
 	var r Registry
-	Scalar1(&r, "go_lower", strings.ToLower)
+	Scalar1(&r, "go_upper", strings.ToUpper)
+	Scalar1(&r, "go_upper_bytes", bytes.ToUpper)
 	Scalar1(&r, "go_length", textLength)
 	Scalar1(&r, "go_reverse", reversed)
 	if r.Err() != nil {
@@ -23,14 +26,14 @@ func BenchmarkStrings(b *testing.B) {
 	}
 	xs := make([]string, columnar.MaxRows)
 	for i := range xs {
-		xs[i] = fmt.Sprintf("Customer number %d of some", i*7919)
+		xs[i] = fmt.Sprintf("Customer number %d", i*7919)
 	}
-	v, err := storeBytes(columnar.StringType, xs, nil)
+	v, err := storeTexts(columnar.StringType, xs, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	batch := &columnar.Batch{Cols: []columnar.Vector{v}, Rows: len(xs)}
-	for _, name := range []string{"lower", "go_lower", "length", "go_length", "reverse", "go_reverse"} {
+	for _, name := range []string{"upper", "go_upper", "go_upper_bytes", "length", "go_length", "reverse", "go_reverse"} {
 		b.Run(name, func(b *testing.B) {
 			f, ok := r.Table().Lookup(name)
 			if !ok {
@@ -59,12 +62,14 @@ func BenchmarkStrings(b *testing.B) {
 	}
 }
 
-func textLength(s string) int32 { return int32(len([]rune(s))) }
+func textLength(s string) int32 { return int32(utf8.RuneCountInString(s)) }
 
 func reversed(s string) string {
-	r := []rune(s)
-	for i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {
-		r[i], r[j] = r[j], r[i]
+	out := make([]byte, 0, len(s))
+	for len(s) > 0 {
+		_, n := utf8.DecodeLastRuneInString(s)
+		out = append(out, s[len(s)-n:]...)
+		s = s[:len(s)-n]
 	}
-	return string(r)
+	return string(out)
 }

@@ -1,10 +1,8 @@
 package function
 
 import (
-	"math"
 	"reflect"
 	"time"
-	"unsafe"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -49,14 +47,9 @@ func columnOf[T any]() (column[T], error) {
 	case float64:
 		c = fixed[float64](columnar.Float64Type)
 	case string:
-		c = column[string]{typ: columnar.StringType, load: loadStrings, store: func(xs []string, s *memory.Scratch) (columnar.Vector, error) {
-			return storeBytes(columnar.StringType, xs, s)
-		}}
+		c = texts[string](columnar.StringType)
 	case []byte:
-		c = converted(column[string]{typ: columnar.BinaryType, load: loadStrings, store: func(xs []string, s *memory.Scratch) (columnar.Vector, error) {
-			return storeBytes(columnar.BinaryType, xs, s)
-		}},
-			func(x string) []byte { return unsafe.Slice(unsafe.StringData(x), len(x)) }, func(x []byte) string { return unsafe.String(unsafe.SliceData(x), len(x)) })
+		c = texts[[]byte](columnar.BinaryType)
 	case time.Time:
 		c = converted(fixed[int64](columnar.TimestampType), time.UnixMicro, time.Time.UnixMicro)
 	case interface{ column() (any, error) }:
@@ -98,7 +91,7 @@ func fixed[T columnar.Fixed](t columnar.Type) column[T] {
 }
 
 // converted is a column whose values are those of another in other clothes.
-func converted[A, B any](c column[A], to func(A) B, from func(B) A) column[B] {
+func converted[A columnar.Fixed, B any](c column[A], to func(A) B, from func(B) A) column[B] {
 	return column[B]{typ: c.typ,
 		load: func(v *columnar.Vector, n int, out []B) []B {
 			out = resize(out, n)
@@ -108,7 +101,7 @@ func converted[A, B any](c column[A], to func(A) B, from func(B) A) column[B] {
 			return out
 		},
 		store: func(xs []B, s *memory.Scratch) (columnar.Vector, error) {
-			values := make([]A, len(xs))
+			values := memory.Slice[A](s, len(xs))
 			for i, x := range xs {
 				values[i] = from(x)
 			}
@@ -140,46 +133,4 @@ func bools() column[bool] {
 			}
 			return columnar.Vector{Type: columnar.BoolType, Len: len(xs), Data: bits}, nil
 		}}
-}
-
-// loadStrings copies the bytes of a vector once (F3) and cuts strings out of them.
-func loadStrings(v *columnar.Vector, n int, out []string) []string {
-	out = resize(out, n)
-	off := v.Offsets()
-	if v.Enc == columnar.Const {
-		x := string(v.Bytes[off[0]:off[1]])
-		for i := range out {
-			out[i] = x
-		}
-		return out
-	}
-	if n == 0 {
-		return out
-	}
-	first := off[0]
-	all := string(v.Bytes[first:off[n]])
-	from := 0
-	for i, o := range off[1 : n+1] {
-		to := int(o - first)
-		out[i] = all[from:to]
-		from = to
-	}
-	return out
-}
-
-func storeBytes(t columnar.Type, xs []string, s *memory.Scratch) (columnar.Vector, error) {
-	off := memory.Slice[int32](s, len(xs)+1)
-	total := 0
-	for i, x := range xs {
-		off[i] = int32(total)
-		if total += len(x); total > math.MaxInt32 {
-			return columnar.Vector{}, diag.New(diag.InvalidArgument, "the strings made for a batch of %d rows exceed 2 GiB", len(xs))
-		}
-	}
-	off[len(xs)] = int32(total)
-	bytes := s.Bytes(total)
-	for i, x := range xs {
-		copy(bytes[off[i]:], x)
-	}
-	return columnar.Vector{Type: t, Len: len(xs), Data: columnar.BytesOf(off), Bytes: bytes}, nil
 }

@@ -301,7 +301,7 @@ func partitionKeys(n int) [][]byte {
 	out := make([][]byte, n)
 	for found, i := 0, uint32(0); found < n; i++ {
 		b := binary.LittleEndian.AppendUint32(nil, i)
-		v, _ := storeBytes(columnar.BinaryType, []string{string(b)}, nil)
+		v, _ := storeTexts(columnar.BinaryType, []string{string(b)}, nil)
 		batch := &columnar.Batch{Cols: []columnar.Vector{v}, Rows: 1}
 		if p := kernel.PartitionOf(kernel.HashBatch(batch, []int{0}, nil)[0], n); out[p] == nil {
 			out[p] = b

@@ -182,11 +182,11 @@ func (f *flow) Next(rows int) (*columnar.Batch, error) {
 	if typed {
 		return decodeRows(f.out, values)
 	}
-	k, err := storeBytes(columnar.BinaryType, keys, nil)
+	k, err := storeTexts(columnar.BinaryType, keys, nil)
 	if err != nil {
 		return nil, err
 	}
-	v, err := storeBytes(columnar.BinaryType, values, nil)
+	v, err := storeTexts(columnar.BinaryType, values, nil)
 	k.Stable, v.Stable = true, true
 	return &columnar.Batch{Schema: f.out, Cols: []columnar.Vector{k, v}, Rows: len(values)}, err
 }

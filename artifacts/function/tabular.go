@@ -155,7 +155,7 @@ func decodeColumn(t columnar.Type, n int, take func(func(int, []byte) ([]byte, e
 		}); err != nil {
 			return v, err
 		}
-		return storeBytes(t, xs, nil)
+		return storeTexts(t, xs, nil)
 	case columnar.Bool:
 		bits := columnar.NewBitmap(n)
 		err = take(func(i int, b []byte) ([]byte, error) {
