@@ -208,7 +208,7 @@ func (s *Session) executors(ctx context.Context, begin int, tracker *shuffle.Tra
 // fetchLimits are what executors may have in flight between each other.
 func fetchLimits(c *settings.Set) service.Limits {
 	return service.Limits{Task: c.Size(settings.FetchTask), Executor: c.Size(settings.FetchExecutor), Peer: c.Size(settings.FetchPeer),
-		Streams: c.Int(settings.FetchStreams), Request: c.Size(settings.FetchRequest), Serving: c.Size(settings.ServeOutstanding)}
+		Streams: c.Int(settings.FetchStreams), Request: c.Size(settings.FetchRequest), Serving: c.Size(settings.ServeOutstanding), Dial: c.Duration(settings.FetchDial)}
 }
 
 // executorMemory is the budget of an executor that the planner reckons with, 0

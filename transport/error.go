@@ -67,6 +67,13 @@ func KindOf(err error) Kind {
 	return 0
 }
 
+// Silent reports whether a dial failed because nobody answered in time.
+func Silent(err error) bool {
+	var e *Error
+	var timed net.Error
+	return errors.As(err, &e) && e.Kind == Lost && e.Op == "dial" && errors.As(err, &timed) && timed.Timeout()
+}
+
 // Broken makes an error of the network one of the package. io.EOF, which only a
 // CloseWrite may cause, becomes unexpected (T1).
 func Broken(op, peer string, err error) error {

@@ -52,6 +52,7 @@ const (
 	FetchPeer         = "shuffle.fetch.peer"
 	FetchStreams      = "shuffle.fetch.streams"
 	FetchRequest      = "shuffle.fetch.request"
+	FetchDial         = "shuffle.fetch.dial"
 	ServeOutstanding  = "shuffle.serve.outstanding"
 	AppName           = "app.name"
 	ArtifactDir       = "artifact.dir"
@@ -111,6 +112,7 @@ func All() []Setting {
 		{FetchPeer, "64MiB", "the same of all tasks of an executor, from one other executor", size(64 << 10)},
 		{FetchStreams, "8", "requests for exchange output that an executor has at another one at a time", whole(1, 1<<10)},
 		{FetchRequest, "9.6MiB", "exchange output that one request asks for; a fifth of shuffle.fetch.task lets five executors send at once", size(64 << 10)},
+		{FetchDial, "5s", "how long another executor may take to answer who dials it; after two times without an answer what it holds is made again", duration},
 		{ServeOutstanding, "256MiB", "exchange output that an executor may be asked for and has not sent; above it others are told to come again", size(64 << 10)},
 		{SchedulerMode, "FIFO", "who gets free slots: FIFO, the query that came first; FAIR, the pool that has fewest for its weight; PRIORITY, the pool of most weight; DEADLINE, the query whose context ends first", oneOf("FIFO", "FAIR", "PRIORITY", "DEADLINE")},
 		{SchedulerPool, "", "pool that queries run in under FAIR and PRIORITY; empty: each is a pool of its own", func(string) error { return nil }},
@@ -343,5 +345,5 @@ func TokenFile(v string) string {
 // Fixed reports whether a setting stays as it is once a session runs.
 func Fixed(key string) bool {
 	return slices.Contains([]string{ArtifactDir, ArtifactLimit, Master, Memory, SpillDir, SpillLimit, ShuffleKeep, CachePolicy, AppName, ClusterHost, ClusterToken, ClusterWait, SchedulerMode, SchedulerPools, Speculation, ExecutorCores, ExecutorCount, ExecutorMemory,
-		Transport, FetchTask, FetchExecutor, FetchPeer, FetchStreams, FetchRequest, ServeOutstanding}, key)
+		Transport, FetchTask, FetchExecutor, FetchPeer, FetchStreams, FetchRequest, FetchDial, ServeOutstanding}, key)
 }

@@ -11,6 +11,8 @@
 //
 //	chunk damaged  ─► diagnose: where? ─► asked for once more ─► CorruptError
 //	request broken ─► again after 0.2, 1 and 5 s, from where it stopped ─► GoneError
+//	dial unanswered ─► once more ─► GoneError
+//	holder lost, as the driver tells (Lose) ─► GoneError, at once
 //	holder busy    ─► again when it says so, for two minutes
 //
 // Over a transport that passes files, batches that lie in shared memory are shown

@@ -107,7 +107,7 @@ func TestPartitioned(t *testing.T) {
 				t.Parallel()
 				n := transporttest.NewNetwork(1, time.Millisecond, 0, 0)
 				tries := 0
-				o := service.Options{Limits: service.Limits{Request: 50_000}, Stall: 3 * lost, Pause: func(ctx context.Context, d time.Duration) error {
+				o := service.Options{Limits: service.Limits{Request: 50_000, Dial: 3 * lost}, Pause: func(ctx context.Context, d time.Duration) error {
 					if tries++; heals && tries == 2 {
 						n.Heal()
 					}

@@ -17,6 +17,10 @@ import (
 // Pauses before a request is tried again, each up to half longer.
 var pauses = []time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second}
 
+// maxSilent is how often nobody answers who dials before the holder counts as gone:
+// each time takes longer than the pauses.
+const maxSilent = 2
+
 // busyPatience is how long a holder may be busy in one go.
 const busyPatience = 2 * time.Minute
 
@@ -156,15 +160,15 @@ func (x *Reader) finish(err error) {
 
 // run asks until all has arrived, trying again from where it stopped.
 func (x *Reader) run(ctx context.Context) error {
-	busy := time.Duration(0)
+	busy, silent := time.Duration(0), 0
 	for len(x.rest) > 0 {
 		before := x.arrived
 		err := x.request(ctx)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return x.ended(ctx)
 		}
 		if x.arrived != before {
-			x.try, busy = 0, 0
+			x.try, busy, silent = 0, 0, 0
 		}
 		wait := time.Duration(0)
 		var gone *shuffle.GoneError
@@ -190,14 +194,31 @@ func (x *Reader) run(ctx context.Context) error {
 		case x.try >= len(pauses), transport.KindOf(err) == transport.Refused:
 			return x.gone(err)
 		default:
+			if transport.Silent(err) {
+				silent++
+			}
+			if silent >= maxSilent {
+				return x.gone(err)
+			}
 			wait = pauses[x.try]
 			x.try++
 		}
 		if err := x.client.options.Pause(ctx, wait+rand.N(wait/2+1)); err != nil {
+			if ctx.Err() != nil {
+				return x.ended(ctx)
+			}
 			return err
 		}
 	}
 	return nil
+}
+
+// ended says why ctx is over: the holder is, or whoever reads gave up.
+func (x *Reader) ended(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), errLost) {
+		return x.gone(errLost)
+	}
+	return ctx.Err()
 }
 
 // gone says that what has not arrived cannot be had. What is damaged is one map

@@ -174,6 +174,8 @@ func (a *agent) obey(ctx context.Context) error {
 			err = on(body, func(m endDataset) { a.executor.EndDataset(m.Dataset) })
 		case kindOutputs:
 			err = on(body, a.learn)
+		case kindLost:
+			err = on(body, a.lost)
 		default:
 			err = fmt.Errorf("%w: kind %d", message.ErrMalformed, k)
 		}
@@ -276,6 +278,14 @@ func (a *agent) learn(m outputs) {
 	defer a.mu.Unlock()
 	a.outputs[exchangeID{m.Job, m.Exchange}] = m
 	maps.Copy(a.blocks, m.Blocks)
+}
+
+// lost forgets an executor: nobody waits for it any more.
+func (a *agent) lost(m lost) {
+	a.mu.Lock()
+	delete(a.blocks, m.Executor)
+	a.mu.Unlock()
+	a.fetcher.Lose(m.Executor)
 }
 
 // Outputs implements exchange.Outputs by what the driver told.

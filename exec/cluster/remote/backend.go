@@ -326,6 +326,11 @@ func (b *Backend) lose(p *peer) {
 		b.Lost(p.id)
 	}
 	b.tell(cluster.Report{Executor: p.id, Lost: true})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, other := range b.peers { // after the scheduler, which hears of their failures then
+		other.send(kindLost, lost{string(p.id)})
+	}
 }
 
 // done forgets a task that ended; it is false if the executor was not given it

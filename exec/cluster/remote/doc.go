@@ -18,6 +18,7 @@
 //   - R2 An executor that says nothing for as long as Silence is lost, and is told
 //     so once, whatever its streams say later. It ends itself when it loses its
 //     driver.
+//     The other executors are told, too, and wait for it no more.
 //   - R3 A batch of results counts as handed over only when the driver has taken
 //     it: a report never overtakes the rows of its task.
 //   - R4 What an executor says about tasks and moves that it was not given is ignored.

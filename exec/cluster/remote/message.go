@@ -46,6 +46,7 @@ const (
 	kindMove
 	kindMoved
 	kindOffer // an artifacts.Offer
+	kindLost
 )
 
 // hello opens an executor's control stream.
@@ -87,6 +88,9 @@ type launch struct {
 
 // kill stops one.
 type kill struct{ ID exec.TaskID }
+
+// lost tells that an executor is gone, and does not come back.
+type lost struct{ Executor string }
 
 // discard drops what an attempt wrote to an exchange.
 type discard struct{ Output cache.BlockID }

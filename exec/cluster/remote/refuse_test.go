@@ -20,6 +20,7 @@ import (
 const (
 	kindHello  = 1
 	kindResult = 13
+	kindLost   = 26
 )
 
 func framed(kind byte, body string) []byte {
