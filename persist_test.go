@@ -80,6 +80,10 @@ func TestCachedTables(t *testing.T) {
 		{"local[2]", "MEMORY_AND_DISK", "24MiB"},
 		{"local[2]", "MEMORY_ONLY", "24MiB"},
 		{"local[2]", "DISK_ONLY", "512MiB"},
+		{"local[2]", "MEMORY_AND_DISK_SER", "512MiB"},
+		{"local[2]", "MEMORY_AND_DISK_SER", "24MiB"},
+		{"local[2]", "MEMORY_ONLY_SER", "24MiB"},
+		{"local-cluster[2,1,128]", "MEMORY_ONLY_SER_2", "128MiB"},
 		{"local-cluster[2,1,128]", "MEMORY_AND_DISK", "128MiB"},
 	} {
 		t.Run(k.master+" "+k.level+" "+k.memory, func(t *testing.T) {
@@ -323,20 +327,55 @@ func TestCacheStatements(t *testing.T) {
 
 // Levels are read as they are printed.
 func TestStorageLevel(t *testing.T) {
-	for _, name := range []string{"MEMORY_AND_DISK", "MEMORY_ONLY", "DISK_ONLY", "DISK_ONLY_3", "MEMORY_AND_DISK_2"} {
+	for _, name := range []string{"MEMORY_AND_DISK", "MEMORY_ONLY", "DISK_ONLY", "DISK_ONLY_3", "MEMORY_AND_DISK_2", "MEMORY_ONLY_SER", "MEMORY_AND_DISK_SER", "MEMORY_AND_DISK_SER_2"} {
 		l, err := millrace.ParseStorageLevel(strings.ToLower(name))
 		if err != nil || l.String() != name {
-			t.Errorf("%s is read as %s: %v", name, l, err)
-		}
-	}
-	for _, name := range []string{"MEMORY_ONLY_SER", "MEMORY_AND_DISK_SER_2"} {
-		if l, err := millrace.ParseStorageLevel(name); diag.ClassOf(err) != diag.Unsupported || l.String() != name {
 			t.Errorf("%s is read as %s: %v", name, l, err)
 		}
 	}
 	for _, name := range []string{"", "NONE", "OFF_HEAP", "DISK_ONLY_SER", "MEMORY_ONLY_0", "MEMORY_ONLY_11", "MEMORY_ONLY_"} {
 		if l, err := millrace.ParseStorageLevel(name); err == nil {
 			t.Errorf("%q is read as %s", name, l)
+		}
+	}
+}
+
+// Serialized levels take less memory, and leave it as they lie there.
+func TestSerialized(t *testing.T) {
+	ctx := t.Context()
+	const q = "SELECT l_returnflag, count(*), sum(l_quantity), max(l_comment) FROM lineitem GROUP BY l_returnflag ORDER BY 1"
+	var want [][]string
+	plain := int64(0)
+	for _, level := range []millrace.StorageLevel{millrace.MemoryAndDisk, millrace.MemoryAndDiskSerialized, millrace.MemoryOnlySerialized} {
+		s := openTPCH(t, "local[2]")
+		if err := s.Table("lineitem").Persist(ctx, level); err != nil {
+			t.Fatal(err)
+		}
+		run(t, s, "SELECT count(*), max(l_comment) FROM lineitem")
+		got, n := run(t, s, q), cachedIn(t, s, q)
+		if n.CacheHits == 0 || n.CacheDisk+n.CacheMisses > 0 {
+			t.Errorf("%s: %d blocks in memory, %d on disk, %d computed", level, n.CacheHits, n.CacheDisk, n.CacheMisses)
+		}
+		held := store(s).Bytes()
+		if !level.Serialized {
+			want, plain = got, held
+			continue
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: %s", level, d)
+		}
+		if held == 0 || held > plain/2 {
+			t.Errorf("%s: %d bytes, decoded there are %d", level, held, plain)
+		}
+		before := store(s).Spilled()
+		freed := store(s).Reclaim(ctx, held)
+		if written := store(s).Spilled() - before; freed != held || level.Disk && written != held || !level.Disk && written != 0 {
+			t.Errorf("%s: of %d bytes %d left memory, %d were written", level, held, freed, written)
+		}
+		for range 2 { // from disk or the origin, then from memory
+			if d := cmp.Diff(want, run(t, s, q)); d != "" {
+				t.Errorf("%s: %s", level, d)
+			}
 		}
 	}
 }

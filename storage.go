@@ -10,9 +10,10 @@ import (
 
 // StorageLevel says where the rows of a persisted frame may lie. With Memory and
 // Disk, what memory has no room for goes to disk; with Memory alone it is computed
-// again. Replicas is how many executors hold each partition, as far as there are so
-// many: others copy it once it is computed, and again when one is lost. Serialized, rows
-// encoded in memory, is refused as not there yet. What has a higher Priority leaves memory later.
+// again. Serialized keeps rows in memory as they would lie on disk: in fewer bytes, which
+// each query decodes. Replicas is how many executors hold each partition, as far as there
+// are so many: others copy it once it is computed, and again when one is lost. What has a
+// higher Priority leaves memory later.
 type StorageLevel struct {
 	Memory, Disk, Serialized bool
 	Replicas, Priority       int
@@ -23,6 +24,9 @@ var (
 	MemoryAndDisk = StorageLevel{Memory: true, Disk: true}
 	MemoryOnly    = StorageLevel{Memory: true}
 	DiskOnly      = StorageLevel{Disk: true}
+
+	MemoryAndDiskSerialized = StorageLevel{Memory: true, Disk: true, Serialized: true}
+	MemoryOnlySerialized    = StorageLevel{Memory: true, Serialized: true}
 )
 
 // String prints the level as SQL names it: MEMORY_AND_DISK_SER_2.
@@ -54,8 +58,6 @@ func (l StorageLevel) check() error {
 		return diag.New(diag.InvalidArgument, "a storage level needs memory or disk").WithRemedy("use MEMORY_AND_DISK")
 	case l.Replicas < 0 || l.Replicas > 10:
 		return diag.New(diag.InvalidArgument, "a dataset has 1 to 10 replicas, not %d", l.Replicas)
-	case l.Serialized:
-		return diag.New(diag.Unsupported, "rows cannot be kept encoded in memory yet").WithRemedy("use MEMORY_AND_DISK, whose blocks are encoded on disk")
 	}
 	return nil
 }
@@ -68,7 +70,7 @@ func (l StorageLevel) storage() physical.Storage {
 func ParseStorageLevel(name string) (StorageLevel, error) {
 	rest := strings.ToUpper(strings.TrimSpace(name))
 	unknown := diag.New(diag.InvalidArgument, "there is no storage level %q", name).
-		WithRemedy("use MEMORY_AND_DISK, MEMORY_ONLY or DISK_ONLY")
+		WithRemedy("use MEMORY_AND_DISK, MEMORY_ONLY or DISK_ONLY, with _SER and the number of replicas behind, as MEMORY_ONLY_SER_2")
 	l := StorageLevel{}
 	cut := func(prefix string) (ok bool) {
 		rest, ok = strings.CutPrefix(rest, prefix)

@@ -100,12 +100,15 @@ type block struct {
 
 	// Of blocks of datasets, not changed once others see them:
 	priority int
-	made     time.Duration // how long it took to make the map output
-	bytes    int64         // of batches, without dictionaries
+	made     time.Duration    // how long it took to make the map output
+	bytes    int64            // of batches, without dictionaries
+	encoded  bool             // the batches are packed,
+	schema   *columnar.Schema // and these are their columns
 }
 
-// resident is a batch in memory.
+// resident is a batch in memory, or a packed one.
 type resident struct {
+	packed *packed // of a block that is encoded; then the rest is not set
 	batch  *columnar.Batch
 	region *memory.Region // that it lies in; nil: it is stable
 	sheet  []byte         // of a region that is shared (columnar/chunk)
@@ -140,15 +143,17 @@ func (s share) bytes() int64 {
 	return v.MemoryBytes()
 }
 
-// add counts a batch that takes n bytes besides its dictionaries and its region,
-// which may be nil.
-func (c *cost) add(b *columnar.Batch, n int64, region *memory.Region) {
+// add counts a batch that takes n bytes besides its dictionaries and its region.
+func (c *cost) add(x resident, n int64) {
 	c.bytes += n
-	if region != nil {
-		c.share(share{region: region})
+	if x.packed != nil {
+		return
 	}
-	for i := range b.Cols {
-		if d := b.Cols[i].Dict; d != nil {
+	if x.region != nil {
+		c.share(share{region: x.region})
+	}
+	for i := range x.batch.Cols {
+		if d := x.batch.Cols[i].Dict; d != nil {
 			c.share(share{dict: d})
 		}
 	}

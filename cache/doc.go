@@ -11,7 +11,9 @@
 //	                                    ▼
 //	                                 DELETING ── last Close of a Pinned ──► ABSENT
 //
-// A block's rows are those of its run, then those of its batches in memory.
+// A block's rows are those of its run, then those of its batches in memory. These may be
+// packed: encoded as they would lie on disk, so that they take less, leave by a plain
+// write, and are decoded by each who reads them.
 //
 // Invariants:
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/kernel"
@@ -38,20 +39,17 @@ func (s *Store) Load(ctx context.Context, id BlockID) (bool, error) {
 		}
 		defer r.Close()
 		for {
-			x, err := r.Next(ctx)
+			x, n, err := b.next(ctx, r)
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			if err != nil {
 				return err
 			}
-			if x, err = kernel.Detach(x, nil); err != nil {
-				return err
-			}
-			if !s.charge(&has, x, flatBytes(x), nil) {
+			if !s.charge(&has, x, n) {
 				return memory.ErrSpill
 			}
-			batches = append(batches, resident{batch: x})
+			batches = append(batches, x)
 		}
 	}()
 
@@ -78,6 +76,26 @@ func (s *Store) Load(ctx context.Context, id BlockID) (bool, error) {
 	h.mu.Unlock()
 	s.ranks.add(b, has.bytes, true)
 	return true, nil
+}
+
+// next reads what is to be in memory again of a batch, and how many bytes it takes.
+func (b *block) next(ctx context.Context, r Reader) (x resident, bytes int64, err error) {
+	if b.encoded {
+		data, rows, err := r.NextStored(ctx)
+		if err != nil {
+			return x, 0, err
+		}
+		x.packed = &packed{data: slices.Clone(data), schema: b.schema, rows: rows}
+		return x, x.size(), nil
+	}
+	y, err := r.Next(ctx)
+	if err != nil {
+		return x, 0, err
+	}
+	if x.batch, err = kernel.Detach(y, nil); err != nil {
+		return x, 0, err
+	}
+	return x, flatBytes(x.batch), nil
 }
 
 // flatBytes returns what a batch takes in memory without dictionaries.

@@ -18,6 +18,7 @@ type Pinned struct {
 	batches []resident
 	last    resident // that NextStored returned
 	reader  Reader
+	unpack  unpacker
 	closed  bool
 }
 
@@ -31,7 +32,13 @@ func (p *Pinned) Next(ctx context.Context, r memory.Reservation) (*columnar.Batc
 			return nil, err
 		}
 		if !ok {
-			return p.held()
+			if err := p.step(); err != nil {
+				return nil, err
+			}
+			if p.last.packed != nil {
+				return p.unpack.batch(p.last.packed, r)
+			}
+			return p.last.batch, nil
 		}
 		b, err := p.reader.Next(ctx)
 		if !errors.Is(err, io.EOF) {
@@ -50,10 +57,13 @@ func (p *Pinned) NextStored(ctx context.Context, r memory.Reservation) (b *colum
 			return nil, nil, 0, err
 		}
 		if !ok {
-			if b, err = p.held(); err != nil {
+			if err = p.step(); err != nil {
 				return nil, nil, 0, err
 			}
-			return b, nil, b.Selected(), nil
+			if x := p.last.packed; x != nil {
+				return nil, x.data, x.rows, nil
+			}
+			return p.last.batch, nil, p.last.batch.Selected(), nil
 		}
 		data, rows, err := p.reader.NextStored(ctx)
 		if !errors.Is(err, io.EOF) {
@@ -89,10 +99,10 @@ func (p *Pinned) Skip(ctx context.Context, n int64) (skipped int64, err error) {
 			p.shut()
 			continue
 		}
-		if len(p.batches) == 0 || int64(p.batches[0].batch.Selected()) > n-skipped {
+		if len(p.batches) == 0 || p.batches[0].rows() > n-skipped {
 			return skipped, nil
 		}
-		skipped += int64(p.batches[0].batch.Selected())
+		skipped += p.batches[0].rows()
 		p.batches = p.batches[1:]
 	}
 	return skipped, nil
@@ -125,14 +135,14 @@ func (p *Pinned) shut() {
 	p.reader = nil
 }
 
-// held returns the next of the batches in memory.
-func (p *Pinned) held() (*columnar.Batch, error) {
+// step goes to the next of the batches in memory.
+func (p *Pinned) step() error {
 	if len(p.batches) == 0 {
-		return nil, io.EOF
+		return io.EOF
 	}
 	p.last = p.batches[0]
 	p.batches = p.batches[1:]
-	return p.last.batch, nil
+	return nil
 }
 
 // Held reports whether all that is to be read lies in memory.
@@ -150,6 +160,7 @@ func (p *Pinned) Close() {
 	if p.reader != nil {
 		p.shut()
 	}
+	p.unpack.close()
 	p.runs, p.batches, p.last = nil, nil, resident{}
 	s, b := p.store, p.block
 	h := s.shard(b.id)

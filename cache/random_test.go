@@ -201,6 +201,7 @@ func (w *worker) put() {
 	}
 	partitions := 1 + w.r.IntN(most)
 	out := w.store.NewWriter(id, partitions, level)
+	out.Encoded = w.r.IntN(4) == 0
 	into := &lodging{}
 	if w.r.IntN(8) == 0 {
 		into = w.lodge(partitions)
@@ -284,6 +285,7 @@ func (w *worker) fill(out *cache.Writer, into *lodging, id cache.BlockID, rows *
 			second, width = coded(n, w.shared).Cols[0], 4
 		}
 		b = &columnar.Batch{Rows: n, Cols: append(b.Cols, second)}
+		b.Schema = columnar.NewSchema(columnar.Field{Name: "a", Type: b.Cols[0].Type}, columnar.Field{Name: "b", Type: second.Type})
 		var err error
 		if region := into.move(b); region != nil {
 			err = out.AppendIn(w.t.Context(), region, id.Partition, b, nil)

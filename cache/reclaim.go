@@ -101,7 +101,7 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 
 	run := s.newRun(b)
 	for _, x := range batches {
-		if err = run.Append(ctx, x.batch); err != nil {
+		if err = x.put(ctx, run); err != nil {
 			break
 		}
 	}

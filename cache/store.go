@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
 )
 
@@ -166,12 +165,12 @@ func (s *Store) destroy(b *block) (freed int64) {
 	return freed
 }
 
-// charge pays for a batch of a region, which may be nil, that a block is about to
-// hold besides those in has. It reports false when there is no room.
-func (s *Store) charge(has *cost, b *columnar.Batch, bytes int64, region *memory.Region) bool {
+// charge pays for a batch that a block is about to hold besides those in has. It
+// reports false when there is no room.
+func (s *Store) charge(has *cost, x resident, bytes int64) bool {
 	more := *has
 	more.shares = more.shares[:len(more.shares):len(more.shares)]
-	more.add(b, bytes, region)
+	more.add(x, bytes)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := bytes

@@ -15,6 +15,9 @@ import (
 type Writer struct {
 	// Priority is that of a dataset's blocks: those with a higher one leave memory later.
 	Priority int
+	// Encoded keeps batches, which then have schemas, as they would lie on disk, in fewer
+	// bytes. It is set before the first Append.
+	Encoded bool
 
 	store  *Store
 	level  Level
@@ -49,21 +52,28 @@ func (w *Writer) Append(ctx context.Context, partition int, x *columnar.Batch, n
 // holds the region and pays for it, once for all its batches. Sheet tells other
 // processes where it lies there, nil if they are not to know.
 func (w *Writer) AppendIn(ctx context.Context, r *memory.Region, partition int, x *columnar.Batch, sheet []byte) error {
-	return w.append(ctx, partition, resident{x, r, sheet}, 0)
+	return w.append(ctx, partition, resident{batch: x, region: r, sheet: sheet}, 0)
 }
 
 func (w *Writer) append(ctx context.Context, partition int, h resident, n int64) error {
-	x := h.batch
 	b, s := w.blocks[partition], w.store
 	size := n // of it alone, or of its part of the region
 	if h.region != nil {
-		size = x.DataBytes()
+		size = h.size()
+	}
+	if w.Encoded && w.level != DiskOnly {
+		p, err := pack(h.batch)
+		if err != nil {
+			return err
+		}
+		h = resident{packed: p}
+		n, size, b.encoded, b.schema = h.size(), h.size(), true, p.schema
 	}
 	if b.id.cached() && b.bytes == 0 && w.level != DiskOnly { // policies compare it with what is there
 		b.priority = w.Priority
 		s.ranks.add(b, size, w.level != MemoryOnly)
 	}
-	if w.level != DiskOnly && (s.charge(&b.cost, x, n, h.region) || b.id.cached() && s.makeRoom(ctx, b, size) && s.charge(&b.cost, x, n, h.region)) {
+	if w.level != DiskOnly && (s.charge(&b.cost, h, n) || b.id.cached() && s.makeRoom(ctx, b, size) && s.charge(&b.cost, h, n)) {
 		b.batches = append(b.batches, h)
 		b.bytes += size
 		w.held += size
@@ -80,7 +90,7 @@ func (w *Writer) append(ctx context.Context, partition int, h resident, n int64)
 	if err := w.spillBlock(ctx, b); err != nil {
 		return err
 	}
-	return w.write(ctx, b, x)
+	return w.write(ctx, b, h)
 }
 
 // spill writes what the writer has in memory to disk.
@@ -98,12 +108,12 @@ func (w *Writer) spill(ctx context.Context) error {
 // lies behind it.
 func (w *Writer) spillBlock(ctx context.Context, b *block) error {
 	for _, x := range b.batches {
-		if err := w.write(ctx, b, x.batch); err != nil {
+		if err := w.write(ctx, b, x); err != nil {
 			return err
 		}
 	}
 	for _, x := range b.batches {
-		w.held -= min(w.held, x.batch.DataBytes())
+		w.held -= min(w.held, x.size())
 	}
 	w.store.release(b.cost)
 	b.batches, b.cost, b.bytes = nil, cost{}, 0
@@ -112,17 +122,20 @@ func (w *Writer) spillBlock(ctx context.Context, b *block) error {
 }
 
 // write appends a batch to a block's run.
-func (w *Writer) write(ctx context.Context, b *block, x *columnar.Batch) error {
+func (w *Writer) write(ctx context.Context, b *block, x resident) error {
 	if b.runs == nil {
 		b.runs = []Run{w.store.newRun(b)}
 	}
 	run := b.runs[0]
 	from := run.Stored()
-	err := run.Append(ctx, x)
+	err := x.put(ctx, run)
 	w.spilt += run.Stored() - from
 	w.store.spilled.Add(run.Stored() - from)
 	return err
 }
+
+// Held returns the bytes that the writer has in memory, about.
+func (w *Writer) Held() int64 { return w.held }
 
 // Spilled returns the bytes that the writer wrote to disk.
 func (w *Writer) Spilled() int64 { return w.spilt }

@@ -97,13 +97,22 @@ func (f *File) write(b *columnar.Batch, raw int64) (extent, error) {
 	}
 	*buffer = data
 	packed := time.Now()
+	x, err := f.put(data, b.Selected(), raw)
+	if err != nil {
+		return extent{}, err
+	}
+	f.space.codec.observe(codec, raw, x.stored, packed.Sub(start), time.Since(packed))
+	return x, nil
+}
+
+// put stores a chunk of so many rows and about raw bytes at the file's end.
+func (f *File) put(data []byte, rows int, raw int64) (extent, error) {
 	n := int64(len(data))
 	at := f.end.Add(n) - n
 	if err := f.store(data, at); err != nil {
 		return extent{}, f.space.failed(n, err)
 	}
-	f.space.codec.observe(codec, raw, n, packed.Sub(start), time.Since(packed))
-	return extent{at: at, stored: n, raw: raw, rows: b.Selected()}, nil
+	return extent{at: at, stored: n, raw: raw, rows: rows}, nil
 }
 
 // store writes data and counts it. Close waits for it.

@@ -91,6 +91,31 @@ func (r *Run) Append(ctx context.Context, b *columnar.Batch) error {
 	return nil
 }
 
+// AppendStored adds rows as columnar/chunk encoded them, which took about raw bytes.
+// Errors are those of Append.
+func (r *Run) AppendStored(ctx context.Context, s *columnar.Schema, data []byte, rows int, raw int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.schema == nil {
+		r.schema = s
+	}
+	if err := r.flush(); err != nil {
+		return err
+	}
+	x, err := r.file.put(data, rows, raw)
+	if err != nil {
+		return err
+	}
+	r.chunks = append(r.chunks, x)
+	r.stored += x.stored
+	r.rows += int64(rows)
+	r.bytes += raw
+	return nil
+}
+
 // fits reports whether a batch's vectors have the types of the run: a column
 // may come as one of nulls alone.
 func (r *Run) fits(b *columnar.Batch) bool {

@@ -93,7 +93,7 @@ func (o *Operator) keep(known *cache.Part, partition int, l cache.Level, thin bo
 	}
 	k.appender = kernel.NewAppender(types, k.memory)
 	k.writer = o.task.Datasets.Store.NewWriter(cache.ColumnID(d.ID, partition, attempt, 0), d.Origin.Schema().Len(), l)
-	k.writer.Priority = d.Storage.Priority
+	k.writer.Priority, k.writer.Encoded = d.Storage.Priority, d.Storage.Serialized
 	return k
 }
 
@@ -125,7 +125,7 @@ func (k *keeper) flush(ctx context.Context) bool {
 		n := v.MemoryBytes()
 		k.part.Bytes += n
 		if err := k.writer.Append(ctx, k.as[i], &columnar.Batch{Schema: k.schemas[c], Rows: b.Rows, Cols: []columnar.Vector{b.Cols[c]}}, n); err != nil {
-			k.o.task.Datasets.Refused(k.o.node.Dataset.ID, k.partition, k.part.Bytes)
+			k.o.task.Datasets.Refused(k.o.node.Dataset.ID, k.partition, k.writer.Held())
 			return false
 		}
 	}
