@@ -17,6 +17,7 @@ type Comparison struct {
 	SF      float64         `json:"sf"`
 	Most    float64         `json:"most"` // what the ratio may be
 	Rows    []Row           `json:"rows"`
+	Left    *Leftover       `json:"left,omitempty"` // of losing attempts
 }
 
 // Row is a query undisturbed and disturbed: medians of its runs in seconds.
@@ -35,9 +36,9 @@ func newComparison(name string, o Options, most float64) *Comparison {
 	return &Comparison{Name: name, Started: time.Now().UTC().Format(time.RFC3339), Machine: harness.ThisMachine(), SF: o.SF, Most: most}
 }
 
-// OK reports whether no row is wrong or takes too long.
+// OK reports whether no row is wrong or takes too long, and nothing is left.
 func (c *Comparison) OK() bool {
-	return !slices.ContainsFunc(c.Rows, func(r Row) bool { return r.Wrong != "" || r.Ratio() > c.Most })
+	return (c.Left == nil || c.Left.Attempts > 0 && c.Left.Blocks == 0) && !slices.ContainsFunc(c.Rows, func(r Row) bool { return r.Wrong != "" || r.Ratio() > c.Most })
 }
 
 // Print writes a line for each row.
@@ -52,6 +53,9 @@ func (c *Comparison) Print(w io.Writer) {
 			fmt.Fprintf(w, "  WRONG: %s", r.Wrong)
 		}
 		fmt.Fprintln(w)
+	}
+	if c.Left != nil {
+		fmt.Fprintln(w, c.Left)
 	}
 }
 

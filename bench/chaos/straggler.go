@@ -39,7 +39,8 @@ func slowed(pid int) (release func()) {
 }
 
 // Straggler runs each query with all executors as they are, with one of them slowed
-// ten times and speculation on, and the same without speculation, runs times each.
+// ten times and speculation on, and the same without speculation, runs times each; and
+// looks for what attempts leave behind that others were faster than.
 func Straggler(ctx context.Context, o Options, runs int, most float64) (c *Comparison, err error) {
 	c = newComparison("one of four executors slowed ten times, with speculation", o, most)
 	err = play(ctx, o, func(x *scene) error {
@@ -83,7 +84,8 @@ func Straggler(ctx context.Context, o Options, runs int, most float64) (c *Compa
 			c.Rows = append(c.Rows, r)
 			o.Say("%s: %.3f s, %.3f s with a straggler, %.3f s without speculation", r.Query, r.Plain, r.Disturbed, r.Without)
 		}
-		return nil
+		c.Left, err = x.leftover(ctx)
+		return err
 	})
 	return c, err
 }

@@ -29,10 +29,12 @@ func stragglerCommand() *cobra.Command {
 	c.Short = "Measure queries while one executor runs a tenth of the time"
 	c.Long = `Run each query with four executors as they are, and with one of them slowed ten times
 (SIGSTOP and SIGCONT by turns) under task.speculation, and compare the times and the
-rows. The times without speculation are shown, too.
+rows. The times without speculation are shown, too, and how long it takes until
+nothing is left of what losing attempts wrote, while their query goes on: an executor
+stands still amidst a task, and goes on when another one has run that.
 
-The exit status is 1 if a query takes more than --most times as long, or its rows
-differ.`
+The exit status is 1 if a query takes more than --most times as long, its rows
+differ, or there is something left after 60 s.`
 	return c
 }
 

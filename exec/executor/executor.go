@@ -122,6 +122,9 @@ func (e *Executor) Store() *cache.Store { return e.store }
 // Blocks returns the number of blocks held, for tests.
 func (e *Executor) Blocks() int { return e.store.Len() }
 
+// BlockBytes returns the memory that those take.
+func (e *Executor) BlockBytes() int64 { return e.store.Bytes() }
+
 // stage returns the decoded stage and what its tasks share.
 func (e *Executor) stage(id exec.StageID, hash [32]byte, encoded []byte) (*wire.StageSpec, *op.Shared, *op.Filters, error) {
 	e.mu.Lock()

@@ -139,7 +139,7 @@ func (a *agent) beat(ctx context.Context, every time.Duration) {
 
 // usage is what the process holds now.
 func (a *agent) usage() Usage {
-	return Usage{Reserved: a.Executor.Broker.Reserved(), Blocks: a.executor.Blocks(), Goroutines: runtime.NumGoroutine()}
+	return Usage{Reserved: a.Executor.Broker.Reserved(), Blocks: a.executor.Blocks(), Bytes: a.executor.BlockBytes(), Goroutines: runtime.NumGoroutine()}
 }
 
 // obey carries out what the driver says.

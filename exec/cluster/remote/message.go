@@ -72,7 +72,8 @@ type heartbeat struct{ Usage }
 // Usage is what an executor process holds.
 type Usage struct {
 	Reserved   int64 // bytes of its memory budget
-	Blocks     int   // of exchange output
+	Blocks     int   // of exchange output and datasets
+	Bytes      int64 // that those take in memory
 	Goroutines int
 }
 
