@@ -14,13 +14,14 @@ import (
 
 	"github.com/millrace-engine/millrace/exec/cluster/standalone"
 	"github.com/millrace-engine/millrace/exec/cluster/standalone/master"
+	"github.com/millrace-engine/millrace/exec/ui"
 	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/identity"
 	"github.com/millrace-engine/millrace/internal/settings"
 )
 
 func masterCommand() *cobra.Command {
-	var host, port, token, dir, place string
+	var host, port, token, dir, place, pages string
 	var elect bool
 	c := &cobra.Command{
 		Use:   "master",
@@ -35,6 +36,7 @@ A master that is killed may be started again, with the same token and directory:
 meanwhile, and come back to it. With --elect several masters share the directory: one leads and serves, the others wait,
 and one of them takes over within ten seconds when it is gone. Workers and applications are given the addresses of all.`,
 		Example: `  millrace master
+  millrace master --ui
   millrace master --host 10.0.0.1 --token /etc/millrace/token --dir /var/lib/millrace
   millrace worker millrace://10.0.0.1:7077 --token /etc/millrace/token
   millrace master --host 10.0.0.2 --token /etc/millrace/token --dir /shared/millrace --elect
@@ -42,6 +44,11 @@ and one of them takes over within ten seconds when it is gone. Workers and appli
   millrace sql --master millrace://10.0.0.1:7077 -c "SELECT 1"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if pages != "" {
+				if _, _, err := ui.CheckAddress(pages); err != nil {
+					return err
+				}
+			}
 			policy, ok := master.Policies[place]
 			if !ok {
 				return fmt.Errorf("%w: --place is spread or pack, not %q", errUsage, place)
@@ -76,7 +83,7 @@ and one of them takes over within ten seconds when it is gone. Workers and appli
 						return err
 					}
 				}
-				if err := lead(cmd.Context(), config); err != nil {
+				if err := lead(cmd.Context(), config, pages); err != nil {
 					return err
 				}
 			}
@@ -88,33 +95,43 @@ and one of them takes over within ten seconds when it is gone. Workers and appli
 	c.Flags().StringVar(&dir, "dir", "", "directory for what must outlive the master (default: master, beside the token)")
 	c.Flags().BoolVar(&elect, "elect", false, "be one of several masters that share --dir, of which one leads")
 	c.Flags().StringVar(&place, "place", "spread", "where executors go: spread over the workers, or pack them on few")
+	c.Flags().StringVar(&pages, "ui", "", "show workers, applications and drivers as pages on an address of the loopback")
+	c.Flags().Lookup("ui").NoOptDefVal = "127.0.0.1:8080"
 	tokenFlag(c, &token)
 	_ = c.RegisterFlagCompletionFunc("place", cobra.FixedCompletions([]string{"spread", "pack"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.MarkFlagDirname("dir")
 	return c
 }
 
-// lead serves a cluster until ctx ends or another master leads.
-func lead(ctx context.Context, c master.Config) error {
+// lead serves a cluster until ctx ends or another master leads, and shows it as pages on
+// an address, if there is one.
+func lead(ctx context.Context, c master.Config, pages string) error {
+	release := func() error { return nil }
+	lost := make(<-chan struct{}) // never, without others
+	if c.Lease != nil {
+		release, lost = c.Lease.Release, c.Lease.Lost()
+	}
 	m, err := master.Start(ctx, c)
 	if err != nil {
-		if c.Lease != nil {
-			err = errors.Join(err, c.Lease.Release())
-		}
-		return err
+		return errors.Join(err, release())
 	}
 	_, at := m.Addr().Split()
-	fmt.Printf("%s%s\n", settings.Scheme, at)
-	if c.Lease == nil {
-		<-ctx.Done()
-		return m.Close()
+	url := settings.Scheme + at
+	if pages != "" {
+		server, err := ui.Listen(ctx, pages, ui.Cluster(url, m.State))
+		if err != nil {
+			return errors.Join(err, m.Close(), release())
+		}
+		defer server.Close()
+		c.Log.Info("pages", "url", server.URL)
 	}
+	fmt.Println(url)
 	select {
 	case <-ctx.Done():
-	case <-c.Lease.Lost():
+	case <-lost:
 		c.Log.Warn("another master leads, or the directory cannot be reached")
 	}
-	return errors.Join(m.Close(), c.Lease.Release())
+	return errors.Join(m.Close(), release())
 }
 
 func tokenFlag(c *cobra.Command, token *string) {

@@ -1,8 +1,10 @@
-// Package ui shows what an application did and does, as pages and as JSON.
+// Package ui shows what an application did and does, and what runs on a cluster, as pages
+// and as JSON.
 //
 //	exec/status.Store ─► Handler ─► /  /jobs/ID  /jobs/ID/stages/ID  /executors  /settings
 //	                             └► /api/app  /api/jobs  /api/jobs/ID  /api/executors
 //	event logs        ─► History ─► /  and the same below /apps/ID/
+//	a master's state  ─► Cluster ─► /  /api/cluster
 //
 // Invariants:
 //
@@ -12,8 +14,8 @@
 //   - V3 It is served on the loopback only, and to requests that ask for a loopback
 //     name: a page of another site cannot read it by a name of its own (listen.go).
 //
-// It imports exec/event and exec/status; never the scheduler, so that a log shows
-// the same as a running application. Tested by stories through the routes.
+// It imports exec/event, exec/status and the messages of a standalone cluster; never the
+// scheduler, so that a log shows the same as a running application. Tested by stories through the routes.
 package ui
 
 import (

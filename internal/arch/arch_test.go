@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"exec/driver/task":  {"exec"},
 	"exec/event":        {},
 	"exec/status":       {"exec/event"},
-	"exec/ui":           {"exec/event", "exec/status"},
+	"exec/ui":           {"exec/event", "exec/status", "exec/cluster/standalone"},
 	"exec":              {"columnar", "plan", "shuffle", "cache", "connector", "exec"},
 	"exec/cluster":      {"columnar", "plan", "shuffle", "cache", "connector", "exec", "transport", "internal/identity", "artifacts"},
 	"shuffle/file":      {"columnar", "shuffle"},

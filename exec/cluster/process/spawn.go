@@ -89,13 +89,19 @@ func (p *Process) End() {
 	}
 }
 
-// Reason says why a process ended that nobody asked to.
+// Reason says why a process ended that nobody asked to: its status, err as Wait gave it,
+// and what it said last.
 func (p *Process) Reason(err error) error {
-	if said := p.Said(); said != "" {
-		return fmt.Errorf("%w: %s", errors.Join(err, io.EOF), said)
+	if err == nil {
+		err = errEnded
 	}
-	return errors.Join(err, io.EOF)
+	if said := p.Said(); said != "" {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	return err
 }
+
+var errEnded = errors.New("it ended, and nobody had asked it to")
 
 // Tail keeps the last bytes that are written to it. It is safe for concurrent use.
 type Tail struct {

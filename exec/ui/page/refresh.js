@@ -1,5 +1,5 @@
 // Asks for the page again every second while it is looked at, and takes over what
-// it shows. When the application has ended, says so and stops.
+// it shows. When nobody answers any more, says so and stops.
 "use strict";
 (function () {
   let failures = 0;
@@ -19,7 +19,7 @@
         if (++failures === 3) {
           const p = document.createElement("p");
           p.className = "note";
-          p.textContent = "The application has ended: this is what was last seen.";
+          p.textContent = "It has ended: this is what was last seen.";
           document.querySelector("main").prepend(p);
           return;
         }
