@@ -57,6 +57,9 @@ type agent struct {
 	moved   int                                // moves that there have been
 }
 
+// dials is how often an executor tries to reach a driver that does not answer in time.
+const dials = 3
+
 // Run is an executor's life: it registers with the driver and runs what it is
 // given until the driver shuts it down, which returns nil, or is lost, or ctx
 // ends.
@@ -80,6 +83,9 @@ func Run(ctx context.Context, c AgentConfig) (err error) {
 	}
 	defer func() { err = errors.Join(err, listener.Close()) }()
 	conn, err := c.Transport.Dial(ctx, c.Driver)
+	for n := 1; n < dials && transport.Silent(err); n++ { // the driver's host may be busy
+		conn, err = c.Transport.Dial(ctx, c.Driver)
+	}
 	if err != nil {
 		return fmt.Errorf("the driver at %s cannot be reached: %w", c.Driver.Addr, err)
 	}
