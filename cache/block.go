@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace-engine/millrace/columnar"
@@ -94,14 +95,14 @@ type block struct {
 	busy    bool  // being spilt, also when it is dropped meanwhile
 	runs    []Run // the rows that come first
 	batches []resident
-	cost    cost // of batches
-	spare   Run  // the batches, on disk too
-	leaves  bool // the batches go with the last pin
+	cost    cost         // of batches
+	bytes   atomic.Int64 // of batches, without dictionaries
+	spare   Run          // the batches, on disk too
+	leaves  bool         // the batches go with the last pin
 
 	// Of blocks of datasets, not changed once others see them:
 	priority int
 	made     time.Duration    // how long it took to make the map output
-	bytes    int64            // of batches, without dictionaries
 	encoded  bool             // the batches are packed,
 	schema   *columnar.Schema // and these are their columns
 }
@@ -118,8 +119,9 @@ type resident struct {
 type output struct {
 	id         BlockID // of any of the blocks
 	partitions int
-	file       File // made by the first run
-	blocks     int  // that are not absent; guarded by the store's mu
+	file       File        // made by the first run
+	blocks     int         // that are not absent; guarded by the store's mu
+	wanted     atomic.Bool // what its writer has in memory
 }
 
 // cost is what a list of batches takes in memory.

@@ -1,5 +1,7 @@
 package cache
 
+import "context"
+
 // Counted returns the bytes that blocks hold in memory by looking at each of
 // them, what they share once: what Bytes has kept count of.
 func (s *Store) Counted() int64 {
@@ -20,6 +22,9 @@ func (s *Store) Counted() int64 {
 	}
 	return n
 }
+
+// Relieve is Reclaim when nobody waits for the answer.
+func (s *Store) Relieve(ctx context.Context, n int64) int64 { return background{s}.Reclaim(ctx, n) }
 
 // InMemory reports whether a block has its rows in memory.
 func (s *Store) InMemory(id BlockID) bool {

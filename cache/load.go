@@ -24,7 +24,7 @@ func (s *Store) Load(ctx context.Context, id BlockID) (bool, error) {
 		return false, nil
 	}
 	b.busy = true // nobody else loads it, and who drops it leaves it to us
-	run, bytes := b.runs[0], b.bytes
+	run, bytes := b.runs[0], b.bytes.Load()
 	h.mu.Unlock()
 
 	var batches []resident
@@ -72,7 +72,8 @@ func (s *Store) Load(ctx context.Context, id BlockID) (bool, error) {
 		}
 		return false, err
 	}
-	b.batches, b.cost, b.spare, b.runs, b.bytes = batches, has, run, nil, has.bytes
+	b.batches, b.cost, b.spare, b.runs = batches, has, run, nil
+	b.bytes.Store(has.bytes)
 	h.mu.Unlock()
 	s.ranks.add(b, has.bytes, true)
 	return true, nil

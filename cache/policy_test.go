@@ -125,6 +125,52 @@ func TestMakeRoom(t *testing.T) {
 	}
 }
 
+// What is being written gives way in the background to what is read again and again: its
+// writer is asked for its memory, and gives it with the next batch, or gives up.
+func TestWriterGivesWay(t *testing.T) {
+	for name, policy := range cache.Policies {
+		for _, level := range []cache.Level{cache.MemoryAndDisk, cache.MemoryOnly} {
+			space := spill.NewSpace(t.TempDir())
+			s := cache.NewStoreWith(memory.NewBroker(64<<20), "blocks", disk{space}, policy)
+			hot := cache.ColumnID(1, 0, 0, 0)
+			if err := keep(t, s, 1, 0, 1, 64000, cache.MemoryAndDisk); err != nil {
+				t.Fatal(err)
+			}
+			w := s.NewWriter(cache.ColumnID(2, 0, 0, 0), 1, level)
+			rows := 0
+			for ; rows < 1<<20; rows += 8000 {
+				if err := w.Append(t.Context(), 0, ints(int64(rows), 8000), 64000); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := s.Bytes()
+			if freed := s.Relieve(t.Context(), 4<<20); freed != 0 || !s.InMemory(hot) {
+				t.Errorf("%s: %d bytes were taken from a block that is worth more: %v", name, freed, !s.InMemory(hot))
+			}
+			err := w.Append(t.Context(), 0, ints(int64(rows), 8000), 64000)
+			if level == cache.MemoryOnly {
+				if err == nil {
+					t.Errorf("%s: what must stay in memory goes on to grow", name)
+				}
+				w.Abort()
+			} else if err != nil || s.Bytes() > before-8<<20 || w.Commit() != nil {
+				t.Errorf("%s: of %d bytes %d are left: %v", name, before, s.Bytes(), err)
+			} else if p, ok := s.Get(cache.ColumnID(2, 0, 0, 0)); !ok || read(t, p, 0) != rows+8000 {
+				t.Errorf("%s: rows are lost", name)
+			} else {
+				p.Close()
+			}
+			if !s.InMemory(hot) {
+				t.Errorf("%s: the block that is worth more has left", name)
+			}
+			s.Close()
+			if err := space.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // A dataset of ten times the memory that is written and read once leaves those that
 // are read again and again.
 func TestScanResistance(t *testing.T) {

@@ -92,7 +92,7 @@ func (s *Store) makeRoom(ctx context.Context, of *block, n int64) bool {
 		if room >= n || b.priority > of.priority || b.id.Exchange == of.id.Exchange {
 			return false, false
 		}
-		room += b.bytes
+		room += b.bytes.Load()
 		return true, true
 	})
 	freed := int64(0)

@@ -9,16 +9,28 @@ func (s *Store) Wake() { s.relief.Wake() }
 // or drops those of memory alone, until n bytes are free: those of datasets as their
 // policy says, then the oldest. It returns fewer when there are none, the device
 // fails or ctx ends: blocks that could not be written stay.
+// Blocks that are being written cannot be taken.
 func (s *Store) Reclaim(ctx context.Context, n int64) (freed int64) {
+	return s.reclaim(ctx, n, false)
+}
+
+// background is a store that is asked when nobody waits for the answer: rather than to
+// let blocks leave that are worth more, it asks those who write the others for theirs.
+type background struct{ *Store }
+
+// Reclaim implements memory.Reclaimer.
+func (s background) Reclaim(ctx context.Context, n int64) int64 { return s.reclaim(ctx, n, true) }
+
+func (s *Store) reclaim(ctx context.Context, n int64, patient bool) (freed int64) {
 	n = max(n, min(leastReclaim, s.memory.Held()/4))
-	tried := map[*block]bool{}
-	for freed < n {
-		room := freed
+	tried, coming := map[*block]bool{}, int64(0)
+	for freed+coming < n {
+		room := freed + coming
 		victims := s.ranks.victims(func(b *block) (taken, more bool) {
 			if tried[b] { // it is read, or was gone
 				return false, true
 			}
-			room += b.bytes
+			room += b.bytes.Load()
 			return true, room < n
 		})
 		if len(victims) == 0 {
@@ -26,6 +38,12 @@ func (s *Store) Reclaim(ctx context.Context, n int64) (freed int64) {
 		}
 		for _, b := range victims {
 			tried[b] = true
+			if patient {
+				if m := s.ask(b); m > 0 {
+					coming += m
+					continue
+				}
+			}
 			got, err := s.evict(ctx, b)
 			if freed += got; err != nil || ctx.Err() != nil {
 				return freed
@@ -33,7 +51,7 @@ func (s *Store) Reclaim(ctx context.Context, n int64) (freed int64) {
 		}
 	}
 	for _, b := range s.victims() {
-		if freed >= n || ctx.Err() != nil {
+		if freed+coming >= n || ctx.Err() != nil {
 			break
 		}
 		got, err := s.evict(ctx, b)
@@ -43,6 +61,20 @@ func (s *Store) Reclaim(ctx context.Context, n int64) (freed int64) {
 		freed += got
 	}
 	return freed
+}
+
+// ask asks the writer of a block, if it is being written, for the memory that it has,
+// and returns how much that is of this block. It gives it with the next batch; what it
+// commits before can be taken.
+func (s *Store) ask(b *block) (bytes int64) {
+	h := s.shard(b.id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if b.state != writing {
+		return 0
+	}
+	b.out.wanted.Store(true)
+	return b.bytes.Load()
 }
 
 // victims lists the blocks that have memory, oldest first, and forgets others.
@@ -76,6 +108,10 @@ func (s *Store) victims() []*block {
 func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 	h := s.shard(b.id)
 	h.mu.Lock()
+	if b.state == writing {
+		h.mu.Unlock()
+		return 0, nil
+	}
 	if b.state != ready || b.pins > 0 || b.batches == nil || b.level == MemoryAndDisk && s.disk == nil {
 		gone := b.state == deleting || b.batches == nil
 		h.mu.Unlock()

@@ -56,7 +56,7 @@ func NewStoreWith(b *memory.Broker, name string, d Disk, policy func() Policy) *
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.memory = b.Store(name, s)
-	s.ended.Go(func() { s.relief.Run(ctx, b, s) })
+	s.ended.Go(func() { s.relief.Run(ctx, b, background{s}) })
 	return s
 }
 

@@ -69,28 +69,43 @@ func (w *Writer) append(ctx context.Context, partition int, h resident, n int64)
 		h = resident{packed: p}
 		n, size, b.encoded, b.schema = h.size(), h.size(), true, p.schema
 	}
-	if b.id.cached() && b.bytes == 0 && w.level != DiskOnly { // policies compare it with what is there
+	if b.id.cached() && b.bytes.Load() == 0 && w.level != DiskOnly { // policies compare it with what is there
 		b.priority = w.Priority
 		s.ranks.add(b, size, w.level != MemoryOnly)
 	}
 	if w.level != DiskOnly && (s.charge(&b.cost, h, n) || b.id.cached() && s.makeRoom(ctx, b, size) && s.charge(&b.cost, h, n)) {
 		b.batches = append(b.batches, h)
-		b.bytes += size
+		b.bytes.Add(size)
 		w.held += size
-		if s.disk != nil && w.level != MemoryOnly && w.held >= leastReclaim && s.memory.Pressure() == memory.Critical {
-			return w.spill(ctx)
-		}
-		return nil
+		return w.yield(ctx)
 	}
-	n = size
 	if s.disk == nil || w.level == MemoryOnly {
-		return diag.New(diag.MemoryLimit, "the output of an exchange holds %d MiB and needs %d KiB more than the memory budget has left", s.memory.Held()>>20, (n+1023)>>10).
-			WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data")
+		return w.full(size)
 	}
 	if err := w.spillBlock(ctx, b); err != nil {
 		return err
 	}
 	return w.write(ctx, b, h)
+}
+
+// yield gives memory back where it is needed more: in a process that has none left, or
+// by datasets that are worth more.
+func (w *Writer) yield(ctx context.Context) error {
+	s := w.store
+	switch wanted := w.out.wanted.Load(); {
+	case !wanted && (w.held < leastReclaim || s.disk == nil || w.level == MemoryOnly || s.memory.Pressure() != memory.Critical):
+		return nil
+	case wanted && (s.disk == nil || w.level == MemoryOnly):
+		return w.full(0)
+	}
+	w.out.wanted.Store(false)
+	return w.spill(ctx)
+}
+
+// full is the error of blocks that must stay in memory, when n bytes more have no room.
+func (w *Writer) full(n int64) error {
+	return diag.New(diag.MemoryLimit, "the output of an exchange holds %d MiB and needs %d KiB more than the memory budget has left", w.store.memory.Held()>>20, (n+1023)>>10).
+		WithRemedy("raise --memory (MILLRACE_MEMORY), or let the query touch less data")
 }
 
 // spill writes what the writer has in memory to disk.
@@ -116,7 +131,8 @@ func (w *Writer) spillBlock(ctx context.Context, b *block) error {
 		w.held -= min(w.held, x.size())
 	}
 	w.store.release(b.cost)
-	b.batches, b.cost, b.bytes = nil, cost{}, 0
+	b.batches, b.cost = nil, cost{}
+	b.bytes.Store(0)
 	w.store.ranks.remove(b)
 	return nil
 }
@@ -173,7 +189,7 @@ func (w *Writer) Commit() error {
 		if known {
 			doubled = append(doubled, b)
 		} else if b.batches != nil && b.id.cached() {
-			s.ranks.add(b, b.bytes, w.level != MemoryOnly) // its size and cost are known now
+			s.ranks.add(b, b.bytes.Load(), w.level != MemoryOnly) // its size and cost are known now
 		} else if b.batches != nil {
 			s.mu.Lock()
 			s.order = append(s.order, b)
