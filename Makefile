@@ -116,6 +116,7 @@ bench: build peers-spark
 	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,spark --runs 1 --out bench/results/tpch-sf10-spark.json
 	bin/millrace bench shuffle --data $(BENCH_DATA)/sf1 --json bench/results/shuffle.json || test -e bench/results/shuffle.json
 	bin/millrace bench cluster --data $(BENCH_DATA)/sf10 --json bench/results/cluster.json || test -e bench/results/cluster.json
+	bin/millrace bench functions --json bench/results/functions.json || test -e bench/results/functions.json
 	bin/millrace bench report
 
 # The profile that the compiler reads when it builds the binary: TPC-H at scale
@@ -151,8 +152,9 @@ cluster-demo: build
 clean:
 	rm -rf bin
 
-# wasm builds the libraries of the tests and examples: the Go one always, the C one
-# where there is a clang with a WebAssembly target.
-wasm:
+# The libraries of tests and examples, from Go and from C. The compiler for C is zig's,
+# which pip brings along.
+wasm: .peers/bin/python
+	.peers/bin/python -m pip install --quiet --disable-pip-version-check -r artifacts/wasm/examples/requirements.txt
 	cd artifacts/wasm/examples/go && GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -trimpath -o ../../testdata/text.wasm .
-	@if command -v clang >/dev/null; then clang --target=wasm32 -O2 -nostdlib -Wl,--no-entry -o artifacts/wasm/examples/c/text.wasm artifacts/wasm/examples/c/text.c; else echo "no clang: examples/c is not built"; fi
+	.peers/bin/python -m ziglang cc --target=wasm32-freestanding -O2 -nostdlib -s -Wl,--no-entry -o artifacts/wasm/testdata/text_c.wasm artifacts/wasm/examples/c/text.c

@@ -61,3 +61,41 @@ func TestLibrary(t *testing.T) {
 		})
 	}
 }
+
+// The library in C does what that in Go does.
+func TestLibraryInC(t *testing.T) {
+	s := open(t, "local[2]", millrace.WithSetting("artifact.dir", filepath.Join(t.TempDir(), "store")))
+	for _, q := range []string{"ADD LIBRARY 'artifacts/wasm/testdata/text_c.wasm'", "CREATE FUNCTION c_shout(x STRING) RETURNS STRING USING LIBRARY 'text_c.wasm' SYMBOL 'shout'"} {
+		if _, err := s.SQL(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := rendered(t, s, "SELECT c_shout(x) FROM VALUES ('Bern'), (NULL), (''), ('größe') t(x) ORDER BY x"); got != "[NULL] [] [BERN] [GRößE]" {
+		t.Error(got)
+	}
+}
+
+// Libraries get along with little memory however many batches they are called for.
+func TestLibraryMemory(t *testing.T) {
+	s := open(t, "local[1]", millrace.WithSetting("artifact.dir", filepath.Join(t.TempDir(), "store")), millrace.WithSetting("function.memory", "24MiB"))
+	for i, library := range []string{"text.wasm", "text_c.wasm"} {
+		f := fmt.Sprint("shout", i)
+		if _, err := s.SQL(t.Context(), "CREATE FUNCTION "+f+"(x STRING) RETURNS STRING USING LIBRARY 'artifacts/wasm/testdata/"+library+"' SYMBOL 'shout'"); err != nil {
+			t.Fatal(err)
+		}
+		if got := rendered(t, s, "SELECT sum(length("+f+"(concat('Customer number ', id)))) FROM range(3000000)"); got != "[67888890]" {
+			t.Errorf("%s: %s", library, got)
+		}
+	}
+}
+
+// What a library's runtime says as it gives up is a part of the error.
+func TestLibrarySays(t *testing.T) {
+	s := open(t, "local[1]", millrace.WithSetting("artifact.dir", filepath.Join(t.TempDir(), "store")), millrace.WithSetting("function.memory", "24MiB"))
+	if _, err := s.SQL(t.Context(), "CREATE FUNCTION bad(x STRING) RETURNS STRING USING LIBRARY 'artifacts/wasm/testdata/text.wasm' SYMBOL 'greedy'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rows(t, s, "SELECT bad('x')"); err == nil || !strings.Contains(err.Error(), "runtime: out of memory") {
+		t.Error(err)
+	}
+}

@@ -23,7 +23,11 @@
 //
 // Rows whose argument is null are passed in, and their results do not count: a function
 // is strict unless it is declared CALLED ON NULL INPUT. A reactor's _initialize is
-// called once; WASI is there without files, arguments, environment and clock.
+// called once; WASI is there without files, arguments, environment and clock. The first
+// line that a guest writes to standard error is a part of the error when it traps. A
+// runtime that collects garbage has little time to do it between calls: a library that
+// takes new memory for each batch has none after some hundreds; take it again, as the
+// examples do.
 //
 // Invariants:
 //
@@ -34,5 +38,6 @@
 //     the artifact store.
 //
 // It imports artifacts, columnar, plan/expr and diag; wazero runs in the child alone.
-// The sources of the tests' guest are in examples.
+// The sources of the tests' guests, in Go and in C, are in examples;
+// `make wasm` builds them.
 package wasm

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -96,7 +97,19 @@ type guest struct {
 	memory  api.Memory
 	alloc   api.Function
 	run     api.Function
+	said    *said
 }
+
+// said keeps the first bytes that a guest writes to its standard error, where a
+// language's runtime says why it gives up.
+type said struct{ text []byte }
+
+func (s *said) Write(b []byte) (int, error) {
+	s.text = append(s.text, b[:min(len(b), mostSaid-len(s.text))]...)
+	return len(b), nil
+}
+
+const mostSaid = 400
 
 // errPipe is wrapped by failures to read what to do.
 var errPipe = errors.New("wasm: the pipe broke")
@@ -121,11 +134,12 @@ func open(ctx context.Context, h *hello) (_ *guest, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("it is no WebAssembly module that can run here: %v", err)
 	}
-	m, err := rt.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithStartFunctions("_initialize"))
+	said := &said{}
+	m, err := rt.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithStartFunctions("_initialize").WithStderr(said))
 	if err != nil {
 		return nil, fmt.Errorf("the module does not start: %v", err)
 	}
-	g := &guest{hello: h, runtime: rt, memory: m.Memory(), alloc: m.ExportedFunction("millrace_alloc"), run: m.ExportedFunction(h.Export)}
+	g := &guest{hello: h, runtime: rt, memory: m.Memory(), alloc: m.ExportedFunction("millrace_alloc"), run: m.ExportedFunction(h.Export), said: said}
 	switch {
 	case g.memory == nil:
 		return nil, errors.New("the module exports no memory")
@@ -158,7 +172,7 @@ func has(f api.Function, n int) bool {
 func (g *guest) room(ctx context.Context, n uint32) (uint32, []byte, error) {
 	out, err := g.alloc.Call(ctx, uint64(n))
 	if err != nil {
-		return 0, nil, trapped(err)
+		return 0, nil, g.trapped(err)
 	}
 	at := uint32(out[0])
 	b, ok := g.memory.Read(at, n)
@@ -168,14 +182,12 @@ func (g *guest) room(ctx context.Context, n uint32) (uint32, []byte, error) {
 	return at, b, nil
 }
 
-// trapped shortens what wazero says to its first line.
-func trapped(err error) error {
-	text := err.Error()
-	for i, c := range text {
-		if c == '\n' {
-			text = text[:i]
-			break
-		}
+// trapped shortens what wazero says to its first line, and adds the first that the
+// guest wrote.
+func (g *guest) trapped(err error) error {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if line, _, _ := strings.Cut(string(g.said.text), "\n"); line != "" {
+		text += ": " + strings.ToValidUTF8(line, "?")
 	}
 	return errors.New(text)
 }
@@ -217,7 +229,7 @@ func (g *guest) take(ctx context.Context, r *bufio.Reader) (rows, args uint32, e
 func (g *guest) call(ctx context.Context, rows, args uint32) (out [3][]byte, err error) {
 	got, err := g.run.Call(ctx, uint64(rows), uint64(args))
 	if err != nil {
-		return out, trapped(err)
+		return out, g.trapped(err)
 	}
 	at, ok := g.memory.Read(uint32(got[0]), 12)
 	if got[0] == 0 || !ok {

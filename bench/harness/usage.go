@@ -50,6 +50,10 @@ func status(pids []int, field string) int64 {
 	return sum
 }
 
+// Peak returns the most resident memory that a running process has had, in bytes; 0 is
+// not known.
+func Peak(pid int) int64 { return status([]int{pid}, "VmHWM") }
+
 // kilobytes returns a field "NAME:  123 kB" of a text, in bytes, or 0.
 func kilobytes(text, field string) int64 {
 	_, rest, ok := strings.Cut(text, field+":")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace-engine/millrace/bench/cluster"
 	"github.com/millrace-engine/millrace/bench/filters"
+	"github.com/millrace-engine/millrace/bench/functions"
 	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/kernels"
 	"github.com/millrace-engine/millrace/bench/shuffle"
@@ -18,12 +19,13 @@ import (
 
 // Inputs are what a report is made from.
 type Inputs struct {
-	Runs    []Run
-	Kernels *kernels.Result // nil if they were not measured
-	Shuffle *shuffle.Result // likewise
-	Filters *filters.Result // likewise
-	Cluster *cluster.Result // likewise
-	Notes   Notes
+	Runs      []Run
+	Kernels   *kernels.Result   // nil if they were not measured
+	Shuffle   *shuffle.Result   // likewise
+	Filters   *filters.Result   // likewise
+	Cluster   *cluster.Result   // likewise
+	Functions *functions.Result // likewise
+	Notes     Notes
 }
 
 // Run is a result with the name of its file, which its chart gets too.
@@ -34,10 +36,11 @@ type Run struct {
 
 // The names of results that are not of engines and queries.
 const (
-	kernelsFile = "kernels.json"
-	shuffleFile = "shuffle.json"
-	filtersFile = "filters.json"
-	clusterFile = "cluster.json"
+	kernelsFile   = "kernels.json"
+	shuffleFile   = "shuffle.json"
+	filtersFile   = "filters.json"
+	clusterFile   = "cluster.json"
+	functionsFile = "functions.json"
 )
 
 // Load reads result files, as named by paths, each a file or a pattern, and the
@@ -71,6 +74,11 @@ func Load(patterns []string, notes string) (*Inputs, error) {
 			continue
 		case clusterFile:
 			if in.Cluster, err = cluster.Read(p); err != nil {
+				return nil, err
+			}
+			continue
+		case functionsFile:
+			if in.Functions, err = functions.Read(p); err != nil {
 				return nil, err
 			}
 			continue

@@ -25,7 +25,7 @@ func Make(in *Inputs, charts string) *Report {
 	w.line("Written by `millrace bench report` from the files in `bench/results`; changes by hand are lost. `docs/benchmarks.md` says how to")
 	w.line("measure. Ratios are Millrace's time ÷ the other engine's: below 1 Millrace is faster.")
 	w.line("")
-	if len(in.Runs) == 0 && in.Kernels == nil && in.Shuffle == nil && in.Filters == nil && in.Cluster == nil {
+	if len(in.Runs) == 0 && in.Kernels == nil && in.Shuffle == nil && in.Filters == nil && in.Cluster == nil && in.Functions == nil {
 		w.line("No figures yet: nothing has been measured on a quiet machine.")
 	}
 	if len(in.Runs) > 0 {
@@ -49,6 +49,9 @@ func Make(in *Inputs, charts string) *Report {
 	}
 	if in.Filters != nil {
 		filterTable(w, in.Filters)
+	}
+	if in.Functions != nil {
+		functionTable(w, in.Functions)
 	}
 	if len(in.Runs) > 0 {
 		w.line("## How it is measured")

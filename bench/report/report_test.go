@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/millrace-engine/millrace/bench/cluster"
+	"github.com/millrace-engine/millrace/bench/functions"
 	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/kernels"
 	"github.com/millrace-engine/millrace/bench/report"
@@ -74,6 +75,13 @@ func results(t *testing.T) string {
 			{Query: "q01", Figs: []cluster.Figure{{Best: 1000, CPU: 2000}, {Best: 1100, CPU: 2100, Written: 8 << 20}, {Best: 1300, CPU: 2200, Written: 8 << 20, Spilled: 4 << 20}}, Same: true},
 			{Query: "q02", Figs: []cluster.Figure{{Best: 10, CPU: 20}, {Best: 11, CPU: 20}, {Best: 300, CPU: 20}}}}}
 	if err := c.Write(filepath.Join(dir, "cluster.json")); err != nil {
+		t.Fatal(err)
+	}
+	f := &functions.Result{Started: "2026-01-02T03:04:05Z", Command: "millrace bench functions", Machine: harness.Machine{CPU: "Test CPU", Cores: 2}, Others: 0.1, Rows: 1000, Runs: 3,
+		Figures: []functions.Figure{{Function: "upper", Form: "built-in", Seconds: 1, MAD: 0.01, Processor: 1.1, Alone: 50, Query: 1, Share: 1},
+			{Function: "upper", Form: "Go", Seconds: 1.2, Processor: 1.3, Alone: 60, Loop: 58, Query: 0.83, Share: 0.8, Need: 0.7}, {Function: "upper", Form: "WebAssembly", Seconds: 10, Alone: 900, Query: 0.1, Share: 0.05, Need: 0.2}},
+		Starts: []functions.Start{{What: "without artifacts", Seconds: 0.01, Processor: 0.009, RSS: 20 << 20}, {What: "with a file", Seconds: 0.02, Processor: 0.012, RSS: 21 << 20, Store: true}}}
+	if err := f.Write(filepath.Join(dir, "functions.json")); err != nil {
 		t.Fatal(err)
 	}
 	notes := "# Notes\nfor readers\n\n## tpch\n- q02: the join\n  builds twice.\n## tpch 10\n- q02: at this scale the scan.\n"

@@ -24,7 +24,7 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Run benchmarks", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	c.AddCommand(runCommand(), reportCommand(), kernelsCommand(), benchShuffleCommand(), engineCommand(), tpchCommand(), filtersCommand(), skewCommand(), cacheCommand(), benchClusterCommand(), chaosCommand())
+	c.AddCommand(runCommand(), reportCommand(), kernelsCommand(), benchShuffleCommand(), engineCommand(), tpchCommand(), filtersCommand(), skewCommand(), cacheCommand(), benchFunctionsCommand(), benchClusterCommand(), chaosCommand())
 	return c
 }
 

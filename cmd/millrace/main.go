@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/functions"
 	"github.com/millrace-engine/millrace/internal/diag"
 )
 
@@ -26,8 +27,16 @@ const (
 var errUsage = errors.New("usage")
 
 func main() {
-	millrace.Main()
+	millrace.Main(registered(os.Args[1:])...)
 	os.Exit(run(os.Args[1:]))
+}
+
+// registered are the functions that a command measures. For others there are none.
+func registered(args []string) []millrace.MainOption {
+	if len(args) > 1 && args[0] == "bench" && args[1] == benchFunctions {
+		return []millrace.MainOption{functions.Register}
+	}
+	return nil
 }
 
 func run(args []string) int {
