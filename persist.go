@@ -275,23 +275,26 @@ func hits(n, of int64) string {
 }
 
 // showCache lists the datasets, what is held of them and how many of the blocks that
-// tasks read were in memory there, and what this process keeps that can be rebuilt.
+// tasks read were in memory there, and what this process keeps that can be rebuilt. Bytes
+// are those of decoded rows; in memory and on disk lie all copies together.
 func (s *Session) showCache() *DataFrame {
 	s.keeping.Lock()
 	defer s.keeping.Unlock()
 	var rows [][]string
 	for _, x := range s.persisted {
 		name, held, count, bytes, rate, copies := x.name, "0 of 0", "0", "0", hits(0, 0), "0"
+		memory, disk, evicted := "0", "0", "0"
 		if x.table != nil {
 			n := s.datasets.Registry.Size(x.table.ID)
 			name, held = x.table.Label, strconv.Itoa(n.Held)+" of "+strconv.Itoa(n.Partitions)
 			count, bytes = strconv.FormatInt(n.Rows, 10), strconv.FormatInt(n.Bytes, 10)
 			rate, copies = hits(n.Hits, n.Reads), strconv.Itoa(n.Copies)
+			memory, disk, evicted = strconv.FormatInt(n.Memory, 10), strconv.FormatInt(n.Disk, 10), strconv.FormatInt(n.Evicted, 10)
 		}
-		rows = append(rows, []string{name, x.level.String(), strconv.Itoa(x.level.Priority), held, count, bytes, rate, copies})
+		rows = append(rows, []string{name, x.level.String(), strconv.Itoa(x.level.Priority), held, count, bytes, rate, copies, memory, disk, evicted})
 	}
 	for _, x := range s.front.Stats() {
-		rows = append(rows, []string{"(" + string(x.Kind) + ")", "FRONT", "", strconv.FormatInt(x.Items, 10), "", strconv.FormatInt(x.Bytes, 10), hits(x.Hits, x.Hits+x.Misses), ""})
+		rows = append(rows, []string{"(" + string(x.Kind) + ")", "FRONT", "", strconv.FormatInt(x.Items, 10), "", strconv.FormatInt(x.Bytes, 10), hits(x.Hits, x.Hits+x.Misses), "", strconv.FormatInt(x.Bytes, 10), "0", strconv.FormatInt(x.Evicted, 10)})
 	}
-	return s.table([]string{"name", "level", "priority", "partitions", "rows", "bytes", "hits", "copies"}, rows)
+	return s.table([]string{"name", "level", "priority", "partitions", "rows", "bytes", "hits", "copies", "memory", "disk", "evicted"}, rows)
 }

@@ -340,6 +340,40 @@ func TestStorageLevel(t *testing.T) {
 	}
 }
 
+// What lies where, and what has left memory, is told by SHOW CACHE and when jobs end.
+func TestCacheIsSeen(t *testing.T) {
+	for _, master := range []string{"local[2]", "local-cluster[2,1,64]"} {
+		s := open(t, master, millrace.WithSetting("memory", "32MiB"))
+		events, end := s.Events(10000)
+		run(t, s, "CACHE TABLE seen OPTIONS ('storageLevel' 'MEMORY_AND_DISK_SER') AS SELECT id, id * 7 AS v FROM range(2000000)", "SELECT sum(v) FROM seen")
+		if master == "local[2]" {
+			store(s).Reclaim(t.Context(), store(s).Bytes())
+			run(t, s, "SELECT count(*) FROM range(10)") // a task tells what there is
+		}
+		row := cachedTables(t, s)[0]
+		var n [3]int64 // in memory, on disk, evicted
+		for i := range n {
+			var err error
+			if n[i], err = strconv.ParseInt(row[8+i], 10, 64); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if left := master == "local[2]"; left && (n[0] != 0 || n[1] == 0 || n[2] == 0) || !left && (n[0] < 1<<20 || n[1] != 0 || n[2] != 0) {
+			t.Errorf("%s: %v", master, row)
+		}
+		end()
+		var last []event.Cached
+		for e := range events {
+			if e.Kind == event.JobEnded {
+				last = e.Cached
+			}
+		}
+		if len(last) != 1 || last[0].Level != "MEMORY_AND_DISK_SER" || last[0].Rows != 2000000 || last[0].MemoryBytes != n[0] || last[0].DiskBytes != n[1] || last[0].Evicted != n[2] || last[0].Reads == 0 {
+			t.Errorf("%s: %v are told as %+v", master, row, last)
+		}
+	}
+}
+
 // Serialized levels take less memory, and leave it as they lie there.
 func TestSerialized(t *testing.T) {
 	ctx := t.Context()

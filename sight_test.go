@@ -106,6 +106,7 @@ func TestPages(t *testing.T) {
 		holds(t, base+"/jobs/2", "DIVIDE_BY_ZERO")
 		holds(t, base+"/jobs/1/stages/0", "HashAggregate", "Spread of tasks", "driver")
 		holds(t, base+"/executors", "driver", "idle")
+		holds(t, base+"/storage", "no dataset was cached")
 		holds(t, base+"/settings", "app.name", "night &amp; day")
 		for _, missing := range []string{"/jobs/77", "/jobs/x", "/jobs/1/stages/9", "/nothing", "/api/jobs/77"} {
 			if code, _ := page(t, base+missing, ""); code != http.StatusNotFound {

@@ -30,26 +30,7 @@ var (
 )
 
 // String prints the level as SQL names it: MEMORY_AND_DISK_SER_2.
-func (l StorageLevel) String() string {
-	var parts []string
-	switch {
-	case l.Memory && l.Disk:
-		parts = append(parts, "MEMORY_AND_DISK")
-	case l.Memory:
-		parts = append(parts, "MEMORY_ONLY")
-	case l.Disk:
-		parts = append(parts, "DISK_ONLY")
-	default:
-		return "NONE"
-	}
-	if l.Serialized && l.Memory {
-		parts = append(parts, "SER")
-	}
-	if l.Replicas > 1 {
-		parts = append(parts, strconv.Itoa(l.Replicas))
-	}
-	return strings.Join(parts, "_")
-}
+func (l StorageLevel) String() string { return l.storage().String() }
 
 // check refuses levels that make no sense.
 func (l StorageLevel) check() error {

@@ -99,6 +99,7 @@ type block struct {
 	bytes   atomic.Int64 // of batches, without dictionaries
 	spare   Run          // the batches, on disk too
 	leaves  bool         // the batches go with the last pin
+	known   bool         // it was committed, and its bytes are counted as those of its dataset
 
 	// Of blocks of datasets, not changed once others see them:
 	priority int

@@ -120,6 +120,7 @@ func (d *Datasets) End(dataset int) {
 	maps.DeleteFunc(d.needs, func(k [2]int, _ int64) bool { return k[0] == dataset })
 	d.mu.Unlock()
 	d.drop(dataset)
+	d.Store.usages.forget(dataset)
 }
 
 func (d *Datasets) drop(dataset int) {

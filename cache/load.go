@@ -74,6 +74,7 @@ func (s *Store) Load(ctx context.Context, id BlockID) (bool, error) {
 	}
 	b.batches, b.cost, b.spare, b.runs = batches, has, run, nil
 	b.bytes.Store(has.bytes)
+	s.usages.count(b, has.bytes, 0, 0)
 	h.mu.Unlock()
 	s.ranks.add(b, has.bytes, true)
 	return true, nil

@@ -172,7 +172,7 @@ func (p *Pinned) Close() {
 		h.mu.Unlock()
 		s.destroy(b)
 	case last && b.state == ready && b.leaves:
-		c := b.shed()
+		c := s.shed(b)
 		h.mu.Unlock()
 		s.ranks.remove(b)
 		s.release(c)

@@ -125,6 +125,56 @@ func TestMakeRoom(t *testing.T) {
 	}
 }
 
+// What a store holds of a dataset is counted where it goes: when it leaves memory, comes
+// back, is dropped while somebody reads it, or ends.
+func TestUsages(t *testing.T) {
+	space := spill.NewSpace(t.TempDir())
+	defer space.Close()
+	s := cache.NewStore(memory.NewBroker(64<<20), "blocks", disk{space})
+	defer s.Close()
+	sets := cache.NewDatasets(s)
+	step := func(what string, memory, evicted int64, onDisk bool) {
+		t.Helper()
+		for _, u := range s.Usages() {
+			if u.Dataset == 1 && (u.Memory != memory || u.Evicted != evicted || u.Disk > 0 != onDisk || u.Disk < 0) {
+				t.Errorf("%s: %+v", what, u)
+			}
+		}
+	}
+	const block = 8 * 8000
+	for p := range 3 {
+		if err := keep(t, s, 1, p, 0, 8000, cache.MemoryAndDisk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step("written", 3*block, 0, false)
+	if err := keep(t, s, 1, 2, 0, 8000, cache.MemoryAndDisk); err != nil {
+		t.Fatal(err)
+	}
+	step("written twice", 3*block, 0, false)
+	s.Reclaim(t.Context(), 3*block)
+	step("evicted", 0, 3, true)
+	if ok, err := s.Load(t.Context(), cache.ColumnID(1, 0, 0, 0)); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	step("loaded", block, 3, true)
+	if err := keep(t, s, 2, 0, 0, 8000, cache.MemoryOnly); err != nil {
+		t.Fatal(err)
+	}
+	pin, _ := s.Get(cache.ColumnID(1, 0, 0, 0))
+	sets.End(1)
+	step("ended, and still read", block, 3, true)
+	pin.Close()
+	s.Reclaim(t.Context(), block)
+	u := s.Usages()
+	if u[len(u)-1] != (cache.Usage{Dataset: 2, Evicted: 1}) {
+		t.Errorf("dropped from memory: %+v", u)
+	}
+	if u[0].Dataset == 1 && (u[0].Memory != 0 || u[0].Disk != 0) {
+		t.Errorf("gone: %+v", u)
+	}
+}
+
 // What is being written gives way in the background to what is read again and again: its
 // writer is asked for its memory, and gives it with the next batch, or gives up.
 func TestWriterGivesWay(t *testing.T) {

@@ -25,6 +25,17 @@ func newRanks(policy func() Policy) *ranks {
 	return &ranks{make_: policy, where: map[BlockID]*rank{}}
 }
 
+// begin takes in a block that is being written, unless there is one of its id, which the
+// writer's will not replace (B1).
+func (r *ranks) begin(b *block, bytes int64, kept bool) {
+	r.mu.Lock()
+	other := r.where[b.id]
+	r.mu.Unlock()
+	if other == nil {
+		r.add(b, bytes, kept)
+	}
+}
+
 // add takes in a block that is in memory now.
 func (r *ranks) add(b *block, bytes int64, kept bool) {
 	r.mu.Lock()

@@ -121,13 +121,14 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 		return 0, nil
 	}
 	if b.spare != nil { // it came back from disk
-		c := b.shed()
+		c := s.shed(b)
 		h.mu.Unlock()
 		s.ranks.remove(b)
 		return s.release(c), nil
 	}
 	if b.level == MemoryOnly {
 		h.remove(b)
+		s.usages.count(b, 0, 0, 1)
 		h.mu.Unlock()
 		return s.destroy(b), nil
 	}
@@ -160,11 +161,12 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 		return 0, err
 	}
 	b.state, b.spare = ready, run
+	s.usages.count(b, 0, run.Stored(), 0)
 	if b.leaves = b.pins > 0; b.leaves {
 		h.mu.Unlock()
 		return 0, nil
 	}
-	c := b.shed()
+	c := s.shed(b)
 	h.mu.Unlock()
 	s.ranks.remove(b)
 	return s.release(c), nil
@@ -172,7 +174,8 @@ func (s *Store) evict(ctx context.Context, b *block) (freed int64, err error) {
 
 // shed takes the memory away from a block that is all on disk. Its shard is
 // locked.
-func (b *block) shed() cost {
+func (s *Store) shed(b *block) cost {
+	s.usages.count(b, -b.bytes.Load(), 0, 1)
 	c := b.cost
 	b.runs = append(b.runs[:len(b.runs):len(b.runs)], b.spare) // readers have the old list
 	b.batches, b.cost, b.spare, b.leaves = nil, cost{}, nil, false

@@ -18,6 +18,7 @@ type set struct {
 	missing int // partitions that nobody holds
 	// Blocks that tasks read, and of them those in memory where the task ran.
 	reads, hits int64
+	uses        map[string]Usage // by executor, as it told last
 }
 
 type held struct {
@@ -33,6 +34,8 @@ type Size struct {
 	Rows, Bytes      int64
 	Copies           int   // of all partitions together
 	Reads, Hits      int64 // blocks that tasks read so far, and those in memory where the task ran
+	Memory, Disk     int64 // bytes that executors hold, all copies together, as they told last
+	Evicted          int64 // blocks that left memory so far
 }
 
 // NewRegistry returns an empty registry.
@@ -43,7 +46,7 @@ func (r *Registry) Begin(dataset, partitions int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sets[dataset] == nil {
-		r.sets[dataset] = &set{parts: make([]held, partitions), missing: partitions}
+		r.sets[dataset] = &set{parts: make([]held, partitions), missing: partitions, uses: map[string]Usage{}}
 	}
 }
 
@@ -85,11 +88,21 @@ func (r *Registry) Read(dataset int, hits, reads int64) {
 	}
 }
 
+// Use tells what an executor holds of a dataset now.
+func (r *Registry) Use(executor string, u Usage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.sets[u.Dataset]; s != nil {
+		s.uses[executor] = u
+	}
+}
+
 // Lose forgets what an executor holds.
 func (r *Registry) Lose(executor string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.sets {
+		delete(s.uses, executor)
 		for i := range s.parts {
 			p := &s.parts[i]
 			at := slices.Index(p.executors, executor)
@@ -162,6 +175,9 @@ func (r *Registry) Size(dataset int) (n Size) {
 		return n
 	}
 	n.Reads, n.Hits = s.reads, s.hits
+	for _, u := range s.uses {
+		n.Memory, n.Disk, n.Evicted = n.Memory+u.Memory, n.Disk+u.Disk, n.Evicted+u.Evicted
+	}
 	n.Partitions, n.Held = len(s.parts), len(s.parts)-s.missing
 	for _, p := range s.parts {
 		n.Copies += len(p.executors)

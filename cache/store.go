@@ -27,7 +27,8 @@ type Store struct {
 	shares map[share]int // blocks that refer to it
 	order  []*block      // those with memory, but of datasets, oldest first; some have none any more
 
-	ranks *ranks // of the blocks of datasets
+	ranks  *ranks // of the blocks of datasets
+	usages usages // of datasets
 
 	relief memory.Relief
 	stop   context.CancelFunc
@@ -49,7 +50,7 @@ func NewStore(b *memory.Broker, name string, d Disk) *Store {
 
 // NewStoreWith is NewStore with a policy for what leaves memory of cached datasets.
 func NewStoreWith(b *memory.Broker, name string, d Disk, policy func() Policy) *Store {
-	s := &Store{broker: b, disk: d, ranks: newRanks(policy), shares: map[share]int{}, relief: memory.NewRelief()}
+	s := &Store{broker: b, disk: d, ranks: newRanks(policy), shares: map[share]int{}, usages: usages{all: map[int]*Usage{}}, relief: memory.NewRelief()}
 	for i := range s.shards {
 		s.shards[i].blocks = map[BlockID]*block{}
 	}
@@ -150,6 +151,13 @@ func (s *Store) destroy(b *block) (freed int64) {
 	h := s.shard(b.id)
 	h.mu.Lock() // order may know it still
 	c := b.cost
+	if b.known {
+		n := int64(0)
+		if b.batches != nil {
+			n = b.bytes.Load()
+		}
+		s.usages.count(b, -n, -b.stored(), 0)
+	}
 	b.batches, b.cost = nil, cost{}
 	h.mu.Unlock()
 	freed = s.release(c)

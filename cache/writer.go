@@ -71,7 +71,7 @@ func (w *Writer) append(ctx context.Context, partition int, h resident, n int64)
 	}
 	if b.id.cached() && b.bytes.Load() == 0 && w.level != DiskOnly { // policies compare it with what is there
 		b.priority = w.Priority
-		s.ranks.add(b, size, w.level != MemoryOnly)
+		s.ranks.begin(b, size, w.level != MemoryOnly)
 	}
 	if w.level != DiskOnly && (s.charge(&b.cost, h, n) || b.id.cached() && s.makeRoom(ctx, b, size) && s.charge(&b.cost, h, n)) {
 		b.batches = append(b.batches, h)
@@ -184,6 +184,8 @@ func (w *Writer) Commit() error {
 		_, known := h.blocks[b.id]
 		if !known {
 			h.blocks[b.id] = b
+			b.known = true
+			s.usages.count(b, b.bytes.Load(), b.stored(), 0)
 		}
 		h.mu.Unlock()
 		if known {

@@ -121,7 +121,8 @@ type Report struct {
 	Reads    []shuffle.Read // what it read of exchanges, as far as it came to the end
 	Keys     []exec.Keys    // of the rows that the task put into its exchange
 	Updates  []exec.Update
-	Kept     []exec.Kept // partitions of cached datasets that it computed
+	Kept     []exec.Kept   // partitions of cached datasets that it computed
+	Usages   []cache.Usage // what the executor holds of all datasets then
 	Metrics  []event.OperatorStats
 	Millis   float64
 	Peak     int64 // bytes that the task had reserved at most

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/exec/cluster"
+	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/plan/eval"
 	"github.com/millrace-engine/millrace/plan/physical"
 	"github.com/millrace-engine/millrace/plan/stage"
@@ -57,6 +58,16 @@ func (d *Datasets) all() (out []*physical.Dataset) {
 	defer d.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(d.tasks)) {
 		out = append(out, d.tasks[id].of)
+	}
+	return out
+}
+
+// cached tells of every dataset what is held of it, by id.
+func (d *Datasets) cached() (out []event.Cached) {
+	for _, s := range d.all() {
+		n := d.Registry.Size(s.ID)
+		out = append(out, event.Cached{Dataset: s.ID, Level: s.Storage.String(), Partitions: n.Partitions, Held: n.Held, Rows: n.Rows,
+			MemoryBytes: n.Memory, DiskBytes: n.Disk, Evicted: n.Evicted, Reads: n.Reads, Hits: n.Hits})
 	}
 	return out
 }
@@ -114,6 +125,9 @@ func (d *Driver) partitions(ctx context.Context, g stage.Driver, o eval.Options)
 // kept takes in which partitions of datasets a task has computed and kept, and how many
 // blocks it found.
 func (d *Driver) kept(r *cluster.Report) {
+	for _, u := range r.Usages {
+		d.Datasets.Registry.Use(string(r.Executor), u)
+	}
 	for _, o := range r.Metrics {
 		if o.Dataset > 0 {
 			d.Datasets.Registry.Read(o.Dataset, o.CacheHits, o.CacheHits+o.CacheDisk+o.CacheFetched+o.CacheMisses)

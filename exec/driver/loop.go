@@ -85,6 +85,7 @@ func (d *Driver) ended(j *job) {
 		e.SpilledBytes += s.Spilled
 	}
 	e.ReservedBytes, e.ReservedPeakBytes = d.Memory.Reserved(), d.Memory.Peak()
+	e.Cached = d.Datasets.cached()
 	d.Bus.Publish(e)
 }
 

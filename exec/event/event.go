@@ -40,6 +40,23 @@ type Event struct {
 	// Of ended jobs: what the driver's process had reserved then, and at most.
 	ReservedBytes     int64 `json:"reserved_bytes,omitempty"`
 	ReservedPeakBytes int64 `json:"reserved_peak_bytes,omitempty"`
+	// Of ended jobs: the cached datasets that there were then.
+	Cached []Cached `json:"cached,omitempty"`
+}
+
+// Cached is what all executors together hold of a cached dataset, as they told with the
+// last task that each has ended.
+type Cached struct {
+	Dataset     int    `json:"dataset"`
+	Level       string `json:"level"`      // as MEMORY_AND_DISK
+	Partitions  int    `json:"partitions"` // that it has,
+	Held        int    `json:"held"`       // and those that somebody holds
+	Rows        int64  `json:"rows"`       // of these
+	MemoryBytes int64  `json:"memory_bytes"`
+	DiskBytes   int64  `json:"disk_bytes"`
+	Evicted     int64  `json:"evicted"` // blocks that have left memory so far
+	Reads       int64  `json:"reads"`   // blocks that tasks have read so far,
+	Hits        int64  `json:"hits"`    // and those that were in memory where they ran
 }
 
 // App is an application: a session.

@@ -246,6 +246,7 @@ func (e *Executor) Run(ctx context.Context, id exec.TaskID, task, encoded []byte
 	if err := e.run(ctx, id, task, encoded, &r); err != nil {
 		r.Failure = exec.Classify(err)
 	}
+	r.Usages = e.store.Usages()
 	return r
 }
 

@@ -36,6 +36,7 @@ func (s *Store) Apply(e event.Event) {
 			s.addJob(e)
 		}
 	case event.JobEnded:
+		s.cached = e.Cached
 		if j := s.find(e.Job); j != nil {
 			j.end(e)
 		}

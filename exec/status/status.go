@@ -129,6 +129,7 @@ type Store struct {
 	app       App
 	jobs      []*job // by id
 	executors []*Executor
+	cached    []event.Cached
 	tasks     int // records that the jobs hold
 }
 
@@ -167,6 +168,13 @@ func (s *Store) Job(id int) (Job, bool) {
 		return j.whole(true), true
 	}
 	return Job{}, false
+}
+
+// Cached returns the cached datasets that there were when the last job ended.
+func (s *Store) Cached() []event.Cached {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.cached)
 }
 
 // Executors returns those that there are and were, in the order of their coming.

@@ -1,8 +1,8 @@
 // Package ui shows what an application did and does, and what runs on a cluster, as pages
 // and as JSON.
 //
-//	exec/status.Store ─► Handler ─► /  /jobs/ID  /jobs/ID/stages/ID  /executors  /settings
-//	                             └► /api/app  /api/jobs  /api/jobs/ID  /api/executors
+//	exec/status.Store ─► Handler ─► /  /jobs/ID  /jobs/ID/stages/ID  /executors  /storage  /settings
+//	                             └► /api/app  /api/jobs  /api/jobs/ID  /api/executors  /api/storage
 //	event logs        ─► History ─► /  and the same below /apps/ID/
 //	a master's state  ─► Cluster ─► /  /api/cluster
 //
@@ -67,10 +67,12 @@ func (a *application) routes() http.Handler {
 	m.HandleFunc("GET /jobs/{job}", a.job)
 	m.HandleFunc("GET /jobs/{job}/stages/{stage}", a.stage)
 	m.HandleFunc("GET /executors", a.executors)
+	m.HandleFunc("GET /storage", a.storage)
 	m.HandleFunc("GET /settings", a.settings)
 	m.HandleFunc("GET /api/app", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.store.App()) })
 	m.HandleFunc("GET /api/jobs", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.store.Jobs()) })
 	m.HandleFunc("GET /api/executors", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.store.Executors()) })
+	m.HandleFunc("GET /api/storage", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.store.Cached()) })
 	m.HandleFunc("GET /api/jobs/{job}", func(w http.ResponseWriter, r *http.Request) {
 		if j, ok := a.find(r); ok {
 			answer(w, j)
@@ -134,6 +136,10 @@ func (a *application) index(w http.ResponseWriter, _ *http.Request) {
 
 func (a *application) executors(w http.ResponseWriter, _ *http.Request) {
 	a.show(w, "executors.html", "Executors", "executors", a.store.Executors())
+}
+
+func (a *application) storage(w http.ResponseWriter, _ *http.Request) {
+	a.show(w, "storage.html", "Storage", "storage", a.store.Cached())
 }
 
 func (a *application) settings(w http.ResponseWriter, _ *http.Request) {

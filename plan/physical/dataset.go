@@ -1,11 +1,38 @@
 package physical
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Storage says where the rows of a dataset may lie once they were computed. Replicas
 // is how many executors hold them, at least 1. Serialized keeps them encoded in
 // memory. What has a higher Priority leaves memory later.
 type Storage struct {
 	Memory, Disk, Serialized bool
 	Replicas, Priority       int
+}
+
+// String prints the level as SQL names it: MEMORY_AND_DISK_SER_2.
+func (s Storage) String() string {
+	var parts []string
+	switch {
+	case s.Memory && s.Disk:
+		parts = append(parts, "MEMORY_AND_DISK")
+	case s.Memory:
+		parts = append(parts, "MEMORY_ONLY")
+	case s.Disk:
+		parts = append(parts, "DISK_ONLY")
+	default:
+		return "NONE"
+	}
+	if s.Serialized && s.Memory {
+		parts = append(parts, "SER")
+	}
+	if s.Replicas > 1 {
+		parts = append(parts, strconv.Itoa(s.Replicas))
+	}
+	return strings.Join(parts, "_")
 }
 
 // Dataset makes a scan one of rows that are computed once and kept: those of Origin.

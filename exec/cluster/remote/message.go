@@ -170,6 +170,7 @@ type report struct {
 	Keys    []exec.Keys        `json:",omitempty"`
 	Updates []exec.Update      `json:",omitempty"`
 	Kept    []exec.Kept        `json:",omitempty"`
+	Usages  []cache.Usage      `json:",omitempty"`
 	Metrics []event.OperatorStats
 	Millis  float64
 	Peak    int64
@@ -177,7 +178,7 @@ type report struct {
 }
 
 func reportOf(r cluster.Report) report {
-	m := report{Task: r.Task, Status: r.Status, Reads: r.Reads, Keys: r.Keys, Updates: r.Updates, Kept: r.Kept, Metrics: r.Metrics, Millis: r.Millis, Peak: r.Peak, Spilled: r.Spilled}
+	m := report{Task: r.Task, Status: r.Status, Reads: r.Reads, Keys: r.Keys, Updates: r.Updates, Kept: r.Kept, Usages: r.Usages, Metrics: r.Metrics, Millis: r.Millis, Peak: r.Peak, Spilled: r.Spilled}
 	if r.Failure != nil {
 		m.Failure = exec.EncodeFailure(r.Failure)
 	}
@@ -185,7 +186,7 @@ func reportOf(r cluster.Report) report {
 }
 
 func (m report) of(executor exec.ExecutorID) (cluster.Report, error) {
-	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Reads: m.Reads, Keys: m.Keys, Updates: m.Updates, Kept: m.Kept, Metrics: m.Metrics, Millis: m.Millis, Peak: m.Peak, Spilled: m.Spilled}
+	r := cluster.Report{Task: m.Task, Executor: executor, Status: m.Status, Reads: m.Reads, Keys: m.Keys, Updates: m.Updates, Kept: m.Kept, Usages: m.Usages, Metrics: m.Metrics, Millis: m.Millis, Peak: m.Peak, Spilled: m.Spilled}
 	if m.Status != nil {
 		if err := m.Status.Check(); err != nil {
 			return r, err
