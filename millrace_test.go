@@ -28,6 +28,7 @@ var data = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	runOnHost()
 	millrace.Main(append(executorOptions(), registerFunctions, registerDatasets, registerTables, registerSources)...)
 	code := m.Run()
 	if dir, err := data(); err == nil {

@@ -16,6 +16,7 @@ import (
 // registerSources is a part of what TestMain gives to millrace.Main.
 func registerSources(r *millrace.Registry) {
 	millrace.SourceFunc(r, readSpan)
+	millrace.SourceFunc(r, readHost)
 	millrace.PartitionFunc(r, distances)
 }
 
@@ -34,6 +35,19 @@ func readSpan(s span) iter.Seq[int] {
 		}
 	}
 }
+
+// readHost is where it runs.
+func readHost(wanted string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		host, err := os.Hostname()
+		if err != nil {
+			panic(err)
+		}
+		yield(wanted + " ran on " + host)
+	}
+}
+
+func wantedHost(name string) []string { return []string{name} }
 
 // distances yields the differences of neighbours.
 func distances(in iter.Seq[int]) iter.Seq[int] {
