@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"sync"
 	"time"
 
@@ -28,54 +27,33 @@ type listener struct {
 	running  sync.WaitGroup
 }
 
-// Listen implements transport.Transport. Where the system lets sockets share a
-// port, there are as many as a peer has data connections.
+// Listen implements transport.Transport.
 func (t *Transport) Listen(ctx context.Context, at transport.Addr, h transport.Handler, roles ...identity.Role) (transport.Listener, error) {
 	address, err := at.Of(Scheme)
 	if err != nil {
 		return nil, err
 	}
-	if t.shares {
-		if err := free(ctx, address); err != nil {
-			return nil, failed("listen", string(at), err)
-		}
+	sockets, err := t.sockets(ctx, address)
+	if err != nil {
+		return nil, failed("listen", string(at), err)
 	}
 	l := &listener{t: t, handler: h, places: make(chan struct{}, maxConnections)}
 	l.ctx, l.stop = context.WithCancel(context.Background())
-	sockets := 1
-	if sharing {
-		sockets = t.o.Connections
+	for _, socket := range sockets {
+		l.sockets = append(l.sockets, &connection{socket: socket, transport: &quic.Transport{Conn: socket}})
 	}
-	for range sockets {
-		socket, err := t.o.ListenPacket(ctx, address)
-		if err != nil {
-			return nil, errors.Join(failed("listen", string(at), err), l.Close())
-		}
-		address = socket.LocalAddr().String()
-		q := &connection{socket: socket, transport: &quic.Transport{Conn: socket}}
-		l.sockets = append(l.sockets, q)
+	for _, q := range l.sockets {
 		s, err := q.transport.Listen(t.self.Server(transport.Protocol, roles...), config(t.o.Lost))
 		if err != nil {
 			return nil, errors.Join(failed("listen", string(at), err), l.Close())
 		}
 		l.servers = append(l.servers, s)
 	}
-	l.addr = transport.Addr(Scheme + "://" + address)
+	l.addr = transport.Addr(Scheme + "://" + sockets[0].LocalAddr().String())
 	for _, s := range l.servers {
 		l.running.Go(func() { l.accept(s) })
 	}
 	return l, nil
-}
-
-// free refuses an address that somebody listens at: sockets that share a port
-// would not notice.
-func free(ctx context.Context, address string) error {
-	var lc net.ListenConfig
-	c, err := lc.ListenPacket(ctx, "udp", address)
-	if err != nil {
-		return err
-	}
-	return c.Close()
 }
 
 // Addr implements transport.Listener.

@@ -66,9 +66,9 @@ type Options struct {
 
 // Transport implements transport.Transport.
 type Transport struct {
-	self   *identity.Credential
-	o      Options
-	shares bool // sockets are this package's own, which share ports
+	self *identity.Credential
+	o    Options
+	own  bool // sockets are this package's own: those of a listener may share its port
 }
 
 var quiet sync.Once
@@ -84,14 +84,14 @@ func New(self *identity.Credential, o Options) *Transport {
 	if o.Connections <= 0 {
 		o.Connections = max(1, min(4, runtime.GOMAXPROCS(0)/4))
 	}
-	shares := o.ListenPacket == nil
-	if shares {
+	own := o.ListenPacket == nil
+	if own {
 		o.ListenPacket = func(ctx context.Context, address string) (net.PacketConn, error) {
-			lc := net.ListenConfig{Control: share}
+			var lc net.ListenConfig
 			return lc.ListenPacket(ctx, "udp", address)
 		}
 	}
-	return &Transport{self: self, o: o, shares: shares}
+	return &Transport{self: self, o: o, own: own}
 }
 
 func config(lost time.Duration) *quic.Config {
