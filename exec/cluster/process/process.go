@@ -65,6 +65,8 @@ type Backend struct {
 	want     int // executors that there are to be; 0: those that began, of which none is replaced
 	next     int // the id of the next one
 	failures int // executors in a row that ended and had not registered
+	last     error
+	hopeless func() // is called when these are too many
 	closed   bool
 	joined   map[string]bool
 	children map[string]*Process // those that live
@@ -76,7 +78,8 @@ var _ cluster.Elastic = (*Backend)(nil)
 // are started.
 const maxFailures = 5
 
-// Start starts the executors and returns when they have registered.
+// Start starts the executors and returns when they have registered. One that ends before
+// is started again, as long as not too many do.
 func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	b := &Backend{config: c, next: 1, joined: map[string]bool{}, children: map[string]*Process{}}
 	defer func() {
@@ -112,36 +115,28 @@ func Start(ctx context.Context, c Config) (_ *Backend, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, registering)
+	starting, cancel := context.WithTimeout(ctx, registering)
 	defer cancel()
-	dead := make(chan error, c.Executors)
-	for range c.Executors {
-		b.mu.Lock()
-		err := b.spawn(func(err error) {
-			select {
-			case dead <- err:
-			default: // a later one
-			}
-			cancel()
-		})
-		b.mu.Unlock()
-		if err != nil {
-			return nil, err
-		}
-	}
-	if err := b.Await(ctx, c.Executors); err != nil {
-		select {
-		case err = <-dead:
-		default:
+	b.mu.Lock()
+	b.want, b.hopeless = c.Executors, cancel
+	b.fill()
+	b.mu.Unlock()
+	err = b.Await(starting, c.Executors)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.want, b.hopeless = 0, func() {}
+	if err != nil {
+		if b.last != nil && ctx.Err() == nil {
+			err = b.last
 		}
 		return nil, diag.New(diag.ClusterFailed, "the executors do not start: %v", err).WithCause(err).
-			WithRemedy("a program that runs queries on local-cluster calls millrace.Main first in its main, and in TestMain in tests")
+			WithRemedy("the last one said why; a host that is out of memory or very busy does with fewer, as local-cluster[2,1,1024]")
 	}
 	return b, nil
 }
 
-// spawn starts another executor. ended hears of its end. The mu is held.
-func (b *Backend) spawn(ended func(error)) error {
+// spawn starts another executor. The mu is held.
+func (b *Backend) spawn() error {
 	id := fmt.Sprint(b.next)
 	credential, err := b.authority.Issue(identity.Executor, id)
 	if err != nil {
@@ -159,12 +154,11 @@ func (b *Backend) spawn(ended func(error)) error {
 	}
 	x, err := Spawn(cmd, s, func(p *Process, err error) {
 		b.Drop(exec.ExecutorID(id)) // over QUIC nothing else would tell
-		ended(fmt.Errorf("executor %s ended: %w", id, p.Reason(err)))
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		delete(b.children, id)
 		if !b.joined[id] {
-			b.failures++
+			b.failed(fmt.Errorf("executor %s ended: %w", id, p.Reason(err)))
 		}
 		delete(b.joined, id)
 		b.fill()
@@ -195,9 +189,17 @@ func (b *Backend) Want(n int) {
 // fill starts executors up to those that are wanted. The mu is held.
 func (b *Backend) fill() {
 	for !b.closed && len(b.children) < b.want && b.failures < maxFailures {
-		if b.spawn(func(error) {}) != nil {
-			b.failures++
+		if err := b.spawn(); err != nil {
+			b.failed(err)
 		}
+	}
+}
+
+// failed notes that an executor did not get to register. The mu is held.
+func (b *Backend) failed(err error) {
+	b.last = err
+	if b.failures++; b.failures == maxFailures {
+		b.hopeless()
 	}
 }
 
