@@ -1,6 +1,7 @@
 package millrace_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/millrace-engine/millrace"
 	"github.com/millrace-engine/millrace/bench/tpch"
+	"github.com/millrace-engine/millrace/exec/cluster/process"
+	"github.com/millrace-engine/millrace/internal/diag"
 )
 
 // children returns the process ids of this process's children.
@@ -53,6 +56,54 @@ func TestLocalCluster(t *testing.T) {
 				t.Errorf("processes %d are left", left)
 			}
 		})
+	}
+}
+
+// TestNoMain: a program that does not call Main starts no executors, which would be
+// programs that do not either; nor does one that was started as an executor.
+func TestNoMain(t *testing.T) {
+	refused := func(master string) {
+		t.Helper()
+		s, err := millrace.Open(t.Context(), master)
+		if err == nil {
+			s.Close()
+		}
+		if diag.ClassOf(err) != diag.ClusterFailed || !strings.Contains(fmt.Sprint(err), "millrace.Main") {
+			t.Errorf("%s: %v", master, err)
+		}
+		if left := children(t); len(left) > 0 {
+			t.Errorf("%s: processes %d began", master, left)
+		}
+	}
+	millrace.WithoutMain(func() { refused("local-cluster[2,1,256]") })
+	t.Setenv(process.Environment, "1")
+	for _, master := range []string{"local", "local-cluster[2,1,256]", "millrace://127.0.0.1:1"} {
+		refused(master)
+	}
+}
+
+// TestExecutorEndsAtStart kills the first executor as soon as there is a process of it: another
+// one takes its place before the session is there.
+func TestExecutorEndsAtStart(t *testing.T) {
+	if left := children(t); len(left) > 0 {
+		t.Fatalf("processes %d are left", left)
+	}
+	killed := make(chan error, 1)
+	go func() { // ends once there is a child
+		for t.Context().Err() == nil {
+			if all := children(t); len(all) > 0 {
+				killed <- syscall.Kill(all[0], syscall.SIGKILL)
+				return
+			}
+		}
+		killed <- t.Context().Err()
+	}()
+	s := open(t, "local-cluster[2,1,256]")
+	if err := <-killed; err != nil {
+		t.Error(err)
+	}
+	if rows, _, err := text(t, s, "SELECT count(*) FROM range(1000) GROUP BY id % 2"); err != nil || fmt.Sprint(rows) != "[[500] [500]]" {
+		t.Errorf("%v, %v", rows, err)
 	}
 }
 

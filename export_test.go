@@ -22,6 +22,13 @@ func (s *Session) Reserved() int64 {
 	return s.broker.Reserved()
 }
 
+// WithoutMain runs f as in a program that has not called Main.
+func WithoutMain(f func()) {
+	program.main = false
+	defer func() { program.main = true }()
+	f()
+}
+
 // Spill returns where the session's queries spill.
 func (s *Session) Spill() *spill.Space { return s.spill }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/millrace-engine/millrace/exec/event"
 	"github.com/millrace-engine/millrace/exec/executor"
 	"github.com/millrace-engine/millrace/exec/spill"
+	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/internal/settings"
 	"github.com/millrace-engine/millrace/plan/expr"
 	"github.com/millrace-engine/millrace/plan/logical"
@@ -101,6 +102,9 @@ func WithWaiting(f func(reason string)) Option {
 // or "millrace://host:port", a standalone cluster; "" takes the configured one. Settings come from millrace.toml, the environment and the
 // options, in this order.
 func Open(ctx context.Context, master string, opts ...Option) (*Session, error) {
+	if os.Getenv(process.Environment) != "" { // a session here would have executors that do the same, and so on
+		return nil, errNoMain("this process is an executor of another session")
+	}
 	conf, err := settings.Load()
 	if err != nil {
 		return nil, err
@@ -199,10 +203,19 @@ func (s *Session) executors(ctx context.Context, begin int, tracker *shuffle.Tra
 		}
 		return local.New(executor.Config{CachePolicy: policy, ID: "driver", Slots: s.place.Slots, Broker: s.broker, Tables: s.tables, Outputs: tracker, Results: results, Spill: s.spill, Keep: keep, Functions: &s.libraries}), nil
 	}
+	if !program.main {
+		return nil, errNoMain("the executors of local-cluster are this program once more")
+	}
 	return process.Start(ctx, process.Config{Executors: begin, Slots: s.place.Slots, Memory: s.place.Memory,
 		Transport: s.conf.Get(settings.Transport).Text, SpillDir: dir, SpillLimit: limit, Fetch: fetchLimits(s.conf), Keep: kept, CachePolicy: s.conf.Get(settings.CachePolicy).Text, CacheFront: s.conf.Get(settings.CacheFront).Text, Outputs: tracker, Results: results,
 		ArtifactDir: s.conf.Get(settings.ArtifactDir).Text, ArtifactLimit: s.conf.Size(settings.ArtifactLimit),
 		Functions: &s.libraries, Fingerprint: program.functions.Fingerprint()})
+}
+
+// errNoMain is of programs that do not begin with Main.
+func errNoMain(what string) error {
+	return diag.New(diag.ClusterFailed, "%s, and it has not called millrace.Main", what).
+		WithRemedy("millrace.Main(…) is the first statement of main, and of TestMain in tests")
 }
 
 // fetchLimits are what executors may have in flight between each other.
