@@ -24,6 +24,7 @@ slow: metamorphic memory
 	MILLRACE_SLOW=1 go test -timeout 20m ./bench/...
 	MILLRACE_SLOW=1 go test -timeout 20m -run SpillLarge .
 	MILLRACE_SLOW=1 go test -timeout 30m -run FlippedBits ./shuffle/file
+	MILLRACE_SLOW=1 go test -timeout 10m -v -run FetchSpread ./artifacts
 
 metamorphic:
 	MILLRACE_SLOW=1 go test -timeout 30m -run Metamorphic .

@@ -136,11 +136,11 @@ func TestFetchChanged(t *testing.T) {
 	holds(t, store, empty, nil)
 }
 
-// Some MiB (100 with MILLRACE_TEST_LARGE) to eight executors: the driver sends three copies at most when each is a
-// host of its own, and one when they share a host.
+// Some MiB (100 with MILLRACE_SLOW) to eight executors: the driver sends three copies at
+// most when each is a host of its own, and one when they share a host.
 func TestFetchSpread(t *testing.T) {
 	size := 8 << 20
-	if os.Getenv("MILLRACE_TEST_LARGE") != "" {
+	if os.Getenv("MILLRACE_SLOW") != "" {
 		size = 100 << 20
 	}
 	content := random(2, size)

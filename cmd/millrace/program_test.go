@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,14 +14,38 @@ import (
 	"github.com/millrace-engine/millrace/exec/cluster/standalone"
 )
 
-// program builds the example, with an argument for the linker.
-func program(t *testing.T, to, ldflags string) {
+// program builds the example, with an argument for the linker, and with pairs of what is
+// replaced in its source and by what.
+func program(t *testing.T, to, ldflags string, changes ...string) {
 	t.Helper()
+	const source = "../../examples/functions/main.go"
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer(changes...).Replace(string(text))
+	if changes != nil && changed == string(text) {
+		t.Fatalf("%s has nothing of %q", source, changes)
+	}
+	dir := t.TempDir()
+	absolute, err := filepath.Abs(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {absolute: filepath.Join(dir, "main.go")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"main.go": []byte(changed), "overlay.json": overlay} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	tool, err := exec.LookPath("go")
 	if err != nil {
 		t.Skip("there is no go tool to build the example with")
 	}
-	c := exec.Command(tool, "build", "-ldflags="+ldflags, "-o", to, "../../examples/functions")
+	c := exec.Command(tool, "build", "-overlay", filepath.Join(dir, "overlay.json"), "-ldflags="+ldflags, "-o", to, "../../examples/functions")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -63,19 +88,23 @@ func TestProgram(t *testing.T) {
 		}
 		return int(st.Size())
 	}
+	inCluster := []string{"--deploy-mode", "cluster", "--wait"}
 	for _, step := range []struct {
 		name        string
 		ldflags     string
 		args        []string
+		changes     []string
 		least, most float64 // of the program's bytes
 	}{
-		{"first", "-s -w", nil, 1, 2},
-		{"again", "-s -w", nil, 0, 0},
-		{"on a worker, which has it", "-s -w", []string{"--deploy-mode", "cluster", "--wait"}, 0, 0},
-		{"changed", "-s -w -buildid=other", nil, 1e-9, 0.05},
-		{"on a worker, changed", "-s -w -buildid=third", []string{"--deploy-mode", "cluster", "--wait"}, 1e-9, 0.05},
+		{"first", "-s -w", nil, nil, 1, 2},
+		{"again", "-s -w", nil, nil, 0, 0},
+		{"on a worker, which has it", "-s -w", inCluster, nil, 0, 0},
+		{"linked anew", "-s -w -buildid=other", nil, nil, 1e-9, 0.05},
+		{"on a worker, linked anew", "-s -w -buildid=third", inCluster, nil, 1e-9, 0.05},
+		{"another line in a function", "-s -w", nil, []string{"n%3)", "(n+3)%3)"}, 1e-9, 0.2},
+		{"a function more, and its calls", "-s -w", nil, []string{"strings.ToUpper(name), n%3)", "initial(name), n%3)", "func register(", "func initial(s string) string { return strings.Title(strings.ReplaceAll(s, \"\\t\", \" \")) }\n\nfunc register("}, 1e-9, 0.2},
 	} {
-		program(t, app, step.ldflags)
+		program(t, app, step.ldflags, step.changes...)
 		status, out, sent := submit(step.args...)
 		if status != 0 || !strings.Contains(out, answer) {
 			t.Fatalf("%s: %d\n%s\n%s", step.name, status, out, c.logs("submit"))
