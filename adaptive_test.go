@@ -147,7 +147,7 @@ func TestStandaloneAdaptive(t *testing.T) {
 }
 
 // An aggregate that occurs twice is computed and exchanged once.
-func TestExchangeReuse(t *testing.T) {
+func TestSharedAggregate(t *testing.T) {
 	s := openTPCH(t, "local[2]")
 	of := "(SELECT l_suppkey AS k, count(*) AS n FROM lineitem GROUP BY l_suppkey)"
 	query := "SELECT x.k, x.n, y.n FROM " + of + " x JOIN " + of + " y ON x.k = y.k + 1"
@@ -204,10 +204,13 @@ func TestAdaptiveAgrees(t *testing.T) {
 					fmt.Sprintf("SELECT a.s, a.k FROM a %s JOIN b ON a.s = b.s", pick("LEFT SEMI", "LEFT ANTI")),
 					"SELECT s, count(DISTINCT x), stddev(k) IS NULL FROM (SELECT * FROM a UNION ALL SELECT * FROM b) GROUP BY s",
 					"SELECT k, x, row_number() OVER (PARTITION BY k ORDER BY x, s) FROM (SELECT a.k, b.x, b.s FROM a JOIN b ON a.k = b.k)",
+					fmt.Sprintf("SELECT x.k, y.x, y.s FROM a x %s a y ON x.k = y.k AND x.x <= y.x", kinds()),
+					fmt.Sprintf("SELECT x.k, x.x, y.n FROM (SELECT a.k, b.x FROM a JOIN b ON a.k = b.k) x %s (SELECT k, count(*) AS n FROM (SELECT a.k, b.x FROM a JOIN b ON a.k = b.k) GROUP BY k) y ON x.k = y.k", kinds()),
 					"SELECT x, k IN (SELECT k FROM b), NOT EXISTS (SELECT 1 FROM c WHERE c.s = a.s) FROM a",
 					"SELECT count(*), max(n) FROM (SELECT a.k, count(*) AS n FROM a JOIN c ON a.s = c.s GROUP BY a.k HAVING count(*) > 1) JOIN b USING (k)",
 				)
 				set("sql.adaptive.enabled", "true")
+				set("sql.exchange.reuse", "true")
 				on := sortedRows(t, s, q)
 				_, final := plans(t, s, q)
 				for _, what := range []string{"coalesced", "skewed", "is small", "computed here", "where it lies", "too large", "is empty"} {
@@ -216,6 +219,7 @@ func TestAdaptiveAgrees(t *testing.T) {
 					}
 				}
 				set("sql.adaptive.enabled", "false")
+				set("sql.exchange.reuse", "false")
 				if off := sortedRows(t, s, q); !reflect.DeepEqual(on, off) {
 					t.Fatalf("seed %d, %s: %s\nwith re-planning    %v\nwithout re-planning %v\n%s", seed, master, q, on, off, final)
 				}

@@ -107,6 +107,11 @@ func (s *Session) plan(ctx context.Context, p logical.Plan, trace func(string, l
 	if q.optimized, q.physical, err = lower(read, o.NextID); err != nil {
 		return nil, err
 	}
+	if conf.Get(settings.ExchangeReuse).Text == "true" {
+		if q.physical, err = adapt.Reuse(q.physical); err != nil {
+			return nil, err
+		}
+	}
 	s.keeping.Lock()
 	q.physical = s.alive(q.physical)
 	s.keeping.Unlock()

@@ -33,7 +33,7 @@ func TestSpeculationLeavesNothing(t *testing.T) {
 		}
 		switch e.Kind {
 		case event.TaskStarted:
-			if slow == "" && done > 3 {
+			if slow == "" && done >= maps-4 { // soon the other one has only this task left, and runs it long before it counts as lost
 				slow = e.Executor
 				pid := backend.Processes()[slow]
 				if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {

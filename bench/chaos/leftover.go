@@ -68,7 +68,7 @@ func (x *scene) leftover(ctx context.Context) (left *Leftover, err error) {
 			return err
 		}
 		defer res.Close()
-		if err := until(leftTasks / 4); err != nil {
+		if err := until(leftTasks - executorCount - 1); err != nil { // all are at work yet, not for long
 			return err
 		}
 		resume, err := stop(x.c.executors()[0])

@@ -3,6 +3,7 @@ package settings
 // Keys of how queries are planned again while they run, and of joins.
 const (
 	BroadcastRows         = "sql.broadcast.rows"
+	ExchangeReuse         = "sql.exchange.reuse"
 	Adaptive              = "sql.adaptive.enabled"
 	AdaptiveCoalesce      = "sql.adaptive.coalesce.enabled"
 	AdaptiveLeast         = "sql.adaptive.coalesce.least"
@@ -19,6 +20,7 @@ const (
 func adaptive() []Setting {
 	return []Setting{
 		{BroadcastRows, "500000", "estimated rows up to which a side of a join goes whole to each of several executors; more do where that moves less; 0 for never", whole(0, 1<<40)},
+		{ExchangeReuse, "true", "whether what a query needs at several places, exchanged alike, is computed and exchanged once, true or false", truth},
 		{Adaptive, "true", "whether the rest of a query is planned again from what its stages have written, true or false", truth},
 		{AdaptiveCoalesce, "true", "whether small partitions are read together", truth},
 		{AdaptiveLeast, "256KiB", "size below which partitions are read together even if slots stay idle", size(1)},

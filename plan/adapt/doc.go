@@ -13,6 +13,8 @@
 //	shuffled   a join whose broadcast side is large exchanges both sides
 //	empty      what joins and groups nothing is nothing; who made the rest may stop
 //
+// Before a query begins, Reuse makes one of exchanges that hold the same rows.
+//
 // Invariants:
 //
 //   - A1 It is pure. A graph that it is given stays as it is; stages that it does not

@@ -47,11 +47,16 @@ type Dataset struct {
 // Shift adds to the numbers of all exchanges and runtime filters of a plan, so that
 // it can be part of another one.
 func Shift(p Plan, exchanges, filters int) Plan {
+	return Renumber(p, func(id int) int { return id + exchanges }, func(id int) int { return id + filters })
+}
+
+// Renumber gives the exchanges and runtime filters of a plan other numbers.
+func Renumber(p Plan, exchange, filter func(id int) int) Plan {
 	seen := map[*Exchange]*Exchange{} // one that several read stays one
 	moved := func(fs []RuntimeFilter) []RuntimeFilter {
 		out := append([]RuntimeFilter(nil), fs...)
 		for i := range out {
-			out[i].ID += filters
+			out[i].ID = filter(out[i].ID)
 		}
 		return out
 	}
@@ -82,19 +87,19 @@ func Shift(p Plan, exchanges, filters int) Plan {
 			d.RuntimeFilters = append([]int(nil), x.RuntimeFilters...)
 			for i, id := range d.RuntimeFilters {
 				if id != 0 {
-					d.RuntimeFilters[i] += filters
+					d.RuntimeFilters[i] = filter(id)
 				}
 			}
 			return &d
 		case *TopN:
 			d := *x
 			if d.Filter != 0 {
-				d.Filter += filters
+				d.Filter = filter(d.Filter)
 			}
 			return &d
 		case *Exchange:
 			d := *x
-			d.ID += exchanges
+			d.ID = exchange(x.ID)
 			d.Filters = moved(x.Filters)
 			seen[p.(*Exchange)] = &d
 			return &d

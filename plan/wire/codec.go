@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/millrace-engine/millrace/internal/diag"
 	"github.com/millrace-engine/millrace/plan/expr"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -28,7 +29,10 @@ func malformed(format string, args ...any) error {
 }
 
 // encoder appends protobuf fields to a buffer.
-type encoder struct{ b []byte }
+type encoder struct {
+	b       []byte
+	nowhere bool // places in the text of the query are left out
+}
 
 func (e *encoder) uint(field int, v uint64) {
 	if v != 0 {
@@ -39,6 +43,11 @@ func (e *encoder) int(field int, v int64) { e.uint(field, protowire.EncodeZigZag
 func (e *encoder) bool(field int, v bool) {
 	if v {
 		e.uint(field, 1)
+	}
+}
+func (e *encoder) place(field int, p diag.Pos) {
+	if !e.nowhere {
+		e.uint(field, uint64(p))
 	}
 }
 func (e *encoder) float(field int, v float64) {
@@ -65,7 +74,7 @@ func (e *encoder) ints(field int, vs []int) {
 
 // message appends a nested message; an empty one is written too.
 func (e *encoder) message(field int, write func(*encoder)) {
-	var sub encoder
+	sub := encoder{nowhere: e.nowhere}
 	write(&sub)
 	e.bytes(field, sub.b)
 }

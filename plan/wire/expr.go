@@ -38,14 +38,14 @@ func (e *encoder) expr(f int, x expr.Expr) {
 				}
 				e.typ(3, x.Typ)
 				e.bool(4, x.Null)
-				e.uint(5, uint64(x.Place))
+				e.place(5, x.Place)
 			})
 		case *expr.Cast:
 			e.message(exprCast, func(e *encoder) {
 				e.expr(1, x.Arg)
 				e.typ(2, x.To)
 				e.bool(3, x.Try)
-				e.uint(4, uint64(x.Place))
+				e.place(4, x.Place)
 			})
 		case *expr.Case:
 			e.message(exprCase, func(e *encoder) {
@@ -56,7 +56,7 @@ func (e *encoder) expr(f int, x expr.Expr) {
 				if x.Else != nil {
 					e.expr(3, x.Else)
 				}
-				e.uint(4, uint64(x.Place))
+				e.place(4, x.Place)
 			})
 		case *expr.Alias: // names have no meaning once columns are positions
 			e.message(exprAlias, func(e *encoder) { e.expr(1, x.Arg) })
@@ -86,7 +86,7 @@ func (e *encoder) literal(x *expr.Literal) {
 		e.int(3, v.Hi)
 		e.fixed64(5, v.Lo)
 	}
-	e.uint(6, uint64(x.Place))
+	e.place(6, x.Place)
 }
 
 func (d *decoder) exprs(b []byte, out *[]expr.Expr) error {

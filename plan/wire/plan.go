@@ -86,7 +86,7 @@ func (e *encoder) plan(f int, p physical.Plan) {
 				}
 				e.ints(6, x.Output)
 				e.schema(7, x.Out)
-				e.uint(8, uint64(x.Place))
+				e.place(8, x.Place)
 			})
 		case *physical.Sort:
 			e.message(planSort, func(e *encoder) {
@@ -215,7 +215,7 @@ func (e *encoder) aggregate(x *physical.Aggregate) {
 			e.bool(5, a.Distinct)
 			e.typ(6, a.Result)
 			e.bool(7, a.Null)
-			e.uint(8, uint64(a.Place))
+			e.place(8, a.Place)
 		})
 	}
 	e.schema(4, x.Out)
@@ -241,7 +241,7 @@ func (e *encoder) hashJoin(x *physical.HashJoin) {
 	e.schema(11, x.Out)
 	e.ints(12, x.RuntimeFilters)
 	e.float(13, x.BuildRows)
-	e.uint(14, uint64(x.Place))
+	e.place(14, x.Place)
 	e.bool(15, x.Together)
 }
 

@@ -22,6 +22,26 @@ type StageSpec struct {
 // Hash names an encoded stage.
 func Hash(encoded []byte) [32]byte { return sha256.Sum256(encoded) }
 
+// partitioning writes fields of an output: 2 to 5 and 7.
+func (e *encoder) partitioning(p physical.Partitioning, order []expr.SortOrder) {
+	e.uint(2, uint64(p.Kind))
+	e.int(3, int64(p.Count))
+	e.ints(4, p.Keys)
+	e.order(5, order)
+	e.bool(7, p.Fixed)
+}
+
+// Fingerprint returns what exchanges have in common that hold the same rows of the
+// same inputs, distributed alike: the plan of the stage that writes them, whose
+// exchanges below are Sources, and how they distribute its rows. Where in the text of
+// the query an expression stands is not in it.
+func Fingerprint(root physical.Plan, p physical.Partitioning, order []expr.SortOrder) string {
+	e := encoder{nowhere: true}
+	e.plan(1, root)
+	e.partitioning(p, order)
+	return string(e.b)
+}
+
 // EncodeStage encodes a stage with the settings that its tasks need.
 func EncodeStage(s *stage.Stage, conf []catalog.Option) ([]byte, error) {
 	var e encoder
@@ -39,12 +59,8 @@ func EncodeStage(s *stage.Stage, conf []catalog.Option) ([]byte, error) {
 	if s.Out != nil {
 		e.message(5, func(e *encoder) {
 			e.int(1, int64(s.Out.Exchange))
-			e.uint(2, uint64(s.Out.Partitioning.Kind))
-			e.int(3, int64(s.Out.Partitioning.Count))
-			e.ints(4, s.Out.Partitioning.Keys)
-			e.order(5, s.Out.Order)
 			e.runtimeFilters(6, s.Out.Filters)
-			e.bool(7, s.Out.Partitioning.Fixed)
+			e.partitioning(s.Out.Partitioning, s.Out.Order)
 		})
 	}
 	e.uint(6, uint64(s.Class))

@@ -33,7 +33,7 @@ func (e *encoder) window(x *physical.Window) {
 			}
 			e.typ(6, c.Result)
 			e.bool(7, c.Null)
-			e.uint(8, uint64(c.Place))
+			e.place(8, c.Place)
 		})
 	}
 	e.schema(4, x.Out)
