@@ -205,7 +205,7 @@ func New(c Config) *Driver {
 	d.task.Speculation, d.task.Policy, d.task.Quick = c.Speculation, c.Policy, c.Quick
 	if e, ok := c.Backend.(cluster.Elastic); ok && c.Allocation != nil {
 		s := allocate.New(*c.Allocation)
-		d.sizing = &sizing{state: s, backend: e, wanted: s.Want()}
+		d.sizing = &sizing{state: s, backend: e}
 	}
 	for _, e := range c.Backend.Executors() {
 		d.enlist(e)

@@ -308,7 +308,7 @@ func (d *Driver) launch(j *job, l *task.Launch) {
 		return
 	}
 	j.passes.TasksEncoded++
-	d.Bus.Publish(event.Event{Kind: event.TaskStarted, Time: time.Now(), Job: j.id, Stage: st, Attempt: l.ID.StageAttempt, Task: l.ID.Task, Retry: l.ID.Attempt, Executor: string(l.Executor)})
+	d.Bus.Publish(event.Event{Kind: event.TaskStarted, Time: time.Now(), Job: j.id, Stage: st, Attempt: l.ID.StageAttempt, Task: l.ID.Task, Retry: l.ID.Attempt, Executor: string(l.Executor), Locality: l.Locality})
 	d.Backend.Launch(l.Executor, l.ID, b, j.encoded[st])
 }
 

@@ -15,7 +15,7 @@ import (
 type sizing struct {
 	state   *allocate.State
 	backend cluster.Elastic
-	wanted  int
+	wanted  int  // what the backend was told, 0 if nothing yet: it replaces none that is lost
 	soon    bool // a look is due
 	looked  bool // the event that was taken in is a look
 	timer   *time.Timer

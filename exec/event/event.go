@@ -21,6 +21,7 @@ type Event struct {
 	Tasks    int             `json:"tasks,omitempty"` // of a stage
 	Stages   int             `json:"stages,omitempty"`
 	Executor string          `json:"executor,omitempty"`
+	Locality string          `json:"locality,omitempty"` // of a started task that has an input somewhere: process, node or any
 	Error    string          `json:"error,omitempty"`
 	Millis   float64         `json:"ms,omitempty"`
 	Metrics  []OperatorStats `json:"operators,omitempty"`

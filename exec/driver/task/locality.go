@@ -49,6 +49,15 @@ func (s *Scheduler) level(p Place, e *executor) level {
 	return anywhere
 }
 
+// locality names how close to its input a task runs on an executor.
+func (s *Scheduler) locality(id exec.TaskID, e *executor) string {
+	p := s.sets[stageOf(id)].prefer[id.Task]
+	if len(p) == 0 {
+		return ""
+	}
+	return [...]string{"process", "node", "any"}[s.level(p, e)]
+}
+
 // nearest returns the best level that any executor that will do, free or not, has
 // for a place.
 func (s *Scheduler) nearest(p Place, will func(*executor) bool) level {

@@ -99,6 +99,7 @@ type Action struct {
 type Launch struct {
 	Executor exec.ExecutorID
 	ID       exec.TaskID
+	Locality string // "process": where its input is; "node": on its host; "any"; "" if that does not matter
 }
 
 // Fetch reports a task that found an input gone.
@@ -282,7 +283,7 @@ func (s *Scheduler) ended(e *Ended) []Action {
 	}
 	if x.done[e.ID.Task] {
 		if e.Failure == nil {
-			return []Action{{Discard: &Launch{on, e.ID}}}
+			return []Action{{Discard: &Launch{Executor: on, ID: e.ID}}}
 		}
 		return nil
 	}
@@ -393,7 +394,7 @@ func (s *Scheduler) offer() []Action {
 		s.running[id], s.started[id], s.holds[id] = best.id, s.now, shareOf(s.sets[stageOf(id)].pool, id.Job)
 		s.use(id, 1)
 		s.serve(s.holds[id])
-		acts = append(acts, Action{Launch: &Launch{best.id, id}})
+		acts = append(acts, Action{Launch: &Launch{best.id, id, s.locality(id, best)}})
 	}
 }
 
