@@ -23,16 +23,17 @@ func register(r *millrace.Registry) {
 	millrace.Aggregate1(r, "mean_of", millrace.Aggregate[state, int64, float64]{Zero: none, Add: add, Merge: merge, Result: mean})
 }
 
-func main() {
-	millrace.Main(register)
-	s, err := millrace.Open(context.Background(), "")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer s.Close()
-	d, err := s.SQL(context.Background(), "SELECT mark('k', id) AS k, mean_of(id) AS mean FROM range(0, 30000, 1, 4) GROUP BY 1 ORDER BY 1")
+func must[T any](x T, err error) T {
 	if err != nil {
 		log.Panic(err)
 	}
-	fmt.Println(d.Show(context.Background(), 10))
+	return x
+}
+
+func main() {
+	millrace.Main(register)
+	ctx := context.Background()
+	s := must(millrace.Open(ctx, ""))
+	defer s.Close()
+	fmt.Print(must(must(s.SQL(ctx, "SELECT mark('k', id) AS k, mean_of(id) AS mean FROM range(0, 30000, 1, 4) GROUP BY 1 ORDER BY 1")).Show(ctx, 10)))
 }
