@@ -159,3 +159,4 @@ wasm: .peers/bin/python
 	.peers/bin/python -m pip install --quiet --disable-pip-version-check -r artifacts/wasm/examples/requirements.txt
 	cd artifacts/wasm/examples/go && GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -trimpath -o ../../testdata/text.wasm .
 	.peers/bin/python -m ziglang cc --target=wasm32-freestanding -O2 -nostdlib -s -Wl,--no-entry -o artifacts/wasm/testdata/text_c.wasm artifacts/wasm/examples/c/text.c
+	chmod 644 artifacts/wasm/testdata/text_c.wasm
