@@ -16,7 +16,7 @@ type Datasets struct {
 	mu    sync.Mutex
 	parts map[[2]int]*Part // by dataset and partition
 	ended map[int]bool     // datasets whose last tasks may still run
-	needs map[[2]int]int64 // bytes that a partition found no room for
+	needs map[[2]int]*need // of partitions that found no room
 	last  int              // attempt
 }
 
@@ -35,7 +35,7 @@ type Bounds struct{ Min, Max any }
 
 // NewDatasets returns the datasets that a store has blocks of: none.
 func NewDatasets(s *Store) *Datasets {
-	return &Datasets{Store: s, parts: map[[2]int]*Part{}, ended: map[int]bool{}, needs: map[[2]int]int64{}}
+	return &Datasets{Store: s, parts: map[[2]int]*Part{}, ended: map[int]bool{}, needs: map[[2]int]*need{}}
 }
 
 // ColumnID names the block of a column of a partition, as an attempt of the executor
@@ -97,17 +97,43 @@ func (d *Datasets) Put(dataset, partition int, p *Part) bool {
 // leastRoom is the room that a partition needs to begin with.
 const leastRoom = 1 << 20
 
+// need is what a partition needs that found no room. What is free may be too little
+// again, since others want it at the same time: so it is tried more and more rarely.
+type need struct {
+	bytes         int64
+	refused, wait int // how often it found none, and how often it is not to be tried
+}
+
+// longestWait bounds how often a partition is passed over between two tries.
+const longestWait = 32
+
 // Refused notes that n bytes of a partition found no room.
 func (d *Datasets) Refused(dataset, partition int, n int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.needs[[2]int{dataset, partition}] = n
+	k := [2]int{dataset, partition}
+	x := d.needs[k]
+	if x == nil {
+		x = &need{}
+		d.needs[k] = x
+	}
+	x.bytes, x.refused = n, x.refused+1
+	x.wait = min(1<<x.refused, longestWait)
 }
 
-// Room reports whether memory has room for a partition now, as far as is known.
+// Room reports whether a partition should be kept in memory now: whether there is room,
+// as far as is known, and it was not refused lately.
 func (d *Datasets) Room(dataset, partition int) bool {
 	d.mu.Lock()
-	n := d.needs[[2]int{dataset, partition}]
+	n := int64(0)
+	if x := d.needs[[2]int{dataset, partition}]; x != nil {
+		if x.wait > 0 {
+			x.wait--
+			d.mu.Unlock()
+			return false
+		}
+		n = x.bytes
+	}
 	d.mu.Unlock()
 	return memory.Room(d.Store.memory, int(max(leastRoom, 2*n)))
 }
@@ -117,7 +143,10 @@ func (d *Datasets) End(dataset int) {
 	d.mu.Lock()
 	d.ended[dataset] = true
 	maps.DeleteFunc(d.parts, func(k [2]int, _ *Part) bool { return k[0] == dataset })
-	maps.DeleteFunc(d.needs, func(k [2]int, _ int64) bool { return k[0] == dataset })
+	maps.DeleteFunc(d.needs, func(k [2]int, _ *need) bool { return k[0] == dataset })
+	for _, x := range d.needs { // there may be room now
+		x.refused, x.wait = 0, 0
+	}
 	d.mu.Unlock()
 	d.drop(dataset)
 	d.Store.usages.forget(dataset)

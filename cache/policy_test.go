@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -172,6 +173,33 @@ func TestUsages(t *testing.T) {
 	}
 	if u[0].Dataset == 1 && (u[0].Memory != 0 || u[0].Disk != 0) {
 		t.Errorf("gone: %+v", u)
+	}
+}
+
+// A partition that found no room is tried more and more rarely, and anew when a dataset
+// has ended.
+func TestRefused(t *testing.T) {
+	s := cache.NewStore(memory.NewBroker(64<<20), "blocks", nil)
+	defer s.Close()
+	sets := cache.NewDatasets(s)
+	waits := func() (n int) {
+		for !sets.Room(1, 3) {
+			n++
+		}
+		return n
+	}
+	var got []int
+	for range 7 {
+		sets.Refused(1, 3, 5<<20)
+		got = append(got, waits())
+	}
+	if want := []int{2, 4, 8, 16, 32, 32, 32}; !slices.Equal(got, want) || !sets.Room(1, 4) {
+		t.Errorf("tries are apart by %v, not %v", got, want)
+	}
+	sets.Refused(1, 3, 5<<20)
+	sets.End(2)
+	if n := waits(); n != 0 {
+		t.Errorf("it is not tried %d times after another dataset has ended", n)
 	}
 }
 

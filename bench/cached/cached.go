@@ -43,6 +43,8 @@ type Row struct {
 	CPU    float64 `json:"cpu_ms"`                 // of this process, the least of all runs
 	Hits   float64 `json:"hits_percent,omitempty"` // of the blocks of a hot table, those in memory
 	Same   bool    `json:"same_answer"`
+
+	runs, hits, reads int64 // blocks of cached tables that were in memory, of those read
 }
 
 // Write writes a result whole or not at all.
@@ -134,23 +136,15 @@ func measure(ctx context.Context, o Options, memory string, ways []way) ([]Row, 
 			return nil, err
 		}
 		all := make([]Row, len(ways))
+		for i, w := range ways {
+			all[i] = Row{Job: fmt.Sprintf("q%02d", n), Way: w.name, Memory: memory}
+		}
 		var want []string
-		for run := range o.Runs {
+		for range o.Runs {
 			for i := range ways {
-				took := start()
-				got, err := answer(ctx, sessions[i], q)
-				if err != nil {
+				if err := all[i].run(ctx, sessions[i], q, &want); err != nil {
 					return nil, err
 				}
-				ms, cpu := took()
-				if want == nil {
-					want = got
-				}
-				r := &all[i]
-				if run == 0 {
-					*r = Row{Job: fmt.Sprintf("q%02d", n), Way: ways[i].name, Memory: memory, Millis: ms, CPU: cpu, Same: true}
-				}
-				r.Millis, r.CPU, r.Same = min(r.Millis, ms), min(r.CPU, cpu), r.Same && slices.Equal(got, want)
 			}
 		}
 		for _, r := range all {
@@ -161,21 +155,40 @@ func measure(ctx context.Context, o Options, memory string, ways []way) ([]Row, 
 	return rows, nil
 }
 
-// answer runs a query and renders its rows.
-func answer(ctx context.Context, s *millrace.Session, text string) (rows []string, err error) {
+// run runs a query once more. Of its times the row keeps the least; the answer is
+// compared with that of the first run of all, which want is set to.
+func (r *Row) run(ctx context.Context, s *millrace.Session, text string, want *[]string) error {
+	took := start()
 	df, err := s.SQL(ctx, text)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := df.Run(ctx)
+	result, err := df.Run(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	err = r.Each(func(v []string, _ []bool) error {
-		rows = append(rows, strings.Join(v, "|"))
+	got := []string{}
+	if err := result.Each(func(v []string, _ []bool) error {
+		got = append(got, strings.Join(v, "|"))
 		return nil
-	})
-	return rows, err
+	}); err != nil {
+		return err
+	}
+	ms, cpu := took()
+	if *want == nil {
+		*want = got
+	}
+	if r.runs++; r.runs == 1 {
+		r.Millis, r.CPU, r.Same = ms, cpu, true
+	}
+	r.Millis, r.CPU, r.Same = min(r.Millis, ms), min(r.CPU, cpu), r.Same && slices.Equal(got, *want)
+	for _, st := range result.Stats().Stages {
+		for _, o := range st.Operators {
+			r.hits += o.CacheHits
+			r.reads += o.CacheHits + o.CacheDisk + o.CacheFetched + o.CacheMisses
+		}
+	}
+	return nil
 }
 
 // start begins to measure: the function that it returns tells the milliseconds since,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/millrace-engine/millrace"
 )
@@ -31,21 +30,13 @@ func Files(ctx context.Context, o Options, count int) ([]Row, error) {
 	}
 	rows := make([]Row, len(modes))
 	var want []string
-	for run := range o.Runs + 1 { // the first one reads all footers in any way
+	for run := range o.Runs + 1 {
 		for i, mode := range modes {
-			took := start()
-			got, err := answer(ctx, sessions[i], q)
-			if err != nil {
+			if run <= 1 { // the first run reads all footers in any way
+				rows[i] = Row{Job: "files", Way: "footers kept: " + mode}
+			}
+			if err := rows[i].run(ctx, sessions[i], q, &want); err != nil {
 				return nil, err
-			}
-			ms, cpu := took()
-			if want == nil {
-				want = got
-			}
-			if r := &rows[i]; run <= 1 {
-				*r = Row{Job: "files", Way: "footers kept: " + mode, Millis: ms, CPU: cpu, Same: slices.Equal(got, want)}
-			} else {
-				r.Millis, r.CPU, r.Same = min(r.Millis, ms), min(r.CPU, cpu), r.Same && slices.Equal(got, want)
 			}
 		}
 	}

@@ -125,7 +125,7 @@ func (k *keeper) flush(ctx context.Context) bool {
 		n := v.MemoryBytes()
 		k.part.Bytes += n
 		if err := k.writer.Append(ctx, k.as[i], &columnar.Batch{Schema: k.schemas[c], Rows: b.Rows, Cols: []columnar.Vector{b.Cols[c]}}, n); err != nil {
-			k.o.task.Datasets.Refused(k.o.node.Dataset.ID, k.partition, k.writer.Held())
+			k.o.task.Datasets.Refused(k.o.node.Dataset.ID, k.partition, k.writer.Held()+n)
 			return false
 		}
 	}
