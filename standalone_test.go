@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -238,16 +239,19 @@ func TestStandaloneExecutorsKilled(t *testing.T) {
 	struck := make(chan error, 1)
 	go func() { // ends when all have struck
 		defer close(struck)
+		hit := map[int]bool{} // one that was killed may be there for a while
 		for _, signal := range signals {
 			time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond) // when it strikes must not matter
-			pids := children(t)
+			var pids []int
 			for len(pids) == 0 {
-				pids = children(t)
+				pids = slices.DeleteFunc(children(t), func(pid int) bool { return hit[pid] })
 			}
-			if err := syscall.Kill(pids[r.IntN(len(pids))], signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			pid := pids[r.IntN(len(pids))]
+			if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 				struck <- err
 				return
 			}
+			hit[pid] = true
 		}
 	}()
 	for done := false; !done; {
