@@ -72,11 +72,6 @@ func (d *Datasets) cached() (out []event.Cached) {
 	return out
 }
 
-// replicated lists those that several executors are to hold.
-func (d *Datasets) replicated() []*physical.Dataset {
-	return slices.DeleteFunc(d.all(), func(x *physical.Dataset) bool { return x.Storage.Replicas < 2 })
-}
-
 // partitions lists the tasks that scan a cached dataset: one per partition, which it
 // reads at the scan's leaf, with what its origin reads below.
 func (d *Driver) partitions(ctx context.Context, g stage.Driver, o eval.Options) ([][]wire.LeafAssignment, int64, error) {
@@ -133,7 +128,7 @@ func (d *Driver) kept(r *cluster.Report) {
 			d.Datasets.Registry.Read(o.Dataset, o.CacheHits, o.CacheHits+o.CacheDisk+o.CacheFetched+o.CacheMisses)
 		}
 	}
-	d.copies.due = d.copies.due || len(r.Kept) > 0
+	d.due = d.due || len(r.Kept) > 0
 	for _, k := range r.Kept {
 		if !d.Datasets.Registry.Add(k.Dataset, k.Partition, string(r.Executor), k.Attempt, k.Rows, k.Bytes) {
 			d.Backend.EndDataset(k.Dataset) // it was forgotten meanwhile

@@ -119,8 +119,9 @@ type Driver struct {
 	sizes   map[exec.ExecutorID]int  // slots of each executor that gets tasks
 	asked   map[exec.ExecutorID]bool // to leave, and have not begun
 	leaving map[exec.ExecutorID]*leaving
-	copies  copies
-	turn    int // of who gets what an executor leaves behind
+	moves   moves
+	due     bool // some partition of a dataset may have fewer holders than it should
+	turn    int  // of who gets what an executor leaves behind
 	jobs    map[int]*job
 	queue   []func() // actions to carry out (R1)
 	grace   *time.Timer
@@ -192,7 +193,7 @@ func New(c Config) *Driver {
 	if c.Datasets == nil {
 		c.Datasets = NewDatasets()
 	}
-	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), sizes: map[exec.ExecutorID]int{}, asked: map[exec.ExecutorID]bool{}, leaving: map[exec.ExecutorID]*leaving{}, copies: copies{moves: map[copyID]exec.ExecutorID{}, tries: map[copyID]int{}}, jobs: map[int]*job{}}
+	d := &Driver{Config: c, inbox: make(chan func(), 16), stop: make(chan struct{}), done: make(chan struct{}), door: make(chan struct{}, 1), dag: dag.New(), sizes: map[exec.ExecutorID]int{}, asked: map[exec.ExecutorID]bool{}, leaving: map[exec.ExecutorID]*leaving{}, moves: newMoves(), jobs: map[int]*job{}}
 	start := time.Now()
 	d.clock = func() time.Duration { return time.Since(start) }
 	switch {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/exec"
 	"github.com/millrace-engine/millrace/exec/cluster"
 	"github.com/millrace-engine/millrace/exec/driver/task"
@@ -13,14 +12,8 @@ import (
 	"github.com/millrace-engine/millrace/plan/wire"
 )
 
-const (
-	// defaultDrain bounds the time that an executor takes to leave.
-	defaultDrain = 5 * time.Minute
-	// maxMoves bounds the outputs on the way from one executor at a time, maxTries how
-	// often one is moved before it is left where it is, to be made again.
-	maxMoves = 4
-	maxTries = 3
-)
+// defaultDrain bounds the time that an executor takes to leave.
+const defaultDrain = 5 * time.Minute
 
 // leaving is an executor that is to leave:
 //
@@ -29,8 +22,6 @@ const (
 // Outputs move as soon as they are there. Tasks that were launched before the last of
 // them had moved know of the old places, so that these stay until those tasks end.
 type leaving struct {
-	moves   map[cache.BlockID]exec.ExecutorID // on the way, and to whom
-	tries   map[cache.BlockID]int
 	held    map[[2]int]bool      // jobs and exchanges of which outputs were here
 	readers map[exec.TaskID]bool // who may still read here; nil: outputs are to be moved
 	jobs    map[int]bool         // and whose tasks were told that partitions of datasets are here
@@ -57,7 +48,7 @@ func (d *Driver) leave(backend cluster.Migrating, id exec.ExecutorID) {
 	if wait == 0 {
 		wait = defaultDrain
 	}
-	l := &leaving{moves: map[cache.BlockID]exec.ExecutorID{}, tries: map[cache.BlockID]int{}, held: map[[2]int]bool{}}
+	l := &leaving{held: map[[2]int]bool{}}
 	l.over = time.AfterFunc(wait, func() {
 		select {
 		case d.inbox <- func() {
@@ -69,7 +60,8 @@ func (d *Driver) leave(backend cluster.Migrating, id exec.ExecutorID) {
 		}
 	})
 	d.leaving[id] = l
-	d.turnAway(id)
+	d.moves.turnAway(id)
+	d.due = true
 }
 
 // left forgets an executor that is lost, and what was on the way to it.
@@ -78,23 +70,13 @@ func (d *Driver) left(id exec.ExecutorID) {
 		l.over.Stop()
 		delete(d.leaving, id)
 	}
-	d.turnAway(id)
+	d.moves.lose(id)
+	d.due = true
 }
 
-// turnAway forgets what is on the way to an executor: who leaves, too, may be gone when
-// word of it comes.
-func (d *Driver) turnAway(id exec.ExecutorID) {
-	for _, l := range d.leaving {
-		maps.DeleteFunc(l.moves, func(_ cache.BlockID, to exec.ExecutorID) bool { return to == id })
-	}
-	d.lostCopies(id)
-}
-
-// watchLeaving does the next step for executors that leave.
+// watchLeaving does the next step for executors that leave, and for what they, and
+// those that are lost, held of datasets.
 func (d *Driver) watchLeaving() {
-	if len(d.asked)+len(d.leaving) == 0 {
-		return
-	}
 	backend, ok := d.Backend.(cluster.Migrating)
 	for _, id := range slices.Sorted(maps.Keys(d.asked)) {
 		_, there := d.sizes[id]
@@ -105,12 +87,13 @@ func (d *Driver) watchLeaving() {
 			d.leave(backend, id)
 		}
 	}
+	d.watchCopies() // whether what leaves is on its way is known then
 	for _, id := range slices.Sorted(maps.Keys(d.leaving)) {
 		l := d.leaving[id]
 		switch {
 		case l.retired:
 		case l.readers == nil:
-			if more := d.move(backend, id, l); !more && len(l.moves) == 0 && !d.busy(id) {
+			if more := d.move(backend, id, l); !more && !d.due && d.moves.from(id) == 0 && !d.busy(id) {
 				l.readers, l.jobs = d.readers(l.held), d.told(id)
 				d.Datasets.Registry.Lose(string(id)) // new jobs are not told
 			}
@@ -192,48 +175,36 @@ func (d *Driver) move(backend cluster.Migrating, id exec.ExecutorID, l *leaving)
 					continue
 				}
 				x := cluster.Move{Job: j.id, Exchange: st.Out.Exchange, Output: m, Schema: st.Root.Schema()}
-				if _, underway := l.moves[x.Block()]; underway || l.tries[x.Block()] >= maxTries {
+				if d.moves.settled(x.Block(), id) {
 					continue
 				}
-				if len(l.moves) >= maxMoves || len(to) == 0 {
+				if d.moves.from(id) >= maxMoves || len(to) == 0 {
 					return true
 				}
 				d.turn++
 				x.To = to[d.turn%len(to)]
-				l.moves[x.Block()], l.held[[2]int{j.id, st.Out.Exchange}] = x.To, true
-				backend.Move(x)
+				l.held[[2]int{j.id, st.Out.Exchange}] = true
+				d.moves.begin(backend, x)
 			}
 		}
 	}
-	return d.leaveDatasets(backend, id, l)
+	return false
 }
 
 // moved takes in the end of a move. The output may have been lost, or the job have
 // ended, meanwhile; what was copied is dropped then.
 func (d *Driver) moved(r cluster.Report) {
 	m := r.Moved
-	l := d.leaving[exec.ExecutorID(m.Output.Executor)]
-	if m.Storage != nil && (l == nil || l.moves[m.Block()] != m.To) {
-		d.copied(&r)
+	if !d.moves.end(&r) {
 		return
 	}
-	if l == nil || l.moves[m.Block()] != m.To {
-		return
-	}
-	delete(l.moves, m.Block())
 	if m.Storage != nil {
-		if r.Failure != nil {
-			l.tries[m.Block()]++
-		} else {
-			d.held(&r)
-		}
+		d.copied(&r)
 		return
 	}
 	j := d.jobs[m.Job]
 	switch {
-	case j == nil || j.ended:
-	case r.Failure != nil:
-		l.tries[m.Block()]++
+	case j == nil || j.ended || r.Failure != nil:
 	case !d.Tracker.Move(m.Job, m.Exchange, m.Output, string(m.To)):
 		if b, ok := d.Backend.(cluster.Discarding); ok {
 			b.Discard(m.To, m.Block())

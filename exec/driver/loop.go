@@ -61,7 +61,6 @@ func (d *Driver) drain() {
 		}
 		d.watchLeaving()
 	}
-	d.watchCopies()
 	d.watchIdle()
 	d.watchPlaces()
 	d.watchSize()
@@ -398,7 +397,7 @@ func (d *Driver) enlist(e cluster.Executor) {
 		d.slots.Add(int64(e.Slots))
 		d.count.Add(1)
 	}
-	d.copies.due = true
+	d.due = true
 	d.stepTasks(nil, task.Event{Added: &task.ExecutorAdded{ID: e.ID, Slots: e.Slots, Host: e.Host}})
 }
 

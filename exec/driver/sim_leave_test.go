@@ -89,8 +89,8 @@ func (s *sim) Retire(id exec.ExecutorID) {
 		return
 	}
 	kept := map[outKey]bool{}
-	for b, n := range s.d.leaving[id].tries {
-		if n >= maxTries {
+	for x, n := range s.d.moves.tries {
+		if b := x.block; x.from == id && n >= maxTries && b.Job > 0 {
 			for _, st := range s.jobs[b.Job-1].graph.Stages {
 				if st.Out != nil && st.Out.Exchange == b.Exchange {
 					kept[outKey{b.Job, st.ID, b.Map, b.Attempt}] = true

@@ -148,7 +148,7 @@ const rowsPerTask = 3
 
 func newSim(t *testing.T, seed uint64, without faults) *sim {
 	s := &sim{t: t, seed: seed, without: without, nodes: map[exec.ExecutorID]*node{}, damaged: map[outKey]bool{}, r: rand.New(rand.NewPCG(seed, 7)), alive: map[exec.ExecutorID]bool{}, outputs: map[outKey]lineage{}, rows: map[*columnar.Batch]row{}, taken: map[int][]row{}, added: map[[3]int]int{}, parts: map[[3]int]stage.Part{}, retired: map[exec.ExecutorID]map[outKey]bool{}}
-	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Datasets: NewDatasets(), Memory: memory.NewBroker(1 << 30), Patience: -1}, dag: dag.New(), task: task.New(50 * time.Millisecond), sizes: map[exec.ExecutorID]int{}, asked: map[exec.ExecutorID]bool{}, leaving: map[exec.ExecutorID]*leaving{}, jobs: map[int]*job{}, done: make(chan struct{})}
+	s.d = &Driver{Config: Config{Backend: s, Tracker: shuffle.NewTracker(), Results: &Results{}, Datasets: NewDatasets(), Memory: memory.NewBroker(1 << 30), Patience: -1}, dag: dag.New(), task: task.New(50 * time.Millisecond), sizes: map[exec.ExecutorID]int{}, asked: map[exec.ExecutorID]bool{}, leaving: map[exec.ExecutorID]*leaving{}, moves: newMoves(), jobs: map[int]*job{}, done: make(chan struct{})}
 	s.d.look = time.NewTimer(time.Hour) // it is the simulation that lets time pass
 	s.d.look.Stop()
 	s.d.task.Speculation = task.Speculation{Quantile: 0.4, Factor: 1.5, Least: 5 * time.Millisecond}
