@@ -365,7 +365,7 @@ func TestCacheIsSeen(t *testing.T) {
 				last = e.Cached
 			}
 		}
-		if len(last) != 1 || last[0].Level != "MEMORY_AND_DISK_SER" || last[0].Rows != 2000000 || last[0].MemoryBytes != n[0] || last[0].DiskBytes != n[1] || last[0].Evicted != n[2] || last[0].Reads == 0 {
+		if len(last) != 1 || last[0].Name != "seen" || last[0].Level != "MEMORY_AND_DISK_SER" || last[0].Rows != 2000000 || last[0].MemoryBytes != n[0] || last[0].DiskBytes != n[1] || last[0].Evicted != n[2] || last[0].Reads == 0 {
 			t.Errorf("%s: %v are told as %+v", master, row, last)
 		}
 	}

@@ -66,7 +66,7 @@ func (d *Datasets) all() (out []*physical.Dataset) {
 func (d *Datasets) cached() (out []event.Cached) {
 	for _, s := range d.all() {
 		n := d.Registry.Size(s.ID)
-		out = append(out, event.Cached{Dataset: s.ID, Level: s.Storage.String(), Partitions: n.Partitions, Held: n.Held, Rows: n.Rows,
+		out = append(out, event.Cached{Dataset: s.ID, Name: s.Name, Level: s.Storage.String(), Partitions: n.Partitions, Held: n.Held, Rows: n.Rows,
 			MemoryBytes: n.Memory, DiskBytes: n.Disk, Evicted: n.Evicted, Reads: n.Reads, Hits: n.Hits})
 	}
 	return out

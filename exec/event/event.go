@@ -49,10 +49,11 @@ type Event struct {
 // last task that each has ended.
 type Cached struct {
 	Dataset     int    `json:"dataset"`
-	Level       string `json:"level"`      // as MEMORY_AND_DISK
-	Partitions  int    `json:"partitions"` // that it has,
-	Held        int    `json:"held"`       // and those that somebody holds
-	Rows        int64  `json:"rows"`       // of these
+	Name        string `json:"name,omitempty"` // of a cached table; "": a frame that was persisted
+	Level       string `json:"level"`          // as MEMORY_AND_DISK
+	Partitions  int    `json:"partitions"`     // that it has,
+	Held        int    `json:"held"`           // and those that somebody holds
+	Rows        int64  `json:"rows"`           // of these
 	MemoryBytes int64  `json:"memory_bytes"`
 	DiskBytes   int64  `json:"disk_bytes"`
 	Evicted     int64  `json:"evicted"` // blocks that have left memory so far

@@ -39,7 +39,8 @@ func (s Storage) String() string {
 // Each task of the stages that Origin would be the root of makes a partition. Where
 // its rows are not there, the scan runs Origin, and keeps them.
 type Dataset struct {
-	ID      int // unique in the session, another one when its source has changed
+	ID      int    // unique in the session, another one when its source has changed
+	Name    string // of a cached table, for people; executors are not told
 	Storage Storage
 	Origin  Plan
 }

@@ -305,7 +305,7 @@ func (pl *planner) dataset(t *dataset.Table) *physical.Dataset {
 		pl.exchanges, pl.filters = pl.exchanges+exchanges, pl.filters+filters
 		pl.origins[t.ID] = origin
 	}
-	return &physical.Dataset{ID: t.ID, Storage: t.Storage, Origin: origin}
+	return &physical.Dataset{ID: t.ID, Name: t.Label, Storage: t.Storage, Origin: origin}
 }
 
 func (pl *planner) values(v *logical.Values) (planned, error) {
