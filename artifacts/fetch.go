@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/millrace-engine/millrace/internal/filelock"
 	"github.com/millrace-engine/millrace/internal/identity"
 )
 
@@ -105,7 +106,7 @@ func (s *Store) lock(ctx context.Context, id ID) (unlock func(), err error) {
 	}
 	t := time.NewTicker(20 * time.Millisecond)
 	defer t.Stop()
-	for !lockExclusive(file) {
+	for !filelock.Exclusive(file) {
 		select {
 		case <-t.C:
 		case <-ctx.Done():

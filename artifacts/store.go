@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace/internal/diag"
+	"github.com/millrace-engine/millrace/internal/filelock"
 )
 
 // Store is the directory where a host keeps artifacts. Processes share it; it is
@@ -87,7 +88,7 @@ func (s *Store) hold(id ID) bool {
 	if err != nil {
 		return false
 	}
-	if lockShared(f) != nil {
+	if filelock.Shared(f) != nil {
 		f.Close()
 		return false
 	}
@@ -244,7 +245,7 @@ func (s *Store) evict(id ID) bool {
 		return false
 	}
 	defer f.Close()
-	if !lockExclusive(f) {
+	if !filelock.Exclusive(f) {
 		return false
 	}
 	s.root.Remove(id.String() + ".chunks")

@@ -10,7 +10,7 @@
 //   - T2 Only a directory whose lock can be had is removed for others, whatever the
 //     process numbers are: those of containers that share a directory mean nothing.
 //
-// The package imports the standard library. It is tested by directories whose owner
+// The package imports internal/filelock. It is tested by directories whose owner
 // is there, and is not.
 package tempdir
 
@@ -18,6 +18,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"github.com/millrace-engine/millrace/internal/filelock"
 )
 
 // Dir is a directory of this process.
@@ -41,6 +43,25 @@ func Make(purpose string) (*Dir, error) {
 			return &Dir{path, f}, nil
 		} // somebody took it for one that nobody uses
 	}
+}
+
+// lock locks a directory, if nobody else has and it is still there. Where the system has
+// no locks it does nothing: directories of processes that died stay.
+func lock(path string) (*os.File, bool) {
+	if !filelock.Works {
+		return nil, true
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false
+	}
+	if filelock.Exclusive(f) {
+		if _, err := os.Stat(path); err == nil {
+			return f, true
+		}
+	}
+	_ = f.Close()
+	return nil, false
 }
 
 // Remove removes the directory with all that is in it. It is idempotent.
