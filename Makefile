@@ -117,6 +117,7 @@ bench: build peers-spark
 	$(BENCH) tpch --sf 10 --data $(BENCH_DATA)/sf10 --threads 2 --engines millrace,spark --runs 1 --out bench/results/tpch-sf10-spark.json
 	bin/millrace bench shuffle --data $(BENCH_DATA)/sf1 --json bench/results/shuffle.json || test -e bench/results/shuffle.json
 	bin/millrace bench cluster --data $(BENCH_DATA)/sf10 --json bench/results/cluster.json || test -e bench/results/cluster.json
+	bin/millrace bench cache --data $(BENCH_DATA)/sf1 --json bench/results/cache.json || test -e bench/results/cache.json
 	bin/millrace bench functions --json bench/results/functions.json || test -e bench/results/functions.json
 	bin/millrace bench report
 

@@ -47,6 +47,15 @@ type Row struct {
 	runs, hits, reads int64 // blocks of cached tables that were in memory, of those read
 }
 
+// Read reads a result that Write wrote.
+func Read(path string) (*Result, error) {
+	r := &Result{}
+	if err := harness.Load(path, "result of cached tables", r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
 // Write writes a result whole or not at all.
 func (r *Result) Write(path string) error { return harness.Save(path, r) }
 
@@ -60,6 +69,9 @@ type Options struct {
 	Open      func(memory string, settings ...string) (*millrace.Session, func(), error)
 	Tell      func(Row)
 }
+
+// levels are those that little memory is measured with.
+var levels = []string{"MEMORY_AND_DISK", "MEMORY_ONLY"}
 
 // way is one way of having lineitem as a view.
 type way struct{ name, statement string }
@@ -79,7 +91,7 @@ func Tables(ctx context.Context, o Options) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, level := range []string{"MEMORY_AND_DISK", "MEMORY_ONLY"} {
+	for _, level := range levels {
 		more, err := measure(ctx, o, o.Quarter, []way{files, {"cached " + level, "CACHE TABLE lineitem OPTIONS ('storageLevel' '" + level + "')"}})
 		if err != nil {
 			return nil, err

@@ -8,6 +8,8 @@ import (
 // hotMemory is the budget of Hot in MiB.
 const hotMemory = 64
 
+const hotWay = "scans of 10 times the memory"
+
 // Hot measures how much of a hot cached table is found in memory while a table of ten
 // times the budget is cached lazily and scanned, again and again.
 func Hot(ctx context.Context, o Options) ([]Row, error) {
@@ -27,7 +29,7 @@ func Hot(ctx context.Context, o Options) ([]Row, error) {
 	}
 	const hot = "SELECT sum(k), sum(v) FROM hot"
 	var want, sums []string
-	row := Row{Job: "hot table", Way: "scans of 10 times the memory", Memory: memory}
+	row := Row{Job: "hot table", Way: hotWay, Memory: memory}
 	for range 2 { // it is hot from here on
 		warm := Row{}
 		if err := warm.run(ctx, s, hot, &want); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/millrace-engine/millrace/bench/cached"
 	"github.com/millrace-engine/millrace/bench/cluster"
 	"github.com/millrace-engine/millrace/bench/filters"
 	"github.com/millrace-engine/millrace/bench/functions"
@@ -25,6 +26,7 @@ type Inputs struct {
 	Filters   *filters.Result   // likewise
 	Cluster   *cluster.Result   // likewise
 	Functions *functions.Result // likewise
+	Cached    *cached.Result    // likewise
 	Notes     Notes
 }
 
@@ -41,6 +43,7 @@ const (
 	filtersFile   = "filters.json"
 	clusterFile   = "cluster.json"
 	functionsFile = "functions.json"
+	cacheFile     = "cache.json"
 )
 
 // Load reads result files, as named by paths, each a file or a pattern, and the
@@ -74,6 +77,11 @@ func Load(patterns []string, notes string) (*Inputs, error) {
 			continue
 		case clusterFile:
 			if in.Cluster, err = cluster.Read(p); err != nil {
+				return nil, err
+			}
+			continue
+		case cacheFile:
+			if in.Cached, err = cached.Read(p); err != nil {
 				return nil, err
 			}
 			continue

@@ -50,6 +50,9 @@ func Make(in *Inputs, charts string) *Report {
 	if in.Filters != nil {
 		filterTable(w, in.Filters)
 	}
+	if in.Cached != nil {
+		cacheTable(w, in.Cached)
+	}
 	if in.Functions != nil {
 		functionTable(w, in.Functions)
 	}

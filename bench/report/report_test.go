@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/millrace-engine/millrace/bench/cached"
 	"github.com/millrace-engine/millrace/bench/cluster"
 	"github.com/millrace-engine/millrace/bench/functions"
 	"github.com/millrace-engine/millrace/bench/harness"
@@ -82,6 +83,14 @@ func results(t *testing.T) string {
 			{Function: "upper", Form: "Go", Seconds: 1.2, Processor: 1.3, Alone: 60, Loop: 58, Query: 0.83, Share: 0.8, Need: 0.7}, {Function: "upper", Form: "WebAssembly", Seconds: 10, Alone: 900, Query: 0.1, Share: 0.05, Need: 0.2}},
 		Starts: []functions.Start{{What: "without artifacts", Seconds: 0.01, Processor: 0.009, RSS: 20 << 20}, {What: "with a file", Seconds: 0.02, Processor: 0.012, RSS: 21 << 20, Store: true}}}
 	if err := f.Write(filepath.Join(dir, "functions.json")); err != nil {
+		t.Fatal(err)
+	}
+	kept := &cached.Result{Started: "2026-01-02T03:04:05Z", Command: "millrace bench cache", Machine: harness.Machine{CPU: "Test CPU", Cores: 2}, Rows: []cached.Row{
+		{Job: "q01", Way: "parquet", Millis: 130, CPU: 250, Same: true}, {Job: "q01", Way: "csv", Millis: 900, CPU: 1800, Same: true}, {Job: "q01", Way: "cached", Millis: 100, CPU: 190, Same: true},
+		{Job: "q01", Way: "parquet", Memory: "192MiB", Millis: 130, CPU: 250, Same: true}, {Job: "q01", Way: "cached MEMORY_ONLY", Memory: "192MiB", Millis: 120, CPU: 230, Same: true},
+		{Job: "hot table", Way: "scans of 10 times the memory", Memory: "64MiB", Millis: 2, CPU: 4, Hits: 95, Same: true},
+		{Job: "k-means", Way: "csv", Millis: 3000, CPU: 5000, Same: true}, {Job: "k-means", Way: "persisted", Millis: 1000, CPU: 1500, Same: true}}}
+	if err := kept.Write(filepath.Join(dir, "cache.json")); err != nil {
 		t.Fatal(err)
 	}
 	notes := "# Notes\nfor readers\n\n## tpch\n- q02: the join\n  builds twice.\n## tpch 10\n- q02: at this scale the scan.\n"

@@ -36,7 +36,8 @@ their data persisted and without. Answers are compared. Times are the least of -
 turns, of whole jobs for PageRank and k-means; "cpu ms" is what processors worked for
 this process.
 
-The exit status is 1 if an answer differs.`,
+Then it says what the ratios must reach. The exit status is 1 if one does not, or an
+answer differs.`,
 		Example: "  millrace bench cache --data /data/tpch1 --memory 4GiB --quarter 200MiB",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
@@ -114,7 +115,16 @@ func (o *cacheRun) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if !same {
+	missed := false
+	fmt.Println()
+	for _, g := range res.Gates() {
+		verdict := "passed"
+		if !g.OK() {
+			verdict, missed = "MISSED", true
+		}
+		fmt.Printf("%-76s %6.2f  %-6s %s\n", g.What, g.Figure, g.Bound(), verdict)
+	}
+	if !same || missed {
 		return errShown
 	}
 	return nil
