@@ -47,15 +47,6 @@ type Row struct {
 	runs, hits, reads int64 // blocks of cached tables that were in memory, of those read
 }
 
-// Read reads a result that Write wrote.
-func Read(path string) (*Result, error) {
-	r := &Result{}
-	if err := harness.Load(path, "result of cached tables", r); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
 // Write writes a result whole or not at all.
 func (r *Result) Write(path string) error { return harness.Save(path, r) }
 

@@ -237,14 +237,5 @@ func empty(dir string) error {
 	return err
 }
 
-// Read reads a result.
-func Read(path string) (*Result, error) {
-	r := &Result{}
-	if err := harness.Load(path, "result of executors", r); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
 // Write writes a result whole or not at all.
 func (r *Result) Write(path string) error { return harness.Save(path, r) }

@@ -99,14 +99,5 @@ func run(ctx context.Context, s *millrace.Session, text, filters string, bytes *
 	return rows, err
 }
 
-// Read reads a result.
-func Read(path string) (*Result, error) {
-	r := &Result{}
-	if err := harness.Load(path, "result of runtime filters", r); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
 // Write writes a result whole or not at all.
 func (r *Result) Write(path string) error { return harness.Save(path, r) }

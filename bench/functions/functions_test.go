@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/harness"
 )
 
 func TestMain(m *testing.M) {
@@ -63,7 +64,7 @@ func TestMeasure(t *testing.T) {
 	if err := r.Write(path); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Read(path); err != nil || !reflect.DeepEqual(again, r) {
+	if again, err := harness.Load[Result](path, "result"); err != nil || !reflect.DeepEqual(again, r) {
 		t.Errorf("%+v, %v", again, err)
 	}
 }

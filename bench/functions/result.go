@@ -47,14 +47,5 @@ func (r *Result) Failed() (n int) {
 	return n
 }
 
-// Read reads a result.
-func Read(path string) (*Result, error) {
-	r := &Result{}
-	if err := harness.Load(path, "result of functions", r); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
 // Write writes a result whole or not at all.
 func (r *Result) Write(path string) error { return harness.Save(path, r) }

@@ -73,8 +73,8 @@ func (m Measure) OK() bool {
 
 // Read reads a result.
 func Read(path string) (*Result, error) {
-	r := &Result{}
-	if err := Load(path, "benchmark result", r); err != nil {
+	r, err := Load[Result](path, "benchmark result")
+	if err != nil {
 		return nil, err
 	}
 	if r.Format != Format {
@@ -87,16 +87,17 @@ func Read(path string) (*Result, error) {
 // Write writes a result whole or not at all.
 func (r *Result) Write(path string) error { return Save(path, r) }
 
-// Load reads a file of JSON into v; what says which kind of file it should be.
-func Load(path, what string, v any) error {
+// Load reads a file that Save wrote; what says which kind of file it should be.
+func Load[T any](path, what string) (*T, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return fs.Explain(err, path)
+		return nil, fs.Explain(err, path)
 	}
+	v := new(T)
 	if err := json.Unmarshal(b, v); err != nil {
-		return diag.New(diag.MalformedRecord, "%s is not a %s: %v", path, what, err).WithPath(path)
+		return nil, diag.New(diag.MalformedRecord, "%s is not a %s: %v", path, what, err).WithPath(path)
 	}
-	return nil
+	return v, nil
 }
 
 // Save writes v as JSON, whole or not at all.

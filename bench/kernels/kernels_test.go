@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/kernels"
 )
 
@@ -48,10 +49,10 @@ func TestMeasure(t *testing.T) {
 	if err := r.Write(path); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := kernels.Read(path); err != nil || got.Kernels[1] != r.Kernels[1] || got.Copy != r.Copy {
+	if got, err := harness.Load[kernels.Result](path, "result"); err != nil || got.Kernels[1] != r.Kernels[1] || got.Copy != r.Copy {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := kernels.Read(path + "x"); err == nil {
+	if _, err := harness.Load[kernels.Result](path+"x", "result"); err == nil {
 		t.Error("a file that is not there was read")
 	}
 }

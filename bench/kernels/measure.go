@@ -29,15 +29,6 @@ type Timing struct {
 	Share float64 `json:"share_of_memcpy"`
 }
 
-// Read reads a result.
-func Read(path string) (*Result, error) {
-	r := &Result{}
-	if err := harness.Load(path, "result of the kernels", r); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
 // Write writes a result whole or not at all.
 func (r *Result) Write(path string) error { return harness.Save(path, r) }
 

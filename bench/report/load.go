@@ -66,41 +66,25 @@ func Load(patterns []string, notes string) (*Inputs, error) {
 	for _, p := range slices.Compact(paths) {
 		switch filepath.Base(p) {
 		case kernelsFile:
-			if in.Kernels, err = kernels.Read(p); err != nil {
-				return nil, err
-			}
-			continue
+			in.Kernels, err = harness.Load[kernels.Result](p, "result of the kernels")
 		case shuffleFile:
-			if in.Shuffle, err = shuffle.Read(p); err != nil {
-				return nil, err
-			}
-			continue
+			in.Shuffle, err = harness.Load[shuffle.Result](p, "result of the shuffle's gates")
 		case clusterFile:
-			if in.Cluster, err = cluster.Read(p); err != nil {
-				return nil, err
-			}
-			continue
+			in.Cluster, err = harness.Load[cluster.Result](p, "result of executors")
 		case cacheFile:
-			if in.Cached, err = cached.Read(p); err != nil {
-				return nil, err
-			}
-			continue
+			in.Cached, err = harness.Load[cached.Result](p, "result of cached tables")
 		case functionsFile:
-			if in.Functions, err = functions.Read(p); err != nil {
-				return nil, err
-			}
-			continue
+			in.Functions, err = harness.Load[functions.Result](p, "result of functions")
 		case filtersFile:
-			if in.Filters, err = filters.Read(p); err != nil {
-				return nil, err
-			}
-			continue
+			in.Filters, err = harness.Load[filters.Result](p, "result of runtime filters")
+		default:
+			var r *harness.Result
+			r, err = harness.Read(p)
+			in.Runs = append(in.Runs, Run{strings.TrimSuffix(filepath.Base(p), ".json"), r})
 		}
-		r, err := harness.Read(p)
 		if err != nil {
 			return nil, err
 		}
-		in.Runs = append(in.Runs, Run{strings.TrimSuffix(filepath.Base(p), ".json"), r})
 	}
 	slices.SortStableFunc(in.Runs, before)
 	var b []byte

@@ -72,15 +72,6 @@ func (r *Result) Failed() (out []Gate) {
 	return out
 }
 
-// Read reads a result.
-func Read(path string) (*Result, error) {
-	r := &Result{}
-	if err := harness.Load(path, "result of the shuffle's gates", r); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
 // Write writes a result whole or not at all.
 func (r *Result) Write(path string) error { return harness.Save(path, r) }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace-engine/millrace"
+	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/bench/shuffle"
 )
 
@@ -43,7 +44,7 @@ func TestMeasure(t *testing.T) {
 	if err := r.Write(path); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := shuffle.Read(path); err != nil || !reflect.DeepEqual(again, r) {
+	if again, err := harness.Load[shuffle.Result](path, "result"); err != nil || !reflect.DeepEqual(again, r) {
 		t.Errorf("%+v, %v", again, err)
 	}
 }

@@ -84,7 +84,7 @@ func TestBenchCluster(t *testing.T) {
 	if status != 0 && status != failed || errs != "" || strings.Contains(string(text), "DIFFER") {
 		t.Fatalf("%d: %s%s", status, text, errs)
 	}
-	r, err := cluster.Read(out)
+	r, err := harness.Load[cluster.Result](out, "result")
 	if err != nil {
 		t.Fatal(err)
 	}
