@@ -25,7 +25,7 @@ func register(r *millrace.Registry) {
 
 func must[T any](x T, err error) T {
 	if err != nil {
-		log.Panic(err)
+		log.Fatal(err) // executors end with their driver
 	}
 	return x
 }
