@@ -107,14 +107,14 @@ const ahead = 1024
 
 // within picks among the tasks i … end−1 in line, of one set.
 func (s *Scheduler) within(x *set, i, end int, may func(exec.TaskID) bool) (at int, on *executor) {
-	limit, best := s.allowed(x), anywhere+1
+	limit, best, brisk := s.allowed(x), anywhere+1, s.brisk(stageOf(s.pending[i]), end-i)
 	for k := i; k < end; k++ {
 		id := s.pending[k]
 		if !may(id) {
 			continue
 		}
 		p, picky := x.prefer[id.Task]
-		will := s.brisk(stageOf(id), end-i, s.will(x, id))
+		will := brisk(s.will(x, id))
 		if !picky {
 			if e := s.free(p, anywhere, will); e != nil {
 				at, on, best = k, e, process // as good as at its place

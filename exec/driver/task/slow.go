@@ -51,29 +51,31 @@ func (s *Scheduler) heal(x *set, on exec.ExecutorID, took time.Duration) {
 
 func (s *Scheduler) isSlow(on exec.ExecutorID) bool { return s.now < s.slow[on].until }
 
-// brisk narrows will, which tells where a task of a set of which some wait may run, down
-// to executors that are not slow, if that is sooner: one has a slot, or so few wait that
-// those who run tasks of the set come to them before a slow one would be done.
-func (s *Scheduler) brisk(st exec.StageID, waiting int, will func(*executor) bool) func(*executor) bool {
-	slow := false
+// brisk returns what narrows will, which tells where a task of a set of which some wait
+// may run, down to executors that are not slow, if that is sooner: one has a slot, or so
+// few wait that those who run tasks of the set come to them before a slow one would be
+// done.
+func (s *Scheduler) brisk(st exec.StageID, waiting int) func(will func(*executor) bool) func(*executor) bool {
+	slow, busy := false, false
 	for id := range s.slow {
 		slow = slow || s.isSlow(id)
 	}
 	if !slow {
-		return will
+		return func(will func(*executor) bool) func(*executor) bool { return will }
 	}
-	slots, free := 0, false
-	for _, e := range s.executors {
-		if will(e) && !s.isSlow(e.id) {
-			slots += e.slots
-			free = free || e.use < e.slots<<s.over
-		}
-	}
-	busy := false
 	for id, on := range s.running {
 		busy = busy || stageOf(id) == st && !s.isSlow(on) && !s.parked[id]
 	}
-	return func(e *executor) bool {
-		return will(e) && (!s.isSlow(e.id) || !free && (!busy || float64(waiting) > s.slow[e.id].times*float64(slots)))
+	return func(will func(*executor) bool) func(*executor) bool {
+		slots, free := 0, false
+		for _, e := range s.executors {
+			if will(e) && !s.isSlow(e.id) {
+				slots += e.slots
+				free = free || e.use < e.slots<<s.over
+			}
+		}
+		return func(e *executor) bool {
+			return will(e) && (!s.isSlow(e.id) || !free && (!busy || float64(waiting) > s.slow[e.id].times*float64(slots)))
+		}
 	}
 }

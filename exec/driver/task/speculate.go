@@ -34,7 +34,8 @@ func (s *Scheduler) limit(x *set) (time.Duration, bool) {
 }
 
 // suspects calls f for each running task that takes too long, or runs on a slow executor
-// while its set has no others to start, and has no second attempt, in a fixed order. It returns when the next one will, if nothing happens.
+// while its set has no others to start, and has no second attempt, in a fixed order. It
+// returns when the next one will, if nothing happens.
 func (s *Scheduler) suspects(f func(exec.TaskID)) (next time.Duration, ok bool) {
 	if s.Speculation.Quantile <= 0 {
 		return 0, false
@@ -48,22 +49,23 @@ func (s *Scheduler) suspects(f func(exec.TaskID)) (next time.Duration, ok bool) 
 	if len(limits) == 0 && len(s.slow) == 0 {
 		return 0, false
 	}
-	waits := map[exec.StageID]bool{}
-	for _, id := range s.pending {
-		waits[stageOf(id)] = true
+	waits := map[exec.StageID]bool{} // sets that have others to start
+	if len(s.slow) > 0 {
+		for _, id := range s.pending {
+			waits[stageOf(id)] = true
+		}
 	}
-	for _, id := range s.sorted(func(exec.TaskID, exec.ExecutorID) bool { return true }) {
-		st := stageOf(id)
-		x := s.sets[st]
-		if x == nil || !x.twice || x.done[id.Task] || s.attempts(id) > 1 {
-			continue
+	soon := func(id exec.TaskID, on exec.ExecutorID) bool { return s.isSlow(on) && !waits[stageOf(id)] }
+	for _, id := range s.sorted(func(id exec.TaskID, on exec.ExecutorID) bool {
+		_, may := limits[stageOf(id)]
+		return may || soon(id, on)
+	}) {
+		x, due := s.sets[stageOf(id)], s.started[id]
+		if !soon(id, s.running[id]) {
+			due += limits[stageOf(id)]
 		}
-		l, may := limits[st]
-		if s.isSlow(s.running[id]) && !waits[st] {
-			l, may = 0, true
-		}
-		switch due := s.started[id] + l; {
-		case !may:
+		switch {
+		case x == nil || !x.twice || x.done[id.Task] || s.attempts(id) > 1:
 		case due <= s.now:
 			f(id)
 		case !ok || due < next:
