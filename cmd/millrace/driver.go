@@ -94,24 +94,14 @@ func printState(out io.Writer, s standalone.StateBody) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "WORKER\tHOST\tSIZE\tFREE\tSTATE")
 	for _, x := range s.Workers {
-		state := "there"
-		switch {
-		case x.Away:
-			state = "away"
-		case x.Draining:
-			state = "draining"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.ID, x.Host, x.Size, x.Free, state)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.ID, x.Host, x.Size, x.Free, x.State())
 	}
 	if len(s.Apps) > 0 {
 		fmt.Fprintln(w, "\nAPPLICATION\tNAME\tEXECUTORS\tEACH\tSTATE")
 	}
 	for _, x := range s.Apps {
-		state := "running"
-		switch {
-		case x.Away:
-			state = "away"
-		case len(x.Executors) == 0:
+		state := x.State()
+		if state == standalone.AppWaiting {
 			state = "waits: " + x.Waiting
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d of %d\t%s\t%s\n", x.ID, x.Name, len(x.Executors), x.Wanted, x.Size, state)

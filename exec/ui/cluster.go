@@ -32,6 +32,13 @@ type clusterView struct {
 // mark is a state: its word, the class of its colour, and what is to be said of it.
 type mark struct{ Word, Class, Why string }
 
+// The classes of states.
+var (
+	workerClasses = map[string]string{standalone.WorkerThere: "succeeded", standalone.WorkerDraining: "running", standalone.Away: "failed"}
+	appClasses    = map[string]string{standalone.AppRunning: "succeeded", standalone.AppWaiting: "running", standalone.Away: "failed"}
+	driverClasses = map[string]string{standalone.DriverWaiting: "running", standalone.DriverRunning: "running", standalone.DriverFinished: "succeeded", standalone.DriverFailed: "failed", standalone.DriverStopped: "failed"}
+)
+
 // gauge is a part of a whole.
 type gauge struct {
 	Part, Whole int
@@ -63,15 +70,9 @@ func newClusterView(url string, s standalone.StateBody) clusterView {
 	var has, uses standalone.Size // of the workers that are there
 	for _, w := range s.Workers {
 		used := w.Size.Plus(-1, w.Free)
-		x := workerView{ID: w.ID, Host: w.Host, State: mark{"there", "succeeded", ""},
+		x := workerView{ID: w.ID, Host: w.Host, State: mark{w.State(), workerClasses[w.State()], ""},
 			Cores:  gauge{used.Cores, w.Size.Cores, fmt.Sprintf("%d of %d", used.Cores, w.Size.Cores)},
 			Memory: gauge{int(used.Memory), int(w.Size.Memory), amount(used.Memory) + " of " + amount(w.Size.Memory)}}
-		switch {
-		case w.Away:
-			x.State = mark{"away", "failed", ""}
-		case w.Draining:
-			x.State = mark{"draining", "running", ""}
-		}
 		for _, a := range s.Apps {
 			for _, h := range a.Executors {
 				if h.Worker == w.ID {
@@ -91,13 +92,10 @@ func newClusterView(url string, s standalone.StateBody) clusterView {
 	}
 	v.Summary = fmt.Sprintf("%d of %d cores and %s of %s in use", uses.Cores, has.Cores, amount(uses.Memory), amount(has.Memory))
 	for _, a := range s.Apps {
-		x := appView{ID: a.ID, Name: a.Name, State: mark{"running", "succeeded", a.Waiting}, Each: a.Size.String(),
+		x := appView{ID: a.ID, Name: a.Name, State: mark{a.State(), appClasses[a.State()], a.Waiting}, Each: a.Size.String(),
 			Executors: gauge{len(a.Executors), a.Wanted, fmt.Sprintf("%d of %d", len(a.Executors), a.Wanted)}}
-		switch {
-		case a.Away:
-			x.State = mark{"away", "failed", ""}
-		case len(a.Executors) == 0:
-			x.State = mark{"waiting", "running", a.Waiting}
+		if a.Away {
+			x.State.Why = "" // who is away waits for nothing
 		}
 		var on []string
 		for _, h := range a.Executors {
@@ -108,11 +106,7 @@ func newClusterView(url string, s standalone.StateBody) clusterView {
 		v.Apps = append(v.Apps, x)
 	}
 	for _, d := range slices.Backward(s.Drivers) {
-		class := map[string]string{standalone.DriverFinished: "succeeded", standalone.DriverFailed: "failed", standalone.DriverStopped: "failed"}[d.State]
-		if class == "" {
-			class = "running"
-		}
-		v.Drivers = append(v.Drivers, driverView{d, mark{d.State, class, d.Reason}, lastLines(d.Output)})
+		v.Drivers = append(v.Drivers, driverView{d, mark{d.State, driverClasses[d.State], d.Reason}, lastLines(d.Output)})
 	}
 	return v
 }

@@ -262,6 +262,17 @@ type WorkerState struct {
 	Draining bool // it gets nothing more, and ends when it runs nothing
 }
 
+// State is how the worker is, in a word.
+func (w WorkerState) State() string {
+	switch {
+	case w.Away:
+		return Away
+	case w.Draining:
+		return WorkerDraining
+	}
+	return WorkerThere
+}
+
 // AppState is an application.
 type AppState struct {
 	ID, Name  string
@@ -271,6 +282,26 @@ type AppState struct {
 	Waiting   string // why it has fewer than it wants
 	Away      bool
 }
+
+// State is how the application is, in a word.
+func (a AppState) State() string {
+	switch {
+	case a.Away:
+		return Away
+	case len(a.Executors) == 0:
+		return AppWaiting
+	}
+	return AppRunning
+}
+
+// The states of workers and applications.
+const (
+	Away           = "away"
+	WorkerThere    = "there"
+	WorkerDraining = "draining"
+	AppWaiting     = "waiting"
+	AppRunning     = "running"
+)
 
 // DriverState is a driver that was submitted.
 type DriverState struct {
