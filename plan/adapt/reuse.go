@@ -20,6 +20,9 @@ import (
 // alone. Runtime filters that such exchanges make are one, too, so that stages may be
 // equal that use them: it begins again until there is nothing more to unite.
 func Reuse(p physical.Plan) (physical.Plan, error) {
+	if n, _ := physical.Numbers(p); n < 2 {
+		return p, nil // there are no two
+	}
 	for {
 		r := &reuser{byPrint: map[string]*physical.Exchange{}, byID: map[int]*physical.Exchange{}, filters: map[int]int{}}
 		out, err := r.walk(p)
