@@ -44,7 +44,8 @@ type Row struct {
 	Hits   float64 `json:"hits_percent,omitempty"` // of the blocks of a hot table, those in memory
 	Same   bool    `json:"same_answer"`
 
-	runs, hits, reads int64 // blocks of cached tables that were in memory, of those read
+	runs        int
+	hits, reads int64 // blocks of cached tables that were in memory, of those read
 }
 
 // Write writes a result whole or not at all.

@@ -99,10 +99,10 @@ func (w work) measure(ctx context.Context, s *millrace.Session, o Options) ([]Fi
 	var out []Figure
 	for i, x := range w.forms {
 		t := medians[i]
-		f := Figure{Function: w.name, Form: x.name, Seconds: digits(harness.Median(wall[i])), MAD: digits(harness.MAD(processor[i])), Processor: digits(t), Need: x.need,
-			Alone: digits((t - none) / float64(o.Rows) * 1e9), Query: digits(own / t), Share: digits((own - none) / (t - none))}
+		f := Figure{Function: w.name, Form: x.name, Seconds: harness.Digits(harness.Median(wall[i])), MAD: harness.Digits(harness.MAD(processor[i])), Processor: harness.Digits(t), Need: x.need,
+			Alone: harness.Digits((t - none) / float64(o.Rows) * 1e9), Query: harness.Digits(own / t), Share: harness.Digits((own - none) / (t - none))}
 		if x.loop != nil {
-			f.Loop = digits(loop(x.loop, o.Rows))
+			f.Loop = harness.Digits(loop(x.loop, o.Rows))
 		}
 		out = append(out, f)
 	}
@@ -159,13 +159,4 @@ func loop(f func([]string), rows int64) float64 {
 		best = min(best, float64(time.Since(start).Nanoseconds())/float64(20*len(as)))
 	}
 	return best
-}
-
-// digits keeps four that count.
-func digits(x float64) float64 {
-	if x == 0 || math.IsInf(x, 0) || math.IsNaN(x) {
-		return 0
-	}
-	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(x))))
-	return math.Round(x*scale) / scale
 }

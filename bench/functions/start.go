@@ -60,7 +60,7 @@ func starts(ctx context.Context, o Options, dir string) ([]Start, error) {
 		}
 	}
 	for i := range out {
-		out[i].Seconds, out[i].Processor, out[i].RSS = digits(harness.Median(wall[i])), digits(harness.Median(processor[i])), int64(harness.Median(rss[i]))
+		out[i].Seconds, out[i].Processor, out[i].RSS = harness.Digits(harness.Median(wall[i])), harness.Digits(harness.Median(processor[i])), int64(harness.Median(rss[i]))
 	}
 	return out, nil
 }

@@ -38,3 +38,12 @@ func Geomean(values []float64) float64 {
 	}
 	return math.Exp(sum / float64(len(values)))
 }
+
+// Digits keeps four that count; it is 0 of what is no number.
+func Digits(x float64) float64 {
+	if x == 0 || math.IsInf(x, 0) || math.IsNaN(x) {
+		return 0
+	}
+	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(x))))
+	return math.Round(x*scale) / scale
+}

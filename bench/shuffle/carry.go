@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/millrace-engine/millrace/bench/harness"
 	"github.com/millrace-engine/millrace/cache"
 	"github.com/millrace-engine/millrace/columnar"
 	"github.com/millrace-engine/millrace/columnar/memory"
@@ -274,7 +275,7 @@ func way(ctx context.Context, o *Options, name string) (Way, error) {
 	}
 	w.Processor = float64(processor()-before) / float64(n)
 	w.Small, err = f.small(ctx)
-	w.Stream, w.Fetch, w.Processor, w.Small = digits(w.Stream), digits(w.Fetch), digits(w.Processor), digits(w.Small)
+	w.Stream, w.Fetch, w.Processor, w.Small = harness.Digits(w.Stream), harness.Digits(w.Fetch), harness.Digits(w.Processor), harness.Digits(w.Small)
 	return w, err
 }
 

@@ -144,7 +144,7 @@ func Measure(ctx context.Context, o Options) (*Result, error) {
 			g.Error = err.Error()
 			g.Value, g.Of = 0, 0
 		}
-		g.Value, g.Of, g.Took = digits(g.Value), digits(g.Of), digits(time.Since(start).Seconds())
+		g.Value, g.Of, g.Took = harness.Digits(g.Value), harness.Digits(g.Of), harness.Digits(time.Since(start).Seconds())
 		r.Gates = append(r.Gates, g)
 		f.Done(g)
 	}
@@ -163,15 +163,6 @@ func Measure(ctx context.Context, o Options) (*Result, error) {
 		f.Way(w)
 	}
 	return r, nil
-}
-
-// digits keeps four that count.
-func digits(x float64) float64 {
-	if x == 0 || math.IsInf(x, 0) || math.IsNaN(x) {
-		return 0
-	}
-	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(x))))
-	return math.Round(x*scale) / scale
 }
 
 // probes lists the gates in the order of a report.
